@@ -1,0 +1,132 @@
+"""What a picture is drawn from: values, the words for them, and one series for each checkpoint and split."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from hpfunc._plot.style import DASHES, ordered_colours, ordered_markers
+
+__all__ = [
+    "Series", "coordinate", "label_of", "mean_and_range", "observations", "series_of", "short_names",
+    "title_of", "values_of",
+]  # fmt: skip
+
+_DESCRIBES_A_SLICE = ("checkpoint", "split", "layer", "step")
+
+
+class Series(NamedTuple):
+    """The values of one checkpoint and split, and how to draw them."""
+
+    values: xr.DataArray
+    checkpoint: str
+    split: str
+    colour: Any
+    marker: str
+    dash: Any
+    main_split: bool
+    end: bool
+
+
+def values_of(
+    results: object, dims: Iterable[str], *, needs: Iterable[str] = (), variable: str = "hp"
+) -> xr.DataArray:
+    """The values to draw: a DataArray itself, or ``variable`` of a Dataset.
+
+    Raises
+    ------
+    TypeError
+        Unless ``results`` is an xarray Dataset or DataArray.
+    ValueError
+        For a Dataset without ``variable``, a dim that cannot be shown, a missing dim, or nothing finite.
+    """
+    if isinstance(results, xr.Dataset):
+        if variable not in results:
+            raise ValueError(f"results has no variable {variable!r}; it holds {list(results.data_vars)}")
+        values = results[variable]
+    elif isinstance(results, xr.DataArray):
+        values = results
+    else:
+        raise TypeError(
+            f"results is a {type(results).__name__}; pass the Dataset of a function of hpfunc, or a DataArray"
+        )
+    allowed, missing = tuple(dims), [dim for dim in needs if dim not in values.dims]
+    unknown = [dim for dim in values.dims if dim not in allowed]
+    if unknown:
+        raise ValueError(
+            f"results has dims {values.dims}, and this picture shows {allowed}; select one entry of "
+            f"{unknown} with .sel(...), or average over it with .mean(...)"
+        )
+    if missing:
+        raise ValueError(f"results has dims {values.dims}, and this picture needs {missing} as well")
+    if not np.isfinite(values.values).any():
+        raise ValueError(f"results holds no finite value to draw (shape {values.shape})")
+    return values
+
+
+def observations(values: xr.DataArray) -> str:
+    """The dim over which values are summarised."""
+    return "class" if "class" in values.dims else "pair"
+
+
+def label_of(values: xr.DataArray, default: str = "") -> str:
+    """An axis label from the attrs: ``long_name [units]``; the unit 1 is not written."""
+    words = str(values.attrs.get("long_name", values.name or default))
+    units = str(values.attrs.get("units", "1"))
+    return words if units in ("", "1") else f"{words} [{units}]"
+
+
+def title_of(values: xr.DataArray) -> str:
+    """What was selected before the picture was drawn: ``split = test, layer = conv1``."""
+    scalars = [name for name in _DESCRIBES_A_SLICE if name in values.coords and values.coords[name].ndim == 0]
+    return ", ".join(f"{name} = {values.coords[name].item()}" for name in scalars)
+
+
+def coordinate(values: xr.DataArray, dim: Hashable) -> list[Any]:
+    """The entries of a dim; positions where it has no coordinate."""
+    return list(np.asarray(values[dim].values).tolist())
+
+
+def short_names(names: Iterable[object], width: int = 24) -> list[str]:
+    """Names cut to their ends, where dotted paths differ; in full if that would make two of them alike."""
+    full = [str(name) for name in names]
+    cut = [name if len(name) <= width else "…" + name[-(width - 1) :] for name in full]
+    return cut if len(set(cut)) == len(set(full)) else full
+
+
+def series_of(values: xr.DataArray) -> list[Series]:
+    """One series for each checkpoint (colour, marker) and split (dash; ``train`` is solid in any place)."""
+    for dim in ("checkpoint", "split"):
+        if dim not in values.dims:
+            values = values.drop_vars(dim, errors="ignore").expand_dims({dim: [""]})
+    checkpoints, splits = (
+        short_names(coordinate(values, "checkpoint")),
+        short_names(coordinate(values, "split")),
+    )
+    colours, markers = ordered_colours(len(checkpoints)), ordered_markers(len(checkpoints))
+    # Stable, so that splits of other names keep their order.
+    by_style = sorted(range(len(splits)), key=lambda s: splits[s] != "train")
+    return [
+        Series(
+            values=values.isel(checkpoint=c, split=s),
+            checkpoint=checkpoints[c],
+            split=splits[s],
+            colour=colours[c],
+            marker=markers[c],
+            dash=DASHES[style % len(DASHES)],
+            main_split=style == 0,
+            end=c in (0, len(checkpoints) - 1),
+        )
+        for c in range(len(checkpoints))
+        for style, s in enumerate(by_style)
+    ]
+
+
+def mean_and_range(values: xr.DataArray, dim: str, spread: tuple[float, float]) -> tuple[Any, Any, Any]:
+    """Mean, low and high quantile over ``dim``, NaN left out; NaN only where nothing is finite."""
+    mean = values.mean(dim, skipna=True)
+    low, high = (values.quantile(q, dim=dim, skipna=True) for q in spread)
+    return mean.values, low.values, high.values
