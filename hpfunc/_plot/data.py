@@ -34,7 +34,7 @@ class Series(NamedTuple):
 def values_of(
     results: object, dims: Iterable[str], *, needs: Iterable[str] = (), variable: str = "hp"
 ) -> xr.DataArray:
-    """The values to draw: a DataArray itself, or ``variable`` of a Dataset.
+    """Find the values to draw: a DataArray itself, or ``variable`` of a Dataset.
 
     Raises
     ------
@@ -68,37 +68,37 @@ def values_of(
 
 
 def observations(values: xr.DataArray) -> str:
-    """The dim over which values are summarised."""
+    """Name the dim over which values are summarised."""
     return "class" if "class" in values.dims else "pair"
 
 
 def label_of(values: xr.DataArray, default: str = "") -> str:
-    """An axis label from the attrs: ``long_name [units]``; the unit 1 is not written."""
+    """Make an axis label from the attrs: ``long_name [units]``; the unit 1 is not written."""
     words = str(values.attrs.get("long_name", values.name or default))
     units = str(values.attrs.get("units", "1"))
     return words if units in ("", "1") else f"{words} [{units}]"
 
 
 def title_of(values: xr.DataArray) -> str:
-    """What was selected before the picture was drawn: ``split = test, layer = conv1``."""
+    """Say what was selected before the picture was drawn: ``split = test, layer = conv1``."""
     scalars = [name for name in _DESCRIBES_A_SLICE if name in values.coords and values.coords[name].ndim == 0]
     return ", ".join(f"{name} = {values.coords[name].item()}" for name in scalars)
 
 
 def coordinate(values: xr.DataArray, dim: Hashable) -> list[Any]:
-    """The entries of a dim; positions where it has no coordinate."""
+    """List the entries of a dim; positions where it has no coordinate."""
     return list(np.asarray(values[dim].values).tolist())
 
 
 def short_names(names: Iterable[object], width: int = 24) -> list[str]:
-    """Names cut to their ends, where dotted paths differ; in full if that would make two of them alike."""
+    """Cut long names to their ends, where dotted paths differ; not if that would make two of them alike."""
     full = [str(name) for name in names]
     cut = [name if len(name) <= width else "…" + name[-(width - 1) :] for name in full]
     return cut if len(set(cut)) == len(set(full)) else full
 
 
 def series_of(values: xr.DataArray) -> list[Series]:
-    """One series for each checkpoint (colour, marker) and split (dash; ``train`` is solid in any place)."""
+    """Make a series for each checkpoint (colour, marker) and split (dash; ``train`` is always solid)."""
     for dim in ("checkpoint", "split"):
         if dim not in values.dims:
             values = values.drop_vars(dim, errors="ignore").expand_dims({dim: [""]})
@@ -126,7 +126,7 @@ def series_of(values: xr.DataArray) -> list[Series]:
 
 
 def mean_and_range(values: xr.DataArray, dim: str, spread: tuple[float, float]) -> tuple[Any, Any, Any]:
-    """Mean, low and high quantile over ``dim``, NaN left out; NaN only where nothing is finite."""
+    """Take the mean and two quantiles over ``dim`` of what is not NaN."""
     mean = values.mean(dim, skipna=True)
     low, high = (values.quantile(q, dim=dim, skipna=True) for q in spread)
     return mean.values, low.values, high.values

@@ -42,7 +42,7 @@ def plot_distributions(
     bins: int | Sequence[float] | None = None,
     ax: Axes | None = None,
 ) -> Axes | Figure:
-    """Histograms of HP over the pairs of classes: what training did to their separation.
+    """Draw histograms of HP over the pairs of classes: what training did to their separation.
 
     One colour for each checkpoint, light to dark. The first split (``train`` where there is one) is filled,
     the others are dashed outlines; with more than three checkpoints all are outlines. All share their
@@ -108,7 +108,7 @@ def plot_distributions(
 
 
 def _grid(values: xr.DataArray, edges: np.ndarray[Any, Any]) -> Figure:
-    """One panel for each layer."""
+    """Draw one panel for each layer."""
     if "layer" not in values.dims:
         raise ValueError(f"by_layer=True needs the dim 'layer'; results has dims {values.dims}")
     n = values.sizes["layer"]
@@ -139,7 +139,7 @@ def _grid(values: xr.DataArray, edges: np.ndarray[Any, Any]) -> Figure:
 
 
 def _draw(axes: Axes, series: Sequence[Series], edges: np.ndarray[Any, Any]) -> None:
-    """The histograms of some series, filled first so that outlines lie on top."""
+    """Draw the histograms of some series, filled first so that outlines lie on top."""
     from matplotlib.ticker import MaxNLocator
 
     fills = len({s.checkpoint for s in series}) <= _MOST_FILLED
@@ -152,7 +152,7 @@ def _draw(axes: Axes, series: Sequence[Series], edges: np.ndarray[Any, Any]) -> 
 
 
 def _edges(values: np.ndarray[Any, Any], bins: int | Sequence[float] | None) -> np.ndarray[Any, Any]:
-    """Edges of all bins: multiples of a round width that cover the finite values."""
+    """Choose the edges of all bins: multiples of a round width that cover the finite values."""
     finite = values[np.isfinite(values)]
     if bins is not None:
         return np.histogram_bin_edges(finite, bins)
@@ -167,7 +167,7 @@ def _edges(values: np.ndarray[Any, Any], bins: int | Sequence[float] | None) -> 
 
 
 def _count_label(values: xr.DataArray) -> str:
-    """What is counted."""
+    """Say what is counted."""
     what = f"number of {_plural(observations(values))}"
     return f"{what}, all {values.sizes['layer']} layers" if "layer" in values.dims else what
 
@@ -177,7 +177,7 @@ def _plural(word: str) -> str:
 
 
 def _missing(values: xr.DataArray) -> list[Any]:
-    """A legend entry that says how many values are left out, if any are."""
+    """Make a legend entry that says how many values are left out, if any are."""
     missing = int((~np.isfinite(values.values)).sum())
     if not missing:
         return []

@@ -37,7 +37,7 @@ def plot_layers(
     spread: tuple[float, float] | None = (0.1, 0.9),
     ax: Axes | None = None,
 ) -> Axes:
-    """Mean HP by layer in execution order, with its spread over the pairs of classes.
+    """Draw the mean HP by layer in execution order, with its spread over the pairs of classes.
 
     One colour and marker for each checkpoint, light to dark; ``train`` solid, the other splits dashed.
 
@@ -98,7 +98,7 @@ def plot_layers(
 
 
 def _draw(axes: Axes, series: Sequence[Series], over: str, spread: tuple[float, float] | None) -> None:
-    """The lines, and the bands of those checkpoints that have one."""
+    """Draw the lines, and the bands of those checkpoints that have one."""
     n = series[0].values.sizes["layer"]
     # One layer has no line to follow, so its values stand side by side.
     shifts = np.linspace(-0.3, 0.3, len(series)) if n == 1 and len(series) > 1 else np.zeros(len(series))
@@ -111,7 +111,7 @@ def _draw(axes: Axes, series: Sequence[Series], over: str, spread: tuple[float, 
 
 
 def _band(axes: Axes, x: Any, low: Any, high: Any, s: Series) -> None:
-    """The spread: a shade for the main split, thin edges for the others, so that two of them stay apart."""
+    """Draw the spread: a shade for the main split, thin edges for the others, so that two of them stay apart."""
     if len(x) == 1:
         axes.vlines(x, low, high, color=s.colour, linestyle=s.dash, linewidth=1.6)
     elif s.main_split:
@@ -139,7 +139,7 @@ def _check_spread(spread: object) -> None:
 
 
 def _words(series: Sequence[Series], spread: tuple[float, float] | None) -> str | None:
-    """What the bands show."""
+    """Say what the bands show."""
     if spread is None:
         return None
     whole = tuple(spread) == (0, 1)

@@ -17,7 +17,7 @@ _MOST_CHECKPOINTS = 10
 
 
 def legend_entries(series: Sequence[Series], *, markers: bool) -> list[Artist]:
-    """Handles with labels: the checkpoints in colour, then the splits by their dash; thinned beyond ten."""
+    """Make the handles: checkpoints by colour, at most about ten of them, then splits by dash."""
     from matplotlib.lines import Line2D
 
     def line(label: str, **how: Any) -> Line2D:
@@ -47,7 +47,7 @@ def legend_entries(series: Sequence[Series], *, markers: bool) -> list[Artist]:
 
 
 def place_legend(axes: Axes, entries: Sequence[Artist], *, title: str | None = None, beside: bool) -> None:
-    """A legend beside the axes of our own figure, which makes room for it, or inside those of the user."""
+    """Put the legend beside the axes of our own figure, which makes room, or inside those of the user."""
     if not entries and title is None:
         return
     where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if beside else {"loc": "best"}

@@ -19,7 +19,7 @@ _MOST_ENTRIES = 20
 
 
 def plot_pca(results: xr.Dataset, /, *, ax: Axes | None = None) -> Axes:
-    """Samples in the plane of their first two principal components, one colour and marker for each class.
+    """Draw samples in the plane of their first two principal components, by class.
 
     Parameters
     ----------

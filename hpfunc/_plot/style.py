@@ -30,7 +30,7 @@ _BEFORE_AND_AFTER = ("#E69F00", "#0072B2")
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
-    """A figure that the user can see.
+    """Make a figure that the user can see.
 
     Where pyplot is in use (already imported, or a notebook), the figure is registered with it, so that the
     cell or ``plt.show()`` shows it. Elsewhere it is a plain Figure, which nothing holds on to.
@@ -45,7 +45,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """The axes given, or those of a new figure."""
+    """Take the axes given, or make a new figure."""
     if ax is None:
         return new_figure(size).subplots()
     from matplotlib.axes import Axes
@@ -58,13 +58,13 @@ def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 
 def size_for(names: Sequence[str]) -> tuple[float, float]:
-    """Inches, wide and high, for a picture with one tick below it for each name."""
+    """Choose the inches, wide and high, of a picture with one tick below it for each name."""
     wide = min(max(6.8, 2.5 + 0.27 * len(names)), 18.0)
     return wide, 4.0 + min(0.06 * max(map(len, names)), 2.0)
 
 
 def ordered_colours(n: int) -> list[Any]:
-    """Colours of an ordered series, from light to dark."""
+    """Choose the colours of an ordered series, from light to dark."""
     if n <= 2:
         return list(_BEFORE_AND_AFTER[2 - n :])
     from matplotlib import colormaps
@@ -73,17 +73,17 @@ def ordered_colours(n: int) -> list[Any]:
 
 
 def ordered_markers(n: int) -> list[str]:
-    """A marker for each of an ordered series; one for all where there are too many to tell apart."""
+    """Choose a marker for each of an ordered series; one for all where there are too many to tell apart."""
     return list(MARKERS[:n]) if n <= len(MARKERS) else ["o"] * n
 
 
 def class_colours(n: int) -> list[tuple[str, str]]:
-    """A colour and a marker for each of ``n`` classes; the pairs repeat after 56."""
+    """Choose a colour and a marker for each of ``n`` classes; the pairs repeat after 56."""
     return [(_CLASSES[i % len(_CLASSES)], MARKERS[i % len(MARKERS)]) for i in range(n)]
 
 
 def name_ticks(ax: Axes, names: Sequence[str], *, axis: str = "x") -> None:
-    """One tick for each name, turned, shrunk and at last thinned so that labels do not overlap."""
+    """Set one tick for each name, turned, shrunk and at last thinned so that labels do not overlap."""
     n = len(names)
     extent, dpi = ax.get_window_extent(), ax.get_figure(root=True).dpi  # type: ignore[union-attr]
     room = (extent.width if axis == "x" else extent.height) / dpi * 72 / n
@@ -103,6 +103,6 @@ def name_ticks(ax: Axes, names: Sequence[str], *, axis: str = "x") -> None:
 
 
 def _in_notebook() -> bool:
-    """Whether an IPython session runs (IPython is not imported to find out)."""
+    """Tell whether an IPython session runs (IPython is not imported to find out)."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None
