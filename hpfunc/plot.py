@@ -8,7 +8,17 @@ the cell shows it; elsewhere it is a plain Figure, and ``ax.figure.savefig("pict
 from __future__ import annotations
 
 from hpfunc._plot.distributions import plot_distributions
+from hpfunc._plot.fisher import plot_fisher
 from hpfunc._plot.layers import plot_layers
+from hpfunc._plot.pairs import plot_pairs
 from hpfunc._plot.pca import plot_pca
+from hpfunc._plot.trajectory import plot_trajectory
 
-__all__ = ["plot_distributions", "plot_layers", "plot_pca"]
+__all__ = [
+    "plot_distributions",
+    "plot_fisher",
+    "plot_layers",
+    "plot_pairs",
+    "plot_pca",
+    "plot_trajectory",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import xarray as xr
 from hpfunc._plot.style import DASHES, ordered_colours, ordered_markers
 
 __all__ = [
-    "Series", "coordinate", "label_of", "mean_and_range", "observations", "series_of", "short_names",
+    "Series", "label_of", "mean_and_range", "names_of", "observations", "series_of", "short_names",
     "title_of", "values_of",
 ]  # fmt: skip
 
@@ -19,10 +19,10 @@ _DESCRIBES_A_SLICE = ("checkpoint", "split", "layer", "step")
 
 
 class Series(NamedTuple):
-    """The values of one checkpoint and split, and how to draw them."""
+    """The values of one checkpoint (or layer, or step) and split, and how to draw them."""
 
     values: xr.DataArray
-    checkpoint: str
+    name: str
     split: str
     colour: Any
     marker: str
@@ -32,7 +32,12 @@ class Series(NamedTuple):
 
 
 def values_of(
-    results: object, dims: Iterable[str], *, needs: Iterable[str] = (), variable: str = "hp"
+    results: object,
+    dims: Iterable[str],
+    *,
+    needs: Iterable[str] = (),
+    variable: str = "hp",
+    argument: str = "results",
 ) -> xr.DataArray:
     """Find the values to draw: a DataArray itself, or ``variable`` of a Dataset.
 
@@ -45,25 +50,24 @@ def values_of(
     """
     if isinstance(results, xr.Dataset):
         if variable not in results:
-            raise ValueError(f"results has no variable {variable!r}; it holds {list(results.data_vars)}")
+            raise ValueError(f"{argument} has no variable {variable!r}; it holds {list(results.data_vars)}")
         values = results[variable]
     elif isinstance(results, xr.DataArray):
         values = results
     else:
-        raise TypeError(
-            f"results is a {type(results).__name__}; pass the Dataset of a function of hpfunc, or a DataArray"
-        )
+        kind = type(results).__name__
+        raise TypeError(f"{argument} is a {kind}; pass the Dataset of a function of hpfunc, or a DataArray")
     allowed, missing = tuple(dims), [dim for dim in needs if dim not in values.dims]
     unknown = [dim for dim in values.dims if dim not in allowed]
     if unknown:
         raise ValueError(
-            f"results has dims {values.dims}, and this picture shows {allowed}; select one entry of "
+            f"{argument} has dims {values.dims}, and this picture shows {allowed}; select one entry of "
             f"{unknown} with .sel(...), or average over it with .mean(...)"
         )
     if missing:
-        raise ValueError(f"results has dims {values.dims}, and this picture needs {missing} as well")
+        raise ValueError(f"{argument} has dims {values.dims}, and this picture needs {missing} as well")
     if not np.isfinite(values.values).any():
-        raise ValueError(f"results holds no finite value to draw (shape {values.shape})")
+        raise ValueError(f"{argument} holds no finite value to draw (shape {values.shape})")
     return values
 
 
@@ -85,11 +89,6 @@ def title_of(values: xr.DataArray) -> str:
     return ", ".join(f"{name} = {values.coords[name].item()}" for name in scalars)
 
 
-def coordinate(values: xr.DataArray, dim: Hashable) -> list[Any]:
-    """List the entries of a dim; positions where it has no coordinate."""
-    return list(np.asarray(values[dim].values).tolist())
-
-
 def short_names(names: Iterable[object], width: int = 24) -> list[str]:
     """Cut long names to their ends, where dotted paths differ; not if that would make two of them alike."""
     full = [str(name) for name in names]
@@ -97,30 +96,34 @@ def short_names(names: Iterable[object], width: int = 24) -> list[str]:
     return cut if len(set(cut)) == len(set(full)) else full
 
 
-def series_of(values: xr.DataArray) -> list[Series]:
-    """Make a series for each checkpoint (colour, marker) and split (dash; ``train`` is always solid)."""
-    for dim in ("checkpoint", "split"):
-        if dim not in values.dims:
-            values = values.drop_vars(dim, errors="ignore").expand_dims({dim: [""]})
-    checkpoints, splits = (
-        short_names(coordinate(values, "checkpoint")),
-        short_names(coordinate(values, "split")),
-    )
-    colours, markers = ordered_colours(len(checkpoints)), ordered_markers(len(checkpoints))
+def names_of(values: xr.DataArray, dim: str) -> list[str]:
+    """Name the entries of a dim; a step by what it joins."""
+    if dim == "step" and {"before", "after"} <= set(values.coords):
+        ends = (values[end].values.tolist() for end in ("before", "after"))
+        return [f"{before} → {after}" for before, after in zip(*map(short_names, ends), strict=True)]
+    return short_names(np.asarray(values[dim].values).tolist())
+
+
+def series_of(values: xr.DataArray, by: str = "checkpoint") -> list[Series]:
+    """Make a series for each entry of ``by`` (colour, marker) and split (dash; ``train`` is always solid)."""
+    prefix = "checkpoint " if by == "checkpoint" else ""
+    names = [prefix + name for name in names_of(values, by)] if by in values.dims else [""]
+    splits = names_of(values, "split") if "split" in values.dims else [""]
+    colours, markers = ordered_colours(len(names)), ordered_markers(len(names))
     # Stable, so that splits of other names keep their order.
     by_style = sorted(range(len(splits)), key=lambda s: splits[s] != "train")
     return [
         Series(
-            values=values.isel(checkpoint=c, split=s),
-            checkpoint=checkpoints[c],
+            values=values.isel({by: i, "split": s}, missing_dims="ignore"),
+            name=names[i],
             split=splits[s],
-            colour=colours[c],
-            marker=markers[c],
+            colour=colours[i],
+            marker=markers[i],
             dash=DASHES[style % len(DASHES)],
             main_split=style == 0,
-            end=c in (0, len(checkpoints) - 1),
+            end=i in (0, len(names) - 1),
         )
-        for c in range(len(checkpoints))
+        for i in range(len(names))
         for style, s in enumerate(by_style)
     ]
 

@@ -11,11 +11,10 @@ import xarray as xr
 
 from hpfunc._plot.data import (
     Series,
-    coordinate,
     label_of,
+    names_of,
     observations,
     series_of,
-    short_names,
     title_of,
     values_of,
 )
@@ -117,7 +116,7 @@ def _grid(values: xr.DataArray, edges: np.ndarray[Any, Any]) -> Figure:
     rows = math.ceil(n / columns)
     figure = new_figure((max(6.4, 2.2 * columns), max(3.4, 1.5 * rows + 1.0)))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for i, name in enumerate(short_names(coordinate(values, "layer"), 28)):
+    for i, name in enumerate(names_of(values, "layer")):
         series = series_of(values.isel(layer=i, drop=True))
         _draw(panels[i], series, edges)
         panels[i].set_title(name, fontsize=9)
@@ -142,7 +141,7 @@ def _draw(axes: Axes, series: Sequence[Series], edges: np.ndarray[Any, Any]) -> 
     """Draw the histograms of some series, filled first so that outlines lie on top."""
     from matplotlib.ticker import MaxNLocator
 
-    fills = len({s.checkpoint for s in series}) <= _MOST_FILLED
+    fills = len({s.name for s in series}) <= _MOST_FILLED
     for s in sorted(series, key=lambda s: not s.main_split):
         counts, _ = np.histogram(s.values.values[np.isfinite(s.values.values)], edges)
         if s.main_split and fills:

@@ -10,12 +10,11 @@ import xarray as xr
 
 from hpfunc._plot.data import (
     Series,
-    coordinate,
     label_of,
     mean_and_range,
+    names_of,
     observations,
     series_of,
-    short_names,
     title_of,
     values_of,
 )
@@ -83,7 +82,7 @@ def plot_layers(
     over = observations(values)
     values = values_of(values, dims, needs=(over,))
     _check_spread(spread)
-    names = short_names(coordinate(values, "layer"))
+    names = names_of(values, "layer")
     axes = axes_for(ax, size_for(names))
     series = series_of(values)
     _draw(axes, series, over, spread)
@@ -111,7 +110,7 @@ def _draw(axes: Axes, series: Sequence[Series], over: str, spread: tuple[float, 
 
 
 def _band(axes: Axes, x: Any, low: Any, high: Any, s: Series) -> None:
-    """Draw the spread: a shade for the main split, thin edges for the others, so that two of them stay apart."""
+    """Draw the spread: a shade for the main split, thin edges for the others, so that they stay apart."""
     if len(x) == 1:
         axes.vlines(x, low, high, color=s.colour, linestyle=s.dash, linewidth=1.6)
     elif s.main_split:
@@ -127,7 +126,7 @@ def _has_band(s: Series, series: Sequence[Series]) -> bool:
 
 
 def _checkpoints(series: Sequence[Series]) -> int:
-    return len({s.checkpoint for s in series})
+    return len({s.name for s in series})
 
 
 def _check_spread(spread: object) -> None:

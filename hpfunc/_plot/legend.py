@@ -1,4 +1,4 @@
-"""One legend for checkpoints and splits: an entry for each of them, not for each combination."""
+"""One legend for colours and splits: an entry for each of them, not for each combination."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ if TYPE_CHECKING:
 
 __all__ = ["legend_entries", "place_legend"]
 
-_MOST_CHECKPOINTS = 10
+_MOST_COLOURS = 12
 
 
 def legend_entries(series: Sequence[Series], *, markers: bool) -> list[Artist]:
-    """Make the handles: checkpoints by colour, at most about ten of them, then splits by dash."""
+    """Make the handles: colours, at most about twelve of them, then splits by dash."""
     from matplotlib.lines import Line2D
 
     def line(label: str, **how: Any) -> Line2D:
         return Line2D([], [], label=label, **how)
 
-    checkpoints = {s.checkpoint: s for s in series if s.checkpoint}
+    colours = {s.name: s for s in series if s.name}
     splits = {s.split: s for s in series if s.split}
-    every = -(-len(checkpoints) // _MOST_CHECKPOINTS) if checkpoints else 1
-    names = list(checkpoints)
+    names = list(colours)
     # The last one always shows: it is what the first is compared with.
-    shown = [*names[: -1 if names else None : every], *names[-1:]]
+    shown = [*names[: -1 : max(1, -(-len(names) // _MOST_COLOURS))], *names[-1:]]
     entries: list[Artist] = [
         line(
-            f"checkpoint {name}",
-            color=checkpoints[name].colour,
+            name,
+            color=colours[name].colour,
             linewidth=2 if markers else 6,
-            marker=checkpoints[name].marker if markers else "",
+            marker=colours[name].marker if markers else "",
         )
         for name in shown
     ]
-    # Without checkpoints the colour says nothing, so the splits are shown as they are drawn.
+    # Where there is one colour only, it says nothing, and the splits are shown as they are drawn.
     entries += [
-        line(name, color="0.25" if checkpoints else s.colour, linestyle=s.dash, linewidth=1.5)
+        line(name, color="0.25" if colours else s.colour, linestyle=s.dash, linewidth=1.5)
         for name, s in splits.items()
     ]
     return entries

@@ -1,0 +1,298 @@
+"""The whole analysis of a real network on real images: train, save checkpoints, measure, test, draw.
+
+Run it with ``python examples/quickstart.py --out results``. It
+
+1. trains a small convolutional network on scikit-learn's handwritten digits (or MNIST, with ``--mnist``) and
+   saves a checkpoint before training and after every few epochs,
+2. measures with ``hpfunc.sweep`` how well each pair of classes is separated at each layer of each checkpoint,
+   for training and test images,
+3. asks with Fisher's permutation test which layers training has changed, and which layers change separation,
+4. writes ``results.nc`` and pictures into the folder ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+import xarray as xr
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from tqdm import tqdm
+
+import hpfunc as hp
+
+Data = dict[str, tuple[Tensor, Tensor]]
+
+
+# ---- the network
+
+
+class CNN(nn.Module):
+    """Two convolutions and two linear layers, for square grey images with ``side`` pixels a side."""
+
+    def __init__(self, side: int = 28):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=3)
+        self.relu = nn.ReLU()  # called three times: the results name them relu, relu_1 and relu_2
+        self.maxpool = nn.MaxPool2d(2)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.flatten = nn.Flatten()
+        # conv1 adds 4 pixels, and each pooling halves: 4096 features for 28 pixels, 576 for 8.
+        self.fc1 = nn.Linear(64 * ((side + 4) // 2 // 2) ** 2, 512)
+        self.fc2 = nn.Linear(512, 10)
+        self.softmax = nn.Softmax(dim=1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Compute what goes into the softmax: the loss wants this."""
+        x = self.maxpool(self.relu(self.conv1(x)))
+        x = self.maxpool(self.relu(self.conv2(x)))
+        return self.fc2(self.relu(self.fc1(self.flatten(x))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the class probabilities."""
+        return self.softmax(self.logits(x))
+
+
+def build(side: int, seed: int) -> CNN:
+    """Make the untrained network, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CNN(side)
+
+
+# ---- the images
+
+
+def load_digits(seed: int) -> Data:
+    """Load scikit-learn's 1,797 digits of 8 x 8 pixels: one half to train, one half to test."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]
+    labels = torch.tensor(digits.target)
+    train, test = train_test_split(range(len(labels)), test_size=0.5, stratify=labels, random_state=seed)
+    return {"train": (images[train], labels[train]), "test": (images[test], labels[test])}
+
+
+def load_mnist(folder: Path, download: bool) -> Data:
+    """Load MNIST's 60,000 and 10,000 digits of 28 x 28 pixels from torchvision's folder layout."""
+    from torchvision.datasets import MNIST
+
+    try:
+        sets = {
+            split: MNIST(folder, train=split == "train", download=download) for split in ("train", "test")
+        }
+    except RuntimeError as error:
+        raise SystemExit(
+            f"No MNIST in {folder / 'MNIST' / 'raw'} ({error}). Pass --download to fetch it."
+        ) from error
+    return {split: (s.data[:, None].float() / 255, s.targets) for split, s in sets.items()}
+
+
+# ---- training
+
+
+def train(
+    model: CNN, data: Data, *, epochs: int, save_at: Sequence[int], folder: Path, seed: int
+) -> dict[int, Path]:
+    """Train, and return the checkpoint file of each epoch in ``save_at`` (0 is before training)."""
+    images, labels = data["train"]
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    order = torch.Generator().manual_seed(seed)
+    checkpoints = {}
+    folder.mkdir(exist_ok=True)
+    bar = tqdm(range(epochs + 1), desc="training", unit="epoch")
+    for epoch in bar:
+        batches = torch.randperm(len(images), generator=order).split(64) if epoch else ()
+        for batch in batches:
+            loss = nn.functional.cross_entropy(model.logits(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        if epoch in save_at:
+            checkpoints[epoch] = folder / f"epoch{epoch}.ckpt"
+            torch.save(model.state_dict(), checkpoints[epoch])
+    return checkpoints
+
+
+# ---- tables and pictures
+
+
+def print_training_table(runs: xr.Dataset, first: int, last: int, seed: int) -> None:
+    """Print mean HP by layer before and after training, and whether the difference can be chance."""
+    mean = runs.hp.mean("pair")
+    test = hp.fisher_permutation(runs.hp.sel(checkpoint=first), runs.hp.sel(checkpoint=last), key=(seed, 0))
+    p = hp.adjust_pvalues(test.pvalue, method="holm")
+    splits = runs.split.values.tolist()
+    print(f"\nMean HP over {runs.sizes['pair']} pairs of classes after epochs {first} and {last}")
+    print(f"{'':12}" + "".join(f"{split:^28}" for split in splits))
+    print(f"{'layer':12}" + "".join(f"{first:>8}{last:>8}{'p':>10}  " for _ in splits))
+    for layer in runs.layer.values.tolist():
+        row = f"{layer:12}"
+        for split in splits:
+            before, after = (float(mean.sel(checkpoint=c, split=split, layer=layer)) for c in (first, last))
+            row += f"{before:8.3f}{after:8.3f}{float(p.sel(split=split, layer=layer)):10.4f}  "
+        print(row)
+
+
+def print_layer_table(runs: xr.Dataset, last: int, seed: int) -> None:
+    """Print how mean HP changes from each layer to the next in the trained network."""
+    steps = hp.fisher_steps(runs.hp.sel(checkpoint=last), along="layer", key=(seed, 1))
+    p = hp.adjust_pvalues(steps.pvalue, method="holm")
+    splits = runs.split.values.tolist()
+    print(f"\nChange of mean HP from each layer to the next after epoch {last}")
+    print(f"{'':26}" + "".join(f"{split:^20}" for split in splits))
+    print(f"{'step':26}" + "".join(f"{'change':>8}{'p':>10}  " for _ in splits))
+    for i, (before, after) in enumerate(zip(steps.before.values, steps.after.values, strict=True)):
+        row = f"{before} -> {after}".ljust(26)
+        for split in splits:
+            change, adjusted = (float(v.isel(step=i).sel(split=split)) for v in (steps.statistic, p))
+            row += f"{change:+8.3f}{adjusted:10.4f}  "
+        print(row)
+    print(
+        "\np: Fisher's permutation test, paired by pair of classes, adjusted by Holm within each table.\n"
+        "Pairs that share a class are dependent, so p is a guide and not an exact level."
+    )
+
+
+def hardest_pair(runs: xr.Dataset, first: int, layer: str) -> list[int]:
+    """Find the two classes that the untrained network separates least in the test images."""
+    least = runs.isel(pair=int(runs.hp.sel(checkpoint=first, split="test", layer=layer).argmin("pair")))
+    return [least.class_a.item(), least.class_b.item()]
+
+
+def draw_pca(
+    checkpoints: dict[int, Path],
+    data: tuple[Tensor, Tensor],
+    network: partial[CNN],
+    layer: str,
+    pair: list[int],
+) -> Figure:
+    """Draw two classes in the plane of their main components at one layer, before and after training."""
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    for epoch, ax in zip(checkpoints, figure.subplots(1, len(checkpoints)), strict=True):
+        model = network()
+        model.load_state_dict(torch.load(checkpoints[epoch], weights_only=True))
+        acts = hp.collect_activations(model, data, layers=[layer], classes=pair)
+        points = hp.pca2d(acts[layer])
+        statistic = hp.pairwise_hp(acts).hp.squeeze()
+        hp.plot_pca(points, ax=ax)
+        ax.set_title(f"{layer} after epoch {epoch}: HP = {float(statistic):.2f}")
+    figure.suptitle(f"Classes {pair[0]} and {pair[1]}, test images")
+    return figure
+
+
+# ---- the command line
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read and check the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="where everything is written (results)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run in --out")
+    images = parser.add_argument_group("images")
+    images.add_argument(
+        "--mnist", type=Path, metavar="FOLDER", help="use MNIST: the folder that holds MNIST/raw"
+    )
+    images.add_argument(
+        "--download", action="store_true", help="fetch MNIST into the folder of --mnist if absent"
+    )
+    images.add_argument(
+        "--samples", type=int, default=80, metavar="N", help="images of each class that are measured (80)"
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=int, default=10, metavar="N", help="how long to train (10)")
+    training.add_argument(
+        "--save-every",
+        type=int,
+        default=2,
+        metavar="N",
+        help="epochs between checkpoints; the last is always saved (2)",
+    )
+    training.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (0)")
+    parser.add_argument(
+        "--layer", default="fc1", metavar="NAME", help="layer of the picture of principal components (fc1)"
+    )
+    parser.add_argument(
+        "--pair",
+        type=int,
+        nargs=2,
+        metavar=("A", "B"),
+        help="its classes (those that the untrained network separates least)",
+    )
+    args = parser.parse_args(argv)
+    for name, least in (("samples", 2), ("epochs", 1), ("save_every", 1), ("seed", 0)):
+        if getattr(args, name) < least:
+            parser.error(
+                f"--{name.replace('_', '-')} {getattr(args, name)} is too small; the least is {least}"
+            )
+    if args.download and args.mnist is None:
+        parser.error("--download fetches MNIST; say where with --mnist FOLDER")
+    return args
+
+
+def prepare(out: Path, overwrite: bool) -> None:
+    """Make the folder, and stop before any work if files would be lost or cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        there = sorted(path.name for path in out.iterdir())
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise SystemExit(f"Cannot write to --out {out}: {error}") from error
+    if there and not overwrite:
+        some = ", ".join(there[:4]) + (", ..." if len(there) > 4 else "")
+        raise SystemExit(
+            f"--out {out} already holds {some}: nothing was changed. Choose another folder, or pass --overwrite to "
+            "replace the files of an earlier run."
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run it all."""
+    args = parse(argv)
+    prepare(args.out, args.overwrite)
+    data = load_digits(args.seed) if args.mnist is None else load_mnist(args.mnist, args.download)
+    network = partial(build, data["train"][0].shape[-1], args.seed)
+
+    save_at = [*range(0, args.epochs, args.save_every), args.epochs]
+    checkpoints = train(
+        network(), data, epochs=args.epochs, save_at=save_at, folder=args.out / "checkpoints", seed=args.seed
+    )
+    runs = hp.sweep(checkpoints, data, build=network, samples_per_class=args.samples, progress=True)
+    runs.to_netcdf(args.out / "results.nc")
+
+    first, last = save_at[0], save_at[-1]
+    print_training_table(runs, first, last, args.seed)
+    print_layer_table(runs, last, args.seed)
+
+    ends = runs.sel(checkpoint=[first, last])
+    pair = args.pair or hardest_pair(runs, first, args.layer)
+    pictures = {
+        "distributions": hp.plot_distributions(ends).figure,
+        "distributions_by_layer": hp.plot_distributions(ends, by_layer=True),
+        "layers": hp.plot_layers(ends).figure,
+        "pca": draw_pca({c: checkpoints[c] for c in (first, last)}, data["test"], network, args.layer, pair),
+    }
+    for name, figure in pictures.items():
+        figure.savefig(args.out / f"{name}.png", dpi=120)
+    print(f"\nWrote {args.out / 'results.nc'}, {len(pictures)} pictures and {len(checkpoints)} checkpoints.")
+
+
+if __name__ == "__main__":
+    main()
