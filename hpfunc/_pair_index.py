@@ -14,12 +14,9 @@ from xarray.indexes import PandasIndex
 if TYPE_CHECKING:
     from typing import Self
 
+from hpfunc._classes import Classes, as_classes, as_query, listed, read_only
+
 __all__ = ["PairIndex"]
-
-Classes = np.ndarray[Any, Any]
-
-# Errors list the classes up to this many, then say how many there are.
-_LISTED = 30
 
 
 class PairIndex(xr.Index):
@@ -40,8 +37,8 @@ class PairIndex(xr.Index):
     """
 
     def __init__(self, first: Classes, second: Classes, names: tuple[Hashable, Hashable], dim: Hashable):
-        self.first = _read_only(first)
-        self.second = _read_only(second)
+        self.first = read_only(first)
+        self.second = read_only(second)
         self.names = names
         self.dim = dim
 
@@ -61,7 +58,7 @@ class PairIndex(xr.Index):
                 f"the coords {names} have the dims {sorted(map(str, dims))}; expected one dim for both"
             )
         [dim] = next(iter(dims))
-        first, second = (_as_classes(variable.values, name) for name, variable in variables.items())
+        first, second = (as_classes(variable.values, name) for name, variable in variables.items())
         if first.dtype.kind != second.dtype.kind and first.size:
             raise TypeError(
                 f"{names[0]} has dtype {first.dtype} and {names[1]} {second.dtype}; expected integers in "
@@ -107,7 +104,7 @@ class PairIndex(xr.Index):
         positions: Any
         if len(labels) == 1:
             [(name, label)] = labels.items()
-            positions = self._holding(name, np.atleast_1d(_plain(label)))
+            positions = self._holding(name, np.atleast_1d(as_query(label)))
         else:
             first, second = (labels[name] for name in self.names)
             if any(
@@ -117,7 +114,7 @@ class PairIndex(xr.Index):
                 if isinstance(positions, xr.DataArray):
                     positions = positions.drop_vars([n for n in self.names if n in positions.coords])
             else:
-                positions = self._between(_plain(first), _plain(second))
+                positions = self._between(as_query(first), as_query(second))
         # In an index of 0, 1, 2, ... labels are positions: this wraps ours in what xarray wants to have.
         return PandasIndex(pd.RangeIndex(self.first.size), self.dim).sel({self.dim: positions})
 
@@ -128,7 +125,7 @@ class PairIndex(xr.Index):
         found = [np.flatnonzero(here == label) for label in classes]
         for label, positions in zip(classes, found, strict=True):
             if not positions.size:
-                partners = _listed(np.unique(other)) if other.size else "none"
+                partners = listed(np.unique(other)) if other.size else "none"
                 other_name = self.names[1] if name == self.names[0] else self.names[0]
                 raise KeyError(
                     f"no pair has {name}={label.item()!r}; it stands only as {other_name} (whose classes "
@@ -184,7 +181,7 @@ class PairIndex(xr.Index):
         if unknown.size:
             kind = "integers" if integers else "strings"
             raise KeyError(
-                f"class {unknown.ravel()[0].item()!r} is not known; the classes ({kind}) are {_listed(known)}"
+                f"class {unknown.ravel()[0].item()!r} is not known; the classes ({kind}) are {listed(known)}"
             )
 
     def _twice(self) -> str:
@@ -279,35 +276,3 @@ class PairIndex(xr.Index):
 
     def _repr_inline_(self, max_width: int) -> str:
         return f"PairIndex ({self.first.size} pairs, either order)"[:max_width]
-
-
-def _as_classes(values: Any, name: Hashable) -> Classes:
-    """Classes as int64 or fixed-width strings; object arrays of strings are what files give."""
-    array = np.asarray(values)
-    if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
-        array = array.astype(str)
-    if array.dtype.kind not in "iuU":
-        raise TypeError(f"{name} has dtype {array.dtype}; expected classes that are integers or strings")
-    return array.astype(np.int64) if array.dtype.kind in "iu" else array
-
-
-def _plain(label: Any) -> Classes:
-    """One label or several as an array; labels of mixed or odd types stay objects and so match nothing."""
-    if isinstance(label, (xr.DataArray, xr.Variable)):
-        label = label.values
-    array = np.asarray(label)
-    if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
-        return array.astype(str)
-    return array if array.size else array.astype(np.int64)
-
-
-def _read_only(array: Classes) -> Classes:
-    """Share an array for reading only, so that nobody changes the coords under the index."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _listed(classes: Classes) -> str:
-    shown = ", ".join(repr(label) for label in classes[:_LISTED].tolist())
-    return shown if classes.size <= _LISTED else f"{shown}, ... ({classes.size} in all)"

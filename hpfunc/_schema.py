@@ -1,0 +1,90 @@
+"""What a results Dataset holds: its dims, its variables and their dtypes, its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["DIMS", "check_labels", "check_results", "no_results"]
+
+# In this order, those that apply.
+DIMS = ("checkpoint", "split", "layer", "pair")
+
+_MEASURES = ("cross_edges", "cross_edges_min", "cross_edges_max", "hp", "z", "pvalue")
+_COUNTS = ("n_a", "n_b")
+
+
+def check_labels(labels: Collection[object], name: str, *, kinds: tuple[type, ...] = (int, str)) -> None:
+    """Raise unless ``labels`` are at least one, and all integers or all strings (as a coord needs).
+
+    Raises
+    ------
+    TypeError
+        For labels that are of another type, or of both.
+    ValueError
+        For no labels at all.
+    """
+    if not labels:
+        raise ValueError(f"{name} is empty; pass at least one")
+    wanted = " or ".join({int: "integers", str: "strings"}[kind] for kind in kinds)
+    for label in labels:
+        integer = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+        if not (isinstance(label, str) or (integer and int in kinds)):
+            raise TypeError(f"{name} has the label {label!r} ({type(label).__name__}); labels are {wanted}")
+    if len({isinstance(label, str) for label in labels}) > 1:
+        raise TypeError(f"{name} has labels of two types, {list(labels)!r}; pass all integers or all strings")
+
+
+def no_results(values: object) -> str | None:
+    """Say why ``values`` is no results Dataset, or None if it is one. Data are not read."""
+    if not isinstance(values, xr.Dataset):
+        return f"it is a {type(values).__name__}, not an xarray Dataset"
+    known = [name for name in (*_MEASURES, *_COUNTS) if name in values.data_vars]
+    if not known:
+        found = ", ".join(map(repr, values.data_vars)) or "none"
+        return f"it has none of the variables {', '.join((*_MEASURES, *_COUNTS))}; its variables: {found}"
+    strange = [str(dim) for dim in values.dims if dim not in DIMS]
+    if strange:
+        return f"it has the dims {strange}; results have {', '.join(DIMS)}"
+    for name in known:
+        array = values[name]
+        if name in _COUNTS and array.dtype.kind not in "iu":
+            return f"variable {name!r} has dtype {array.dtype}; expected integers"
+        if name in _MEASURES and array.dtype != np.float64:
+            return f"variable {name!r} has dtype {array.dtype}; expected float64"
+        if array.dims != tuple(dim for dim in DIMS if dim in array.dims):
+            return f"variable {name!r} has the dims {array.dims}; the order is {', '.join(DIMS)}"
+    for other, array in values.data_vars.items():
+        if array.dtype.kind not in "biuf":
+            return f"variable {other!r} has dtype {array.dtype}; expected numbers"
+    return _strange_coords(values)
+
+
+def check_results(values: object, name: str) -> None:
+    """Raise TypeError or ValueError unless ``values`` is a results Dataset."""
+    why = no_results(values)
+    if why is not None:
+        error = ValueError if isinstance(values, xr.Dataset) else TypeError
+        raise error(f"{name} is no results Dataset: {why}")
+
+
+def _strange_coords(values: xr.Dataset) -> str | None:
+    expected: dict[Hashable, tuple[tuple[str, ...], str]] = {dim: ((dim,), "iuUTO") for dim in DIMS[:2]}
+    expected["layer"] = ("layer",), "UTO"
+    if "pair" in values.dims:
+        expected |= dict.fromkeys(("class_a", "class_b"), (("pair",), "iuUTO"))
+    for name, (dims, kinds) in expected.items():
+        needed = dims[0] in values.dims
+        if name not in values.coords:
+            if needed:
+                return f"it has the dim {dims[0]!r} and no coord {name!r}"
+            continue
+        coord = values.coords[name]
+        if needed and coord.dims != dims:
+            return f"coord {name!r} has the dims {coord.dims}; expected {dims}"
+        if coord.dtype.kind not in kinds:
+            wanted = "strings" if kinds == "UTO" else "integers or strings"
+            return f"coord {name!r} has dtype {coord.dtype}; expected {wanted}"
+    return None
