@@ -1,0 +1,130 @@
+"""Distances and minimum spanning trees on plain arrays: no labels, no torch.
+
+`count_pairs` and `span` are what the rest of hpfunc calls. They prepare the points and hand them to the engine of
+the array's own kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hpfunc._arrays import namespace
+from hpfunc._tree.exact import rescale, squared_distances, unit_rows
+from hpfunc._tree.graphs import nearest_neighbours, orthogonal_trees, pool
+from hpfunc._tree.memory import budget
+from hpfunc._tree.pairs import Points, candidate_edges, cross_edges, distinct_points
+from hpfunc._tree.resolve import CrossEdges, count_classes, solve
+from hpfunc._tree.ties import minimum_tree
+
+__all__ = ["CrossEdges", "PairCounts", "budget", "class_counts", "count_pairs", "span"]
+
+
+class PairCounts(NamedTuple):
+    """Cross edges of pairs of classes, and what is to be said about how they were found."""
+
+    cross: CrossEdges  # of (P,) arrays
+    again: npt.NDArray[np.bool_]  # (P,) measured again in float64: too much was within float32's rounding
+    trees: npt.NDArray[np.intp]  # (P,) orthogonal trees or neighbours used, at most k
+
+
+def count_pairs(
+    x: Any,
+    starts: npt.NDArray[np.intp],
+    pairs: npt.NDArray[np.intp],
+    *,
+    metric: str,
+    graph: str,
+    k: int,
+    exact: bool,
+    max_memory: int | None,
+    name: str,
+    advance: Callable[[int], Any] = lambda n: None,
+) -> PairCounts:
+    """Cross edges of the graph over each pair of classes.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        Finite points, class by class.
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    pairs : (P, 2) array
+        Class numbers, lower first.
+    metric, graph, k, exact, max_memory
+        See `hpfunc.pairwise_hp`.
+    name : str
+        What errors call the points.
+    advance : callable
+        Told the number of pairs done.
+    """
+    x = _prepare(x, metric, name)[0]
+    trees = np.full(len(pairs), k)
+    if graph == "mst" and k == 1:
+        cross, again = cross_edges(x, starts, pairs, exact=exact, budget=budget(max_memory), advance=advance)
+        return PairCounts(cross, again, trees)
+    cross = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
+    for p, (a, b) in enumerate(pairs):
+        pooled = pool(x[starts[a] : starts[a + 1]], x[starts[b] : starts[b + 1]])
+        if graph == "knn":
+            counts = nearest_neighbours(pooled, k)
+        else:
+            counts, trees[p] = orthogonal_trees(pooled, k)
+        for field, value in zip(cross, counts, strict=True):
+            field[p] = value
+        advance(1)
+    return PairCounts(cross, np.zeros(len(pairs), bool), trees)
+
+
+def class_counts(
+    x: Any, starts: npt.NDArray[np.intp], *, metric: str, max_memory: int | None, name: str
+) -> npt.NDArray[np.float64]:
+    """Mean number of edges between every two classes, ``(K, K)``, over all minimum spanning trees of all points."""
+    x = _prepare(x, metric, name)[0]
+    _check_room(len(x), max_memory, name)
+    points = distinct_points(x, starts)
+    edges = candidate_edges(points, np.arange(len(starts) - 1))
+    members = np.zeros((len(points.x), len(starts) - 1))
+    members[np.arange(len(points.x)), np.repeat(np.arange(len(starts) - 1), np.diff(points.starts))] = points.copies
+    return count_classes(solve(points.x, np.arange(len(points.x)), members, edges))
+
+
+def span(
+    x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """One minimum spanning tree of all points: ``(n - 1, 2)`` edges, lower row first, and their lengths.
+
+    Of edges of equal length, those of lower rows are taken.
+    """
+    x, scale = _prepare(x, metric, name)
+    if len(x) == 1:
+        return np.empty((0, 2), np.intp), np.empty(0)
+    _check_room(len(x), max_memory, name)
+    everyone = Points(x, np.array([0, len(x)]), np.ones(len(x), np.intp))
+    edges = np.sort(candidate_edges(everyone, np.array([0]), exact=exact), axis=1)
+    squared = squared_distances(x, edges[:, 0], edges[:, 1])
+    order = np.lexsort((edges[:, 1], edges[:, 0], squared))
+    edges, squared = edges[order], squared[order]
+    tree = minimum_tree(len(x), edges, np.arange(1, len(edges) + 1))
+    edges, squared = edges[tree], squared[tree]
+    return edges, squared / 2 if metric == "cosine" else np.sqrt(squared) / scale
+
+
+def _prepare(x: Any, metric: str, name: str) -> tuple[Any, float]:
+    """Points whose Euclidean distances are in the order of the metric, safely scaled; and the scale."""
+    if namespace(x) is not np:
+        raise TypeError(f"{name} lives on a CUDA device, where trees are not built yet; pass a host copy (x.get())")
+    return (unit_rows(x, name), 1.0) if metric == "cosine" else rescale(x)
+
+
+def _check_room(n: int, max_memory: int | None, name: str) -> None:
+    """One tree over n points works on all their distances in float64 at once."""
+    need, room = 8 * n * n, budget(max_memory)
+    if need > room:
+        raise ValueError(
+            f"{name}: the distances between {n} points take {need:,} bytes, more than max_memory allows ({room:,}); "
+            "raise max_memory or take fewer samples"
+        )

@@ -1,0 +1,156 @@
+"""Squared distances between classes, in blocks, each with a bound on its rounding error.
+
+Classes are centred first: with x = m_a + x' and y = m_b + y' (m: any point near the middle of the class) and
+D = m_a - m_b,
+
+    |x - y|^2 = |x'|^2 + |y'|^2 + |D|^2 + 2 x'.D - 2 y'.D - 2 x'.y'
+
+Norms, D and the N x K products x'.m are computed in float64; only x'.y' is a product in the working precision.
+So classes that are tight and far apart lose no digits to their offset.
+
+A block holds *lower bounds*: the computed value minus the bound e of its two classes. The true value, by direct
+differences in float64, lies between the entry and the entry + 2e.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Centred", "centre", "fill_blocks", "working_dtype"]
+
+# Sums of products are kept to so many terms, then added up: shorter sums round less.
+_TERMS = 2048
+# Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with probability
+# below 2 exp(-LAMBDA^2 / 2) = 3e-14 a sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
+_LAMBDA = 8.0
+# Below so many features the product is cheap, and float64 leaves less in doubt.
+_THIN = 64
+
+
+class Centred(NamedTuple):
+    """Points of K classes, centred by class, and what a distance between any two needs."""
+
+    points: npt.NDArray[Any]  # (N, d) x', working precision
+    starts: npt.NDArray[np.intp]  # (K + 1,) rows of class k are starts[k]:starts[k + 1]
+    norms: npt.NDArray[np.float64]  # (N,) |x'|^2
+    along: npt.NDArray[np.float64]  # (N, K) x'.m_k
+    between: npt.NDArray[np.float64]  # (K, K) |m_a - m_b|^2
+    error: npt.NDArray[np.float64]  # (K, K) bound on the error of a distance between classes a and b
+
+    @property
+    def n_max(self) -> int:
+        """The size of the largest class."""
+        return int(np.diff(self.starts).max())
+
+
+def working_dtype(x: npt.NDArray[Any]) -> Any:
+    """float32 for points that it holds exactly and that are wide enough to gain by it, else float64."""
+    narrow = x.dtype in (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
+    return np.dtype(np.float32 if narrow and x.shape[1] >= _THIN else np.float64)
+
+
+def centre(x: npt.NDArray[Any], starts: npt.NDArray[np.intp], dtype: Any) -> Centred:
+    """Centre the rows of every class and measure what the blocks of distances need."""
+    n_classes, d = len(starts) - 1, x.shape[1]
+    points = np.empty(x.shape, dtype)
+    middles = np.empty((n_classes, d), dtype)
+    for k in range(n_classes):
+        rows = slice(starts[k], starts[k + 1])
+        middles[k] = x[rows].mean(axis=0, dtype=np.float64)
+        np.subtract(x[rows], middles[k], out=points[rows], dtype=dtype, casting="unsafe")
+    # Only differences of the middles matter; without their common offset they lose fewer digits.
+    offsets = middles.astype(np.float64)
+    offsets -= offsets.mean(axis=0)
+    norms, along = np.empty(len(x)), np.empty((len(x), n_classes))
+    step = max(1, 4_000_000 // d)
+    for lo in range(0, len(x), step):
+        wide = points[lo : lo + step].astype(np.float64)
+        np.einsum("ij,ij->i", wide, wide, out=norms[lo : lo + step])
+        np.matmul(wide, offsets.T, out=along[lo : lo + step])
+    length2 = np.einsum("ij,ij->i", offsets, offsets)
+    between = np.empty((n_classes, n_classes))
+    for k in range(n_classes):
+        difference = offsets - offsets[k]
+        between[k] = np.einsum("ij,ij->i", difference, difference)
+    error = _error_bound(norms, starts, length2, between, d, dtype)
+    return Centred(points, starts, norms, along, between, error)
+
+
+def _error_bound(
+    norms: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.intp],
+    length2: npt.NDArray[np.float64],
+    between: npt.NDArray[np.float64],
+    d: int,
+    dtype: Any,
+) -> npt.NDArray[np.float64]:
+    """Bound, for each two classes, how far a computed distance lies from direct differences in float64."""
+    unit, unit64 = np.finfo(dtype).eps / 2, np.finfo(np.float64).eps / 2
+    radius = np.sqrt(np.maximum.reduceat(norms, starts[:-1]))
+    reach = radius[:, None] + radius[None, :]
+    distance = reach + np.sqrt(between)
+    terms = min(d, _TERMS)
+    chunks = -(-d // _TERMS)
+    product = 2 * (_growth(terms) + _growth(chunks)) * unit * radius[:, None] * radius[None, :]
+    # x' = fl(x - m) moves each point by at most u |x'|; the three terms are rounded and added up.
+    centring = 2 * unit * reach * distance
+    adding = 8 * unit * distance**2
+    # Norms, products with the middles and the direct differences themselves, all in float64.
+    lengths = np.sqrt(length2)
+    wide = 8 * (d + 8) * unit64 * (distance + lengths[:, None] + lengths[None, :]) ** 2
+    bound = 1.01 * (product + centring + adding + wide)
+    return np.asarray(bound + d * float(np.finfo(dtype).tiny))
+
+
+def _growth(n: int) -> float:
+    """Rounding error of a sum of n terms, in units of its last place: n for certain, less in all likelihood."""
+    return min(float(n), _LAMBDA * float(np.sqrt(n)))
+
+
+def fill_blocks(
+    centred: Centred,
+    rows: npt.NDArray[np.intp],
+    cols: npt.NDArray[np.intp],
+    out: npt.NDArray[Any],
+    transposed: npt.NDArray[Any] | None,
+) -> None:
+    """Write lower bounds of the squared distances between consecutive classes ``rows`` and ``cols``.
+
+    Parameters
+    ----------
+    centred : Centred
+    rows, cols : arrays of consecutive class numbers
+    out : (len(rows), len(cols), n, n) array
+        ``out[i, j, p, q]``: point p of class rows[i] to point q of class cols[j]. Entries past the end of a
+        class are left as they are.
+    transposed : (len(cols), len(rows), n, n) array or None
+        The same distances seen from the other class.
+    """
+    starts = centred.starts
+    r0, c0 = starts[rows[0]], starts[cols[0]]
+    product = _product(centred.points[r0 : starts[rows[-1] + 1]], centred.points[c0 : starts[cols[-1] + 1]])
+    for i, a in enumerate(rows):
+        p = slice(starts[a], starts[a + 1])
+        for j, b in enumerate(cols):
+            q = slice(starts[b], starts[b + 1])
+            block = product[p.start - r0 : p.stop - r0, q.start - c0 : q.stop - c0]
+            left = centred.norms[p] + 2 * (centred.along[p, a] - centred.along[p, b])
+            left += centred.between[a, b] - centred.error[a, b]
+            right = centred.norms[q] - 2 * (centred.along[q, a] - centred.along[q, b])
+            block *= -2
+            block += left.astype(block.dtype)[:, None]
+            block += right.astype(block.dtype)
+            out[i, j, : block.shape[0], : block.shape[1]] = block
+            if transposed is not None:
+                transposed[j, i, : block.shape[1], : block.shape[0]] = block.T
+
+
+def _product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``left @ right.T``, summed over a bounded number of features at a time."""
+    product = left[:, :_TERMS] @ right[:, :_TERMS].T
+    for lo in range(_TERMS, left.shape[1], _TERMS):
+        product += left[:, lo : lo + _TERMS] @ right[:, lo : lo + _TERMS].T
+    return np.asarray(product)

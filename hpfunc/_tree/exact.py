@@ -1,0 +1,108 @@
+"""Distances as they are defined: squared, by direct differences in float64, one pair of points at a time.
+
+Everything else in this package approximates these numbers and certifies the approximation against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hpfunc._arrays import namespace
+
+__all__ = ["canonical_order", "equal_rows", "rescale", "squared_distances", "unit_rows"]
+
+# Rows of a chunk of differences: 32 MB of float64, which stays near the caches.
+_CHUNK = 4_000_000
+
+
+def squared_distances(x: Any, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """``sum((x[i] - x[j])**2)`` in float64 for each edge (i, j); symmetric in i and j bit for bit."""
+    result = np.empty(len(i), np.float64)
+    step = max(1, _CHUNK // x.shape[1])
+    for lo in range(0, len(i), step):
+        part = slice(lo, lo + step)
+        difference = x[i[part]].astype(np.float64)
+        difference -= x[j[part]]
+        np.square(difference, out=difference)
+        # A sum along contiguous rows: its order depends on the number of features alone.
+        result[part] = difference.sum(axis=1)
+    return result
+
+
+def rescale(x: Any) -> tuple[Any, float]:
+    """``x`` and 1, or ``x`` scaled by a power of two so that squares neither overflow nor underflow.
+
+    A power of two changes no digit, so the order of the distances and their ties stay what they are.
+    Returns the points and the factor they were multiplied by.
+    """
+    if x.dtype.kind != "f":
+        return x, 1.0
+    largest = max(abs(float(x.max())), abs(float(x.min())))
+    if largest == 0 or 2.0**-340 < largest < 2.0**500:
+        return x, 1.0
+    exponent = int(np.frexp(largest)[1])
+    return namespace(x).ldexp(x.astype(np.float64), -exponent), float(np.ldexp(1.0, -exponent))
+
+
+def unit_rows(x: Any, name: str) -> npt.NDArray[np.float64]:
+    """Rows scaled to unit length in float64, so that half the squared distance is the cosine distance.
+
+    Dividing by the largest entry first makes exact multiples of one another equal to the last bit.
+
+    Raises
+    ------
+    ValueError
+        For a row of zeros, whose direction is undefined.
+    """
+    rows: npt.NDArray[np.float64] = x.astype(np.float64)
+    largest = abs(rows).max(axis=1, keepdims=True)
+    if not largest.all():
+        zeros = int((largest == 0).sum())
+        first = int((largest[:, 0] == 0).argmax())
+        raise ValueError(
+            f"{name} holds {zeros} samples that are all zeros (the first is sample {first}), which have no direction: "
+            'metric="cosine" is undefined for them; drop them or use metric="euclidean"'
+        )
+    rows /= largest
+    rows /= np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    return rows
+
+
+def equal_rows(x: Any, starts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """For each row, the index of the first row of its class that equals it.
+
+    Parameters
+    ----------
+    x : (N, d) array
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    """
+    first = np.arange(len(x))
+    # Equal rows have equal sums, bit for bit: only rows that share theirs are compared.
+    keys = np.empty(len(x), np.float64)
+    step = max(1, _CHUNK // x.shape[1])
+    for lo in range(0, len(x), step):
+        keys[lo : lo + step] = x[lo : lo + step].sum(axis=1, dtype=np.float64)
+    classes = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order = np.lexsort((keys, classes))
+    same = (keys[order[1:]] == keys[order[:-1]]) & (classes[order[1:]] == classes[order[:-1]])
+    runs = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    for lo, hi in zip(runs[::2], runs[1::2], strict=True):
+        members = np.sort(order[lo : hi + 1])
+        _, firsts, inverse = np.unique(_as_bytes(x[members]), return_index=True, return_inverse=True)
+        first[members] = members[firsts][inverse]
+    return first
+
+
+def canonical_order(x: Any) -> npt.NDArray[np.intp]:
+    """An order of the rows that depends on their values only: not on where they stand, nor on their class."""
+    return np.argsort(_as_bytes(x), kind="stable")
+
+
+def _as_bytes(x: Any) -> Any:
+    """Each row as one opaque item, equal and ordered by its bytes; -0.0 is made 0.0 first."""
+    rows = np.ascontiguousarray(x + x.dtype.type(0))
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
