@@ -1,0 +1,213 @@
+"""Labelled values: the entries along a dim, matched by their labels, laid out as a matrix of series.
+
+The labels along a dim are those of `class_a` and `class_b` together where both are there, the pair (a, b)
+being the pair (b, a), with whatever index; else those of the coordinate named as the dim; else those of all
+the coordinates along it. Without any, entries are known by their position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from hpfunc._arrays import as_array, namespace
+
+__all__ = ["Values", "as_series", "read_values", "result_coords"]
+
+
+class Labels(NamedTuple):
+    """One label for each entry along a dim, and the names of the coords they were read from."""
+
+    names: tuple[Hashable, ...]
+    of: list[Any]
+
+
+class Values(NamedTuple):
+    """A data argument: finite float64 numbers, their dims, the labels along each, and all coords."""
+
+    name: str
+    array: Any
+    dims: tuple[Hashable, ...]
+    labels: Mapping[Hashable, Labels]
+    coords: xr.Dataset
+
+
+def read_values(x: Any, dim: str, name: str) -> Values:
+    """Read and check a DataArray, or a plain array whose last axis is ``dim``.
+
+    Raises
+    ------
+    TypeError
+        For a Dataset and for data that are not real numbers.
+    ValueError
+        For a missing dim, an empty array, NaN or infinity.
+    """
+    if isinstance(x, xr.Dataset):
+        variables = ", ".join(repr(v) for v in x.data_vars)
+        raise TypeError(f"{name} is a Dataset; pass one of its variables ({variables}) as a DataArray")
+    array = as_array(x, name)
+    dims: tuple[Hashable, ...]
+    if isinstance(x, xr.DataArray):
+        dims, coords = x.dims, x.coords.to_dataset()
+    elif array.ndim == 0:
+        raise ValueError(f"{name} is a scalar; expected values along {dim!r}")
+    else:
+        dims, coords = (*(f"dim_{axis}" for axis in range(array.ndim - 1)), dim), xr.Dataset()
+    if dim not in dims:
+        raise ValueError(f"dim={dim!r} is not a dim of {name}, whose dims are {dims}")
+    if array.size == 0:
+        sizes = dict(zip(dims, array.shape, strict=True))
+        raise ValueError(f"{name} is empty (sizes {sizes}); a test needs at least one value along each dim")
+    labels = {d: _read_labels(coords, d, size) for d, size in zip(dims, array.shape, strict=True)}
+    values = Values(name, array.astype(np.float64), dims, labels, coords)
+    _check_finite(values)
+    return values
+
+
+def as_series(
+    before: Values, after: Values, dim: str, *, paired: bool
+) -> tuple[Any, Any, dict[Hashable, int]]:
+    """Lay out both as ``(series, entries)`` matrices; the third result is the sizes of the other dims.
+
+    Every shared dim is brought into the order of ``before``; entries along ``dim`` then stand sorted by
+    label, so that what is drawn for an entry does not depend on where it stands.
+
+    Raises
+    ------
+    TypeError
+        If one is on a CUDA device and the other is not.
+    ValueError
+        If what has to match does not, naming the labels.
+    """
+    if namespace(before.array) is not namespace(after.array):
+        raise TypeError("before and after are not on the same device; move one of them first")
+    for shared in [d for d in before.dims if d in after.dims]:
+        if shared != dim or paired:
+            after = _take(after, _matching_order(before, after, shared), shared)
+    before_order = _sorted_order(before.labels[dim])
+    after_order = before_order if paired else _sorted_order(after.labels[dim])
+    before, after = _take(before, before_order, dim), _take(after, after_order, dim)
+    sizes: dict[Hashable, int] = {}
+    for values in (before, after):
+        sizes |= {d: n for d, n in zip(values.dims, values.array.shape, strict=True) if d != dim}
+    return _as_matrix(before, dim, sizes), _as_matrix(after, dim, sizes), sizes
+
+
+def result_coords(before: Values, after: Values, dim: str) -> xr.Coordinates:
+    """Join the coords of every dim but ``dim``, without those in which the two differ."""
+    shared = [d for d in before.dims if d in after.dims and d != dim]
+    order = {d: list(_matching_order(before, after, d)) for d in shared}
+    mine = before.coords.drop_dims(dim, errors="ignore")
+    theirs = after.coords.drop_dims(dim, errors="ignore")
+    labels = {name for d in shared for name in before.labels[d].names}
+    for name in [n for n in mine.coords if n in theirs.coords and n not in labels]:
+        other = theirs[name].variable.isel(order, missing_dims="ignore")
+        if not mine[name].variable.equals(other):  # type: ignore[no-untyped-call]
+            mine, theirs = mine.drop_vars([name]), theirs.drop_vars([name])
+    theirs = theirs.drop_dims(shared, errors="ignore")
+    return mine.assign_coords({n: c for n, c in theirs.coords.items() if n not in mine.coords}).coords
+
+
+def _read_labels(coords: xr.Dataset, dim: Hashable, size: int) -> Labels:
+    along = {name for name, coord in coords.coords.items() if coord.dims == (dim,)}
+    if {"class_a", "class_b"} <= along:
+        columns = [coords[name].values.tolist() for name in ("class_a", "class_b")]
+        pairs = zip(*columns, strict=True)
+        return Labels(("class_a", "class_b"), [tuple(sorted(pair, key=_sort_key)) for pair in pairs])
+    names = (dim,) if dim in along else tuple(sorted(along, key=str))
+    columns = [coords[name].values.tolist() for name in names]
+    if not names:
+        return Labels((), list(range(size)))
+    return Labels(names, columns[0] if len(names) == 1 else list(zip(*columns, strict=True)))
+
+
+def _sort_key(label: Any) -> Any:
+    """Orders labels of mixed types too: numbers, then others by the name of their type."""
+    if isinstance(label, tuple):
+        return tuple(_sort_key(part) for part in label)
+    return ("", label) if isinstance(label, (int, float)) else (type(label).__name__, str(label))
+
+
+def _sorted_order(labels: Labels) -> Sequence[int]:
+    return sorted(range(len(labels.of)), key=lambda i: _sort_key(labels.of[i]))
+
+
+def _matching_order(before: Values, after: Values, dim: Hashable) -> Sequence[int]:
+    """For each entry of ``before`` along ``dim``, where the one of the same label stands in ``after``."""
+    (names, labels), (other_names, other_labels) = before.labels[dim], after.labels[dim]
+    if names != other_names:
+        raise ValueError(
+            f"before and after are labelled differently along {dim!r}: before by the coords {names}, after "
+            f"by {other_names}; give both the same coords, or drop them from both to go by position"
+        )
+    if not names and len(labels) != len(other_labels):
+        raise ValueError(
+            f"before has {len(labels)} entries along {dim!r}, after {len(other_labels)}, and there are no "
+            "coords to match them by; pass as many of each (they may differ only along dim with paired=False)"
+        )
+    places, other_places = _places(before, dim), _places(after, dim)
+    if places.keys() != other_places.keys():
+        only_before = [label for label in labels if label not in other_places]
+        only_after = [label for label in other_labels if label not in places]
+        sides = [(only_before, "before"), (only_after, "after")]
+        found = " and ".join(f"{_shortened(only)} in {side} only" for only, side in sides if only)
+        raise ValueError(
+            f"before and after do not hold the same entries along {dim!r}: {found}; select those in both"
+        )
+    return [other_places[label] for label in labels]
+
+
+def _places(values: Values, dim: Hashable) -> dict[Any, int]:
+    """Label to position along ``dim``."""
+    labels = values.labels[dim].of
+    places = {label: i for i, label in enumerate(labels)}
+    if len(places) < len(labels):
+        twice = [label for i, label in enumerate(labels) if places[label] != i]
+        raise ValueError(f"{values.name} holds {_shortened(twice)} more than once along {dim!r}")
+    return places
+
+
+def _shortened(labels: list[Any]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"
+
+
+def _take(values: Values, order: Sequence[int], dim: Hashable) -> Values:
+    if list(order) == list(range(len(order))):
+        return values
+    xp = namespace(values.array)
+    names, labels = values.labels[dim]
+    return values._replace(
+        array=xp.take(values.array, xp.asarray(order), axis=values.dims.index(dim)),
+        labels={**values.labels, dim: Labels(names, [labels[i] for i in order])},
+    )
+
+
+def _as_matrix(values: Values, dim: str, sizes: Mapping[Hashable, int]) -> Any:
+    """``(product of sizes, entries)``: dims that the values lack are repeated."""
+    xp = namespace(values.array)
+    present = [d for d in sizes if d in values.dims]
+    array = values.array.transpose([values.dims.index(d) for d in (*present, dim)])
+    n = array.shape[-1]
+    array = array.reshape([sizes[d] if d in present else 1 for d in sizes] + [n])
+    return xp.ascontiguousarray(xp.broadcast_to(array, [*sizes.values(), n]).reshape(-1, n))
+
+
+def _check_finite(values: Values) -> None:
+    """Raise ValueError naming, by its labels, the place of the first value that is NaN or infinite."""
+    xp = namespace(values.array)
+    finite = xp.isfinite(values.array)
+    if bool(finite.all()):
+        return
+    first = int(xp.flatnonzero(~finite)[0])
+    value = values.array.reshape(-1)[first]
+    place = np.unravel_index(first, values.array.shape)
+    labels = [values.labels[d].of[i] for d, i in zip(values.dims, place, strict=True)]
+    where = ", ".join(f"{d}={label!r}" for d, label in zip(values.dims, labels, strict=True))
+    raise ValueError(
+        f"{values.name} holds {int((~finite).sum())} values that are NaN or infinite; the first is "
+        f"{float(value)} at {where}. Leave these entries out, on both sides if paired"
+    )

@@ -1,0 +1,292 @@
+"""Fisher's permutation test of a difference of means, between results and along them, and its adjustment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hpfunc._adjust import ADJUSTMENTS, adjust_along
+from hpfunc._arrays import as_array, check_option, namespace
+from hpfunc._entries import as_series, read_values, result_coords
+from hpfunc._permute import arrangement_count, check_options, paired_test, unpaired_test
+
+__all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
+
+
+def fisher_permutation(
+    before: Any,
+    after: Any,
+    /,
+    *,
+    dim: str = "pair",
+    key: int | tuple[int, ...] | None = None,
+    n_permutations: int = 9999,
+    paired: bool = True,
+    alternative: str = "two-sided",
+    batch_size: int | None = None,
+) -> xr.Dataset:
+    """Test whether the mean along a dim differs between two measurements, by permutation.
+
+    Paired (the default): each entry along ``dim`` was measured before and after; under the null hypothesis
+    which is which is arbitrary, so the signs of the differences are flipped. Unpaired: all values are pooled,
+    and any of them may have stood on either side.
+
+    Parameters
+    ----------
+    before, after : xarray.DataArray or array-like
+        Real numbers with the dim ``dim``. Of a plain array (NumPy, torch, CuPy, a list) the last axis is
+        ``dim`` and the others are called ``dim_0``, ``dim_1``, ... All other dims are broadcast against each
+        other, matched by their coords where they have any.
+    dim : str
+        The dim whose entries are permuted. Entries are known by their coords along it: ``class_a`` and
+        ``class_b`` together, in either order; else the coordinate of that name; else all coords along it;
+        without coords by their position. Paired, both must hold the same entries, in any order; unpaired,
+        their numbers may differ.
+    key : int or tuple of int, optional
+        What the draws depend on. Required unless the test is exact.
+    n_permutations : int
+        How many random arrangements to draw. If all distinct arrangements (``2**n`` sign flips of n pairs, or
+        ``C(n1 + n2, n1)`` splits) are no more than this, each of them is used once and the test is exact.
+    paired : bool
+        False for the unpaired test. Where entries have something in common before and after, as the same
+        class pair has, the unpaired test almost never rejects.
+    alternative : {"two-sided", "greater", "less"}
+        What counts as extreme: a difference as large in magnitude, as large, or as small as the observed one.
+    batch_size : int, optional
+        How many arrangements to hold at a time; by default so many as keep to some tens of megabytes. It
+        bounds the memory and changes no bit of the result.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over every other dim (those of ``before`` first): ``statistic``, the mean of after minus the mean of
+        before, in their unit; ``pvalue``; ``n_permutations``, the arrangements that were compared; ``exact``.
+
+    Raises
+    ------
+    TypeError
+        For a Dataset, for data that are not real numbers, and for options of a wrong type.
+    ValueError
+        For a missing or empty dim, NaN or infinity (naming where), entries that do not match (naming them), a
+        missing key, and unknown option values.
+
+    Notes
+    -----
+    With b of n random arrangements at least as extreme as the observed one, p = (b + 1)/(n + 1) [1]_, which
+    is never 0; an exact test gives the plain share of all arrangements. A permuted difference that falls
+    short of the observed one by no more than 100 eps times the largest of its magnitude and the magnitudes of
+    the data counts as a tie, so as extreme.
+
+    All other dims are tested with the same draws. These depend on the key and, by way of its label, on the
+    entry: not on the order of entries or dims, on other layers, or on the device.
+
+    The test treats entries as exchangeable and independent. Class pairs that share a class are not
+    independent, so that over ``dim="pair"`` the p-value describes these pairs and is no statement about other
+    classes. It says nothing about the chance of training again either: for that, permute over repeated runs.
+
+    References
+    ----------
+    .. [1] B. Phipson and G. K. Smyth, "Permutation p-values should never be zero", Statistical Applications
+       in Genetics and Molecular Biology 9 (2010), article 39.
+
+    Examples
+    --------
+    >>> import hpfunc as hp
+    >>> test = hp.fisher_permutation([0.1, 0.2, 0.3], [0.7, 0.8, 0.9])
+    >>> float(test.pvalue), bool(test.exact), int(test.n_permutations)
+    (0.25, True, 8)
+    >>> float(hp.fisher_permutation([0.1, 0.2, 0.3], [0.7, 0.8, 0.9], paired=False).pvalue)
+    0.1
+
+    Layers stay, pairs are permuted:
+
+    >>> import numpy as np, xarray as xr
+    >>> hp_values = np.arange(40).reshape(2, 20) / 40
+    >>> before = xr.DataArray(hp_values, {"layer": ["conv1", "fc"]}, ["layer", "pair"])
+    >>> after = before + xr.DataArray([0.0, 0.1], dims="layer")
+    >>> hp.fisher_permutation(before, after, key=0).pvalue.round(4).to_series().to_dict()
+    {'conv1': 1.0, 'fc': 0.0001}
+    """
+    check_options(dim, key, n_permutations, paired, alternative, batch_size)
+    left, right = read_values(before, dim, "before"), read_values(after, dim, "after")
+    series_before, series_after, sizes = as_series(left, right, dim, paired=paired)
+    n_before, n_after = series_before.shape[1], series_after.shape[1]
+    n, k = (n_before, None) if paired else (n_before + n_after, n_after)
+    if key is None and arrangement_count(n, k, n_permutations) > n_permutations:
+        raise ValueError(
+            f"key is required: {n_before} values before and {n_after} after have more arrangements than "
+            f"n_permutations={n_permutations}, so these are drawn at random; pass an integer such as key=0"
+        )
+    test = (paired_test if paired else unpaired_test)(
+        series_before, series_after,
+        key=key, n_permutations=n_permutations, alternative=alternative, batch_size=batch_size,
+    )  # fmt: skip
+    if not np.isfinite(test.statistic).all():
+        raise ValueError(
+            "the difference of means is too large for float64; divide before and after by a constant"
+        )
+    design = "paired" if paired else "unpaired"
+    columns = {
+        "statistic": (test.statistic, "mean of after minus mean of before"),
+        "pvalue": (test.pvalue, f"p-value, {design} permutation test, {alternative}"),
+        "n_permutations": (np.full(len(test.pvalue), test.n_permutations), "arrangements compared"),
+        "exact": (np.full(len(test.pvalue), test.exact), "all arrangements compared"),
+    }
+    shape = tuple(sizes.values())
+    return xr.Dataset(
+        {n: (list(sizes), v.reshape(shape), {"long_name": t, "units": "1"}) for n, (v, t) in columns.items()},
+        coords=result_coords(left, right, dim),
+        attrs={"dim": dim, "paired": int(paired), "alternative": alternative},
+    )
+
+
+def fisher_steps(
+    values: xr.DataArray,
+    /,
+    *,
+    along: str,
+    dim: str = "pair",
+    key: int | tuple[int, ...] | None = None,
+    n_permutations: int = 9999,
+    paired: bool = True,
+    alternative: str = "two-sided",
+    batch_size: int | None = None,
+) -> xr.Dataset:
+    """Test each entry along one dim against the next: from layer to layer, from checkpoint to checkpoint.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        Real numbers with the dims ``along`` and ``dim``.
+    along : str
+        The dim to walk along, in the order in which it stands.
+    dim, key, n_permutations, paired, alternative, batch_size
+        As in `fisher_permutation`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from `fisher_permutation`, with the dim ``step`` in place of ``along``. Its coords ``before`` and
+        ``after`` hold the labels between which the step lies (positions, where ``along`` has no coordinate);
+        select by either of them, ``sel(before="conv1")``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As from `fisher_permutation`; also if ``values`` is not a DataArray, or has fewer than two entries
+        along ``along``.
+
+    Notes
+    -----
+    Each step is what `fisher_permutation` gives for its two entries with the same key, bit for bit: all steps
+    use the same draws, and adding a layer leaves the other steps as they were. These are several tests on the
+    same data: see `adjust_pvalues`.
+
+    Examples
+    --------
+    >>> import hpfunc as hp, xarray as xr
+    >>> hp_by_layer = xr.DataArray(
+    ...     [[0.1, 0.2, 0.3, 0.2], [0.1, 0.3, 0.2, 0.2], [0.6, 0.8, 0.9, 0.7]],
+    ...     {"layer": ["conv1", "relu1", "fc"]},
+    ...     ["layer", "pair"],
+    ... )
+    >>> steps = hp.fisher_steps(hp_by_layer, along="layer", alternative="greater")
+    >>> steps.pvalue.values
+    array([0.75  , 0.0625])
+    >>> float(steps.pvalue.sel(after="fc"))
+    0.0625
+    """
+    if not isinstance(values, xr.DataArray):
+        raise TypeError(
+            f"values is a {type(values).__name__}; pass a DataArray with the dims {along!r} and {dim!r}"
+        )
+    taken = {"step", "before", "after"} & set(values.dims)
+    if along == dim or taken:
+        clash = f"along={along!r} is dim too" if along == dim else f"values has a dim named {taken.pop()!r}"
+        raise ValueError(f"{clash}; along and dim must be two dims, and none named step, before or after")
+    read_values(values, dim, "values")
+    if along not in values.dims or values.sizes[along] < 2:
+        raise ValueError(
+            f"along={along!r}: values has the sizes {dict(values.sizes)}; a step needs two entries there"
+        )
+    labels = values[along].values
+    bare = values.drop_vars([name for name, coord in values.coords.items() if along in coord.dims])
+    ends = [bare.isel({along: part}).rename({along: "step"}) for part in (slice(None, -1), slice(1, None))]
+    steps = fisher_permutation(
+        *ends, dim=dim, key=key, n_permutations=n_permutations, paired=paired, alternative=alternative,
+        batch_size=batch_size,
+    )  # fmt: skip
+    steps = steps.drop_vars({"before", "after"} & set(steps.coords))
+    steps = steps.assign_coords(before=("step", labels[:-1]), after=("step", labels[1:]))
+    return steps.set_xindex("before").set_xindex("after").assign_attrs(along=along)
+
+
+def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = None) -> Any:
+    """Adjust p-values for the number of tests made.
+
+    Parameters
+    ----------
+    pvalues : xarray.DataArray or array-like
+        Numbers from 0 to 1.
+    method : {"holm", "bh"}
+        ``"holm"``: Holm's step-down [1]_; the chance of any false rejection stays below the level, however
+        the tests depend on each other. ``"bh"``: Benjamini and Hochberg's step-up [2]_; the expected share of
+        false ones among the rejections does, for independent (or positively dependent) tests.
+    dim : str, optional
+        Adjust along this dim, separately for all others. None: jointly over all p-values. A plain array has
+        no dims and is adjusted jointly.
+
+    Returns
+    -------
+    xarray.DataArray or numpy.ndarray
+        Adjusted p-values, float64: a DataArray with the same dims, coords and name for a DataArray, else a
+        NumPy array of the same shape. To be compared with the level as they are.
+
+    Raises
+    ------
+    TypeError
+        For a Dataset, and for data that are not real numbers.
+    ValueError
+        For an unknown method or dim, no p-values at all, values outside 0 to 1, and NaN: a test without an
+        answer is neither dropped nor counted in silence. ``pvalues.fillna(1)`` counts it as one that found
+        nothing.
+
+    References
+    ----------
+    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+       Statistics 6 (1979), 65-70.
+    .. [2] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", Journal of the Royal
+       Statistical Society B 57 (1995), 289-300.
+
+    Examples
+    --------
+    >>> import hpfunc as hp
+    >>> hp.adjust_pvalues([0.01, 0.02, 0.03, 0.5])
+    array([0.04, 0.06, 0.06, 0.5 ])
+    >>> hp.adjust_pvalues([0.01, 0.02, 0.03, 0.5], method="bh")
+    array([0.04, 0.04, 0.04, 0.5 ])
+    """
+    check_option("method", method, ADJUSTMENTS)
+    if isinstance(pvalues, xr.Dataset):
+        raise TypeError("pvalues is a Dataset; pass its variable, such as results.pvalue")
+    array = as_array(pvalues, "pvalues")
+    array = np.asarray(array if namespace(array) is np else array.get(), dtype=np.float64)
+    if array.size == 0:
+        raise ValueError(f"pvalues has shape {array.shape}: there is nothing to adjust")
+    wrong = np.argwhere(~((array >= 0) & (array <= 1)))
+    if len(wrong):
+        first = tuple(int(i) for i in wrong[0])
+        raise ValueError(
+            f"pvalues holds {len(wrong)} values that are NaN or outside 0 to 1, the first {float(array[first])} "
+            f"at position {first}; pvalues.fillna(1) counts tests without an answer as having found nothing"
+        )
+    dims = pvalues.dims if isinstance(pvalues, xr.DataArray) else ()
+    if dim is not None and dim not in dims:
+        raise ValueError(f"dim={dim!r} is not a dim of pvalues, whose dims are {dims}")
+    adjusted = adjust_along(array, method, None if dim is None else dims.index(dim))
+    if not isinstance(pvalues, xr.DataArray):
+        return adjusted
+    name = f"{pvalues.attrs.get('long_name', 'p-value')}, adjusted ({ADJUSTMENTS[method]})"
+    return pvalues.copy(data=adjusted).assign_attrs(long_name=name, units="1")
