@@ -1,0 +1,118 @@
+"""Points in the plane of their first two principal components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hpfunc._arrays import as_labels, as_points, check_finite, namespace
+from hpfunc._principal import principal_components
+
+__all__ = ["pca2d"]
+
+
+def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
+    """Project points on their first two principal components.
+
+    Parameters
+    ----------
+    points : array-like (n, ...)
+        Any array or DataArray; all axes but the first are flattened to d features.
+    *others : array-like (n_i, ...)
+        More groups, of as many features. All groups are pooled: one mean, one pair of components.
+    labels : array-like (n,), optional
+        Integers or strings, one for each sample (of all groups, one after the other). By default groups are
+        labelled 0, 1, ... in the order given; a single DataArray with a coord ``label`` has its own labels.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``scores (sample, component)``, in the unit of the points; ``components (component, feature)``, of
+        length 1 and orthogonal; ``explained_variance_ratio (component)``, shares of the total variance;
+        ``mean (feature)``; the coord ``label`` on ``sample``. NumPy arrays in float64, wherever the points
+        are.
+
+    Raises
+    ------
+    TypeError
+        For a Dataset, for data that are not real numbers, and for groups on different devices.
+    ValueError
+        For no samples or features, groups of different feature counts, NaN or infinity (naming where), labels
+        of the wrong length, and points so far apart that float64 cannot express it.
+
+    Notes
+    -----
+    Everything is computed in float64, whatever the dtype of the points, by eigenvectors of the smaller Gram
+    matrix of the centred points (n x n or d x d; that much memory it takes), the second component from what
+    the first leaves over where the Gram matrix alone would not be accurate.
+
+    The sign of a component is fixed: its entry of largest magnitude (the first of equal ones) is positive.
+    There are always two components. One in which the points do not vary (points on a line, one feature, one
+    sample, equal points) does not exist as a direction: it is all zeros, as are its scores and its ratio.
+
+    Examples
+    --------
+    >>> import hpfunc as hp
+    >>> plane = hp.pca2d([[0.0, 0.0], [2.0, 0.0]], [[0.0, 1.0], [2.0, 1.0]])
+    >>> plane.components.values
+    array([[1., 0.],
+           [0., 1.]])
+    >>> plane.explained_variance_ratio.values
+    array([0.8, 0.2])
+    >>> plane.scores.where(plane.label == 1, drop=True).values
+    array([[-1. ,  0.5],
+           [ 1. ,  0.5]])
+    """
+    names = ["points", *(f"others[{i}]" for i in range(len(others)))]
+    groups = [_read_points(x, name) for x, name in zip((points, *others), names, strict=True)]
+    for group, name in zip(groups[1:], names[1:], strict=True):
+        if group.shape[1] != groups[0].shape[1]:
+            raise ValueError(
+                f"points has shape {groups[0].shape} and {name} has shape {group.shape}, axes but the first "
+                "flattened; all groups need the same number of features"
+            )
+        if namespace(group) is not namespace(groups[0]):
+            raise TypeError(f"points and {name} are not on the same device; move one of them first")
+    sizes = [group.shape[0] for group in groups]
+    if labels is None and not others:
+        labels = _own_labels(points)
+    sample_labels = (
+        np.repeat(np.arange(len(groups)), sizes) if labels is None else as_labels(labels, sum(sizes))
+    )
+    ends = np.cumsum(sizes)
+    for group, name, end in zip(groups, names, ends, strict=True):
+        check_finite(group, name, sample_labels[end - group.shape[0] : end])
+    pooled = namespace(groups[0]).concatenate(groups) if others else groups[0]
+    scores, components, share, mean = principal_components(pooled, 2)
+    return xr.Dataset(
+        {
+            "scores": (("sample", "component"), scores, {"long_name": "principal component score"}),
+            "components": (("component", "feature"), components, {"long_name": "principal component"}),
+            "explained_variance_ratio": (
+                "component",
+                share,
+                {"long_name": "share of the variance", "units": "1"},
+            ),
+            "mean": ("feature", mean, {"long_name": "mean of the points"}),
+        },
+        coords={"label": ("sample", sample_labels)},
+    )
+
+
+def _read_points(x: Any, name: str) -> Any:
+    if isinstance(x, xr.Dataset):
+        layers = ", ".join(repr(v) for v in x.data_vars)
+        raise TypeError(f"{name} is a Dataset; pass one of its layers ({layers}) as a DataArray")
+    return as_points(x, name)
+
+
+def _own_labels(x: Any) -> Any:
+    """Give the coord ``label`` of a DataArray's samples, if it has one."""
+    if not isinstance(x, xr.DataArray) or "label" not in x.coords:
+        return None
+    label = x.coords["label"]
+    if label.ndim == 0:
+        return np.full(x.shape[0], label.values)
+    return label.values if label.dims == x.dims[:1] else None
