@@ -1,0 +1,121 @@
+"""The way from a model and a data set to filled rows."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from hpfunc._torch.data import Batch, Chosen
+from hpfunc._torch.form import Form
+from hpfunc._torch.guard import as_it_was, unwrap
+from hpfunc._torch.hooks import hooked
+from hpfunc._torch.names import INPUT, entries
+from hpfunc._torch.place import as_device, device_of, dtype_of, moved, on_device
+from hpfunc._torch.record import Emit, Forward, Record
+from hpfunc._torch.rows import Rows
+from hpfunc._torch.snapshot import called, snapshots
+from hpfunc._torch.survey import Layer, survey
+
+__all__ = ["collect_rows", "layer_sizes", "observed"]
+
+
+@contextlib.contextmanager
+def observed(model: Any, *, method: Any, forward: Forward, device: Any = None) -> Iterator[Record]:
+    """A recorder for the model, which leaves this context as it was.
+
+    The recorder brings the inputs to the model's device, and emits them before a layer can change them in place.
+    """
+    module = unwrap(model)
+    place = device_of(module) if device is None else as_device(device)
+    dtype = dtype_of(module)
+    module = on_device(module, place)
+    with as_it_was(module), _recorder(module, method, forward) as run:
+
+        def record(inputs: Any, emit: Emit) -> Any:
+            inputs = moved(inputs, place, dtype)
+            emit(INPUT, inputs, True)
+            return run(inputs, emit)
+
+        yield record
+
+
+def _recorder(module: Any, method: Any, forward: Forward) -> AbstractContextManager[Record]:
+    if callable(method):
+        return called(method)
+    if method == "snapshot":
+        return snapshots(module)
+    return hooked(module, forward)
+
+
+def layer_sizes(record: Record, chosen: Chosen, layers: Sequence[str] | None, form: Form) -> dict[str, int]:
+    """Bytes that each layer would take for all chosen samples, from a few of them."""
+    few = next(chosen.batches()).inputs
+    return {layer.name: layer.nbytes * len(chosen.labels) for layer in survey(record, few, layers, form)}
+
+
+def collect_rows(
+    record: Record,
+    chosen: Chosen,
+    *,
+    layers: Sequence[str] | None,
+    form: Form,
+    store: torch.device | None,
+    max_memory: int | None,
+    progress: bool,
+) -> dict[str, torch.Tensor]:
+    """One tensor for each layer, a row for each chosen sample; ``store=None`` keeps them where they arise."""
+    batches = chosen.batches()
+    first = next(batches)
+    plan = survey(record, first.inputs, layers, form)
+    rows = Rows(plan, len(chosen.labels), store, max_memory)
+    both = itertools.chain([first], batches)
+    # Not held while the next one is loaded.
+    del first
+    for batch in _with_progress(both, len(chosen.labels)) if progress else both:
+        _fill(rows, plan, form, record, batch)
+        del batch
+    return rows.tensors
+
+
+def _fill(rows: Rows, plan: Sequence[Layer], form: Form, record: Record, batch: Batch) -> None:
+    """Run the model on a batch, and copy what is wanted of it."""
+    calls = {layer.call for layer in plan}
+    missing = {layer.name: layer for layer in plan}
+    last = "none"
+
+    def keep(call: str, value: Any, leaf: bool) -> None:
+        nonlocal last
+        last = call
+        for name, tensor in entries(call, value) if call in calls else ():
+            layer = missing.pop(name, None)
+            if layer is not None:
+                rows.write(name, form.rows(name, tensor, layer.axis), batch.rows)
+
+    try:
+        record(batch.inputs, keep)
+    except Exception as error:
+        shapes = [tuple(tensor.shape) for _, tensor in entries("", batch.inputs)]
+        error.add_note(f"while collecting activations from a batch of shape {shapes}; the last layer seen: {last}")
+        raise
+    if missing:
+        raise ValueError(
+            f"layers: {', '.join(missing)} ran for the first samples but not for every batch; name layers that run "
+            "for every sample"
+        )
+
+
+def _with_progress(batches: Iterable[Batch], total: int) -> Iterator[Batch]:
+    """The batches, with a bar that counts samples."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc="activations", unit="sample") as bar:
+        for batch in batches:
+            count = len(batch.rows)
+            yield batch
+            del batch
+            bar.update(count)

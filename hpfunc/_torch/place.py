@@ -1,0 +1,72 @@
+"""Where the work happens: on the model's device, or on the one that was asked for."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["as_device", "device_of", "dtype_of", "moved", "on_device"]
+
+
+def as_device(value: Any, name: str = "device") -> torch.device:
+    """A device that exists.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or not on this machine.
+    """
+    try:
+        device = torch.device(value)
+        place = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        count = torch.cuda.device_count()
+        there = ", ".join(["cpu", *(f"cuda:{k}" for k in range(count))])
+        raise ValueError(f"{name}={value!r} cannot be used ({reason}); on this machine there are {there}") from None
+    if place.type == "meta":
+        raise ValueError(f"{name}={value!r} holds no values; on it nothing can be collected")
+    return place
+
+
+def device_of(model: nn.Module) -> torch.device | None:
+    """The device of the model's first parameter or buffer, None if it has neither."""
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if tensor.device.type == "meta":
+            raise ValueError("model is on the meta device and holds no values; materialise it first")
+        return tensor.device
+    return None
+
+
+def dtype_of(model: nn.Module) -> torch.dtype | None:
+    """The dtype of the model's floating parameters, None if they have none in common."""
+    dtypes = {p.dtype for p in model.parameters() if p.dtype.is_floating_point}
+    return dtypes.pop() if len(dtypes) == 1 else None
+
+
+def on_device(model: nn.Module, device: torch.device | None) -> nn.Module:
+    """The model, or a copy of it on another device: the caller's stays where it is."""
+    if device is None or device_of(model) in (None, device):
+        return model
+    try:
+        return copy.deepcopy(model).to(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={str(device)!r}: the model cannot be copied there ({error}); move it yourself"
+        ) from error
+
+
+def moved(inputs: Any, device: torch.device | None, dtype: torch.dtype | None) -> Any:
+    """Inputs on a device, floating ones in the model's dtype."""
+    if isinstance(inputs, Mapping):
+        return {name: moved(value, device, dtype) for name, value in inputs.items()}
+    if isinstance(inputs, (tuple, list)):
+        return tuple(moved(value, device, dtype) for value in inputs)
+    if not isinstance(inputs, torch.Tensor):
+        return inputs
+    return inputs.to(device, dtype if inputs.dtype.is_floating_point else None)
