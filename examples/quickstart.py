@@ -85,22 +85,16 @@ def load_mnist(folder: Path, download: bool) -> Data:
     from torchvision.datasets import MNIST
 
     try:
-        sets = {
-            split: MNIST(folder, train=split == "train", download=download) for split in ("train", "test")
-        }
+        sets = {split: MNIST(folder, train=split == "train", download=download) for split in ("train", "test")}
     except RuntimeError as error:
-        raise SystemExit(
-            f"No MNIST in {folder / 'MNIST' / 'raw'} ({error}). Pass --download to fetch it."
-        ) from error
+        raise SystemExit(f"No MNIST in {folder / 'MNIST' / 'raw'} ({error}). Pass --download to fetch it.") from error
     return {split: (s.data[:, None].float() / 255, s.targets) for split, s in sets.items()}
 
 
 # ---- training
 
 
-def train(
-    model: CNN, data: Data, *, epochs: int, save_at: Sequence[int], folder: Path, seed: int
-) -> dict[int, Path]:
+def train(model: CNN, data: Data, *, epochs: int, save_at: Sequence[int], folder: Path, seed: int) -> dict[int, Path]:
     """Train, and return the checkpoint file of each epoch in ``save_at`` (0 is before training)."""
     images, labels = data["train"]
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -206,12 +200,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run in --out")
     images = parser.add_argument_group("images")
-    images.add_argument(
-        "--mnist", type=Path, metavar="FOLDER", help="use MNIST: the folder that holds MNIST/raw"
-    )
-    images.add_argument(
-        "--download", action="store_true", help="fetch MNIST into the folder of --mnist if absent"
-    )
+    images.add_argument("--mnist", type=Path, metavar="FOLDER", help="use MNIST: the folder that holds MNIST/raw")
+    images.add_argument("--download", action="store_true", help="fetch MNIST into the folder of --mnist if absent")
     images.add_argument(
         "--samples", type=int, default=80, metavar="N", help="images of each class that are measured (80)"
     )
@@ -238,9 +228,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     for name, least in (("samples", 2), ("epochs", 1), ("save_every", 1), ("seed", 0)):
         if getattr(args, name) < least:
-            parser.error(
-                f"--{name.replace('_', '-')} {getattr(args, name)} is too small; the least is {least}"
-            )
+            parser.error(f"--{name.replace('_', '-')} {getattr(args, name)} is too small; the least is {least}")
     if args.download and args.mnist is None:
         parser.error("--download fetches MNIST; say where with --mnist FOLDER")
     return args

@@ -89,9 +89,7 @@ def plot_distributions(
     edges = _edges(values.values, bins)
     if by_layer:
         if ax is not None:
-            raise ValueError(
-                "ax was given with by_layer=True, which draws a grid in a figure of its own; leave ax out"
-            )
+            raise ValueError("ax was given with by_layer=True, which draws a grid in a figure of its own; leave ax out")
         return _grid(values, edges)
     axes = axes_for(ax, (6.4, 4.2))
     series = series_of(values)

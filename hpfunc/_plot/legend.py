@@ -39,8 +39,7 @@ def legend_entries(series: Sequence[Series], *, markers: bool) -> list[Artist]:
     ]
     # Where there is one colour only, it says nothing, and the splits are shown as they are drawn.
     entries += [
-        line(name, color="0.25" if colours else s.colour, linestyle=s.dash, linewidth=1.5)
-        for name, s in splits.items()
+        line(name, color="0.25" if colours else s.colour, linestyle=s.dash, linewidth=1.5) for name, s in splits.items()
     ]
     return entries
 

@@ -21,9 +21,7 @@ __all__ = ["plot_pairs"]
 _MOST_NUMBERS = 12
 
 
-def plot_pairs(
-    results: xr.Dataset | xr.DataArray, /, *, order: str = "class", ax: Axes | None = None
-) -> Axes:
+def plot_pairs(results: xr.Dataset | xr.DataArray, /, *, order: str = "class", ax: Axes | None = None) -> Axes:
     """Draw HP of every pair of classes of one layer as a table of colours.
 
     Parameters
@@ -89,9 +87,7 @@ def _similarity_order(table: np.ndarray[Any, Any]) -> Any:
     distances = np.where(np.eye(len(table), dtype=bool), 0.0, table)
     missing = int(np.isnan(distances).sum()) // 2
     if missing:
-        raise ValueError(
-            f'order="similarity" needs every pair; {missing} are missing or NaN: use order="class"'
-        )
+        raise ValueError(f'order="similarity" needs every pair; {missing} are missing or NaN: use order="class"')
     # Unclipped HP can be negative, which no distance is; a common offset does not change the tree.
     condensed = squareform(distances, checks=False)
     return leaves_list(linkage(condensed - min(0.0, condensed.min()), "average", optimal_ordering=True))

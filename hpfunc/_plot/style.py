@@ -51,9 +51,7 @@ def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
-        raise TypeError(
-            f"ax is a {type(ax).__name__}; pass one matplotlib Axes, or leave it out for a new figure"
-        )
+        raise TypeError(f"ax is a {type(ax).__name__}; pass one matplotlib Axes, or leave it out for a new figure")
     return ax
 
 
