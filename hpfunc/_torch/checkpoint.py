@@ -16,7 +16,7 @@ import torch
 
 from hpfunc._torch.guard import random_state
 
-__all__ = ["load_module"]
+__all__ = ["check_source", "load_module"]
 
 # Errors list this many keys.
 _LISTED = 10
@@ -26,6 +26,25 @@ _WRAPPERS = {"module.": "DataParallel or DistributedDataParallel", "_orig_mod.":
 
 # How torch says that a pickle asks for something other than tensors.
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)|unrecognized function (.+)|but got (.+)")
+
+
+def check_source(checkpoint: Any, build: Any, name: str) -> None:
+    """Find out early what `load_module` would refuse without opening a file; see there."""
+    if isinstance(checkpoint, torch.nn.Module):
+        return
+    if isinstance(checkpoint, (str, PathLike)):
+        path = Path(checkpoint)
+        if not path.is_file():
+            what = "is not a file" if path.exists() else "does not exist"
+            raise ValueError(f"{name} ({path}) {what}")
+    elif not isinstance(checkpoint, Mapping):
+        kind = type(checkpoint).__name__
+        raise TypeError(f"{name} has the type {kind}; expected a path, a state dict or a torch.nn.Module")
+    if not callable(build):
+        raise TypeError(
+            f"build={build!r} is not callable; {name} holds weights only, so pass a function without arguments "
+            "that makes the module, such as the class itself"
+        )
 
 
 def load_module(checkpoint: Any, build: Callable[[], torch.nn.Module] | None, name: str) -> torch.nn.Module:
@@ -50,6 +69,7 @@ def load_module(checkpoint: Any, build: Callable[[], torch.nn.Module] | None, na
     ImportError
         For a safetensors file where that package is not installed.
     """
+    check_source(checkpoint, build, name)
     if isinstance(checkpoint, torch.nn.Module):
         return checkpoint
     state: Mapping[Any, Any]
@@ -57,19 +77,13 @@ def load_module(checkpoint: Any, build: Callable[[], torch.nn.Module] | None, na
         path = Path(checkpoint)
         name = f"{name} ({path})"
         state = _read(path, name)
-    elif isinstance(checkpoint, Mapping):
-        state = checkpoint
     else:
-        kind = type(checkpoint).__name__
-        raise TypeError(f"{name} has the type {kind}; expected a path, a state dict or a torch.nn.Module")
+        state = checkpoint
     _check_state(state, name)
-    return _fill(_build(build, name), state, name)
+    return _fill(_build(build), state, name)
 
 
 def _read(path: Path, name: str) -> Mapping[Any, Any]:
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise ValueError(f"{name} {what}")
     safe = path.suffix == ".safetensors"
     if safe and find_spec("safetensors") is None:
         raise ImportError(f"{name} needs the package safetensors: pip install safetensors")
@@ -135,12 +149,7 @@ def _has_tensors(state: Mapping[Any, Any]) -> bool:
     return any(isinstance(value, torch.Tensor) for value in state.values())
 
 
-def _build(build: Any, name: str) -> torch.nn.Module:
-    if not callable(build):
-        raise TypeError(
-            f"build={build!r} is not callable; {name} holds weights only, so pass a function without arguments "
-            "that makes the module, such as the class itself"
-        )
+def _build(build: Any) -> torch.nn.Module:
     # Its weights are drawn at random only to be overwritten: that must not move the caller's generators.
     with random_state():
         module = build()
