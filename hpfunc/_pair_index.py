@@ -54,9 +54,7 @@ class PairIndex(xr.Index):
         names = tuple(variables)
         dims = {variable.dims for variable in variables.values()}
         if len(dims) != 1 or len(next(iter(dims))) != 1:
-            raise ValueError(
-                f"the coords {names} have the dims {sorted(map(str, dims))}; expected one dim for both"
-            )
+            raise ValueError(f"the coords {names} have the dims {sorted(map(str, dims))}; expected one dim for both")
         [dim] = next(iter(dims))
         first, second = (as_classes(variable.values, name) for name, variable in variables.items())
         if first.dtype.kind != second.dtype.kind and first.size:
@@ -107,9 +105,7 @@ class PairIndex(xr.Index):
             positions = self._holding(name, np.atleast_1d(as_query(label)))
         else:
             first, second = (labels[name] for name in self.names)
-            if any(
-                isinstance(label, (xr.DataArray, xr.Variable)) and label.ndim for label in (first, second)
-            ):
+            if any(isinstance(label, (xr.DataArray, xr.Variable)) and label.ndim for label in (first, second)):
                 positions = xr.apply_ufunc(self._find, first, second, join="exact")
                 if isinstance(positions, xr.DataArray):
                     positions = positions.drop_vars([n for n in self.names if n in positions.coords])
@@ -143,9 +139,7 @@ class PairIndex(xr.Index):
         grid = np.repeat(first, second.size), np.tile(second, first.size)
         distinct = grid[0] != grid[1]
         if not np.any(distinct) and distinct.size:
-            raise KeyError(
-                f"a pair holds two different classes; received {first.tolist()} and {second.tolist()}"
-            )
+            raise KeyError(f"a pair holds two different classes; received {first.tolist()} and {second.tolist()}")
         return pd.unique(self._find(grid[0][distinct], grid[1][distinct]))
 
     def _find(self, first: Classes, second: Classes) -> np.ndarray[Any, Any]:
@@ -167,9 +161,7 @@ class PairIndex(xr.Index):
             if a == b:
                 raise KeyError(f"a pair holds two different classes; received {a!r} twice")
             stands = "is not among" if forward[at] < 0 else "stands in both orders among"
-            raise KeyError(
-                f"the pair of class {a!r} and class {b!r} {stands} the {self.first.size} pairs here"
-            )
+            raise KeyError(f"the pair of class {a!r} and class {b!r} {stands} the {self.first.size} pairs here")
         found: np.ndarray[Any, Any] = np.maximum(forward, backward).reshape(first.shape)
         return found
 
@@ -205,9 +197,7 @@ class PairIndex(xr.Index):
     # ---- putting several together
 
     @classmethod
-    def concat(
-        cls, indexes: Sequence[Self], dim: Hashable, positions: Iterable[Iterable[int]] | None = None
-    ) -> Self:
+    def concat(cls, indexes: Sequence[Self], dim: Hashable, positions: Iterable[Iterable[int]] | None = None) -> Self:
         """Put one index after the other."""
         kinds = {index.first.dtype.kind for index in indexes if index.first.size}
         if len(kinds) > 1:
@@ -218,9 +208,7 @@ class PairIndex(xr.Index):
         whole = cls(first, second, indexes[0].names, dim)
         if positions is None:
             return whole
-        return whole._take(
-            np.argsort(np.concatenate([np.asarray(list(p), dtype=np.intp) for p in positions]))
-        )
+        return whole._take(np.argsort(np.concatenate([np.asarray(list(p), dtype=np.intp) for p in positions])))
 
     def equals(self, other: xr.Index, *, exclude: frozenset[Hashable] | None = None) -> bool:
         """Tell whether the other holds the same pairs in the same places."""

@@ -48,14 +48,15 @@ def read_entries(file: Path) -> Entries:
     for key in content:
         match = _ENTRY.fullmatch(key)
         if match is None:
-            raise ValueError(
-                f"{file}: key {key!r} is not of the form '(class, class) split', as in '(0, 1) train'"
-            )
+            raise ValueError(f"{file}: key {key!r} is not of the form '(class, class) split', as in '(0, 1) train'")
         matches[key] = match
         labels |= {text: text for text in match.group("first", "second")}
     integers = all(_INTEGER.fullmatch(text) for text in labels)
     for text in labels:
         labels[text] = int(text) if integers else _unquoted(text)
+    names = [*labels.values(), *(match["split"] for match in matches.values())]
+    if any(isinstance(name, str) and "\0" in name for name in names):
+        raise ValueError(f"{file}: a class or split has a NUL character in its name, which NumPy would drop")
     entries: Entries = {}
     for key, values in content.items():
         match = matches[key]
@@ -104,9 +105,9 @@ def _layers(values: Any, where: str) -> dict[str, float]:
     layers: dict[str, float] = {}
     for name, value in values.items():
         prefix, space, layer = name.partition(" ")
-        if prefix not in METRICS or not space or not layer:
+        if prefix not in METRICS or not space or not layer or "\0" in layer:
             known = ", ".join(repr(f"{metric} ") for metric in METRICS)
-            raise ValueError(f"{where}, layer {name!r}: the name must start with the metric, one of {known}")
+            raise ValueError(f"{where}, layer {name!r}: expected the metric, one of {known}, and a name")
         layer = "input" if layer == INPUT else layer
         if layer in layers:
             raise ValueError(f"{where}: layer {layer!r} is there twice ({INPUT!r} is the input)")
@@ -127,7 +128,5 @@ def axes_of(entries: Entries, file: Path) -> Axes:
                 raise ValueError(f"{file}: the entry '{pair} {split}' is missing")
             odd = set(layers) ^ set(entries[pair, split])
             if odd:
-                raise ValueError(
-                    f"{file}: key '{pair} {split}' and the first key differ in the layers {sorted(odd)}"
-                )
+                raise ValueError(f"{file}: key '{pair} {split}' and the first key differ in the layers {sorted(odd)}")
     return Axes(splits, layers, pairs)

@@ -145,19 +145,13 @@ def _texts(results: xr.Dataset) -> list[str]:
     """Make the JSON of each checkpoint."""
     if "hp" not in results or set(results.hp.dims) != set(DIMS):
         found = results.hp.dims if "hp" in results else "no such variable"
-        raise ValueError(
-            f"results must hold hp with the dims {DIMS}; found {found} (see Dataset.expand_dims)"
-        )
+        raise ValueError(f"results must hold hp with the dims {DIMS}; found {found} (see Dataset.expand_dims)")
     names = {metric: prefix for prefix, metric in METRICS.items()}
     metric = results.attrs.get("metric")
     if metric not in names:
-        raise ValueError(
-            f"results has the attr metric={metric!r}; the older tool's files know {', '.join(names)}"
-        )
+        raise ValueError(f"results has the attr metric={metric!r}; the older tool's files know {', '.join(names)}")
     if results.attrs.get("graph", "mst") != "mst" or results.attrs.get("k", 1) != 1:
-        raise ValueError(
-            "results come from another graph than one minimum spanning tree, which is all such files hold"
-        )
+        raise ValueError("results come from another graph than one minimum spanning tree, which is all such files hold")
     hp = results.hp.transpose("checkpoint", "pair", "split", "layer")
     wrong = ~((hp.values >= 0) & (hp.values <= 1))
     if wrong.any():
@@ -167,9 +161,7 @@ def _texts(results: xr.Dataset) -> list[str]:
         raise ValueError(f"hp is {entry.item()} at {where}; such files hold numbers from 0 to 1")
     layers = hp.layer.values.tolist()
     if INPUT in layers:
-        raise ValueError(
-            f"results has a layer {INPUT!r}, which is the name of the input in such files; rename it"
-        )
+        raise ValueError(f"results has a layer {INPUT!r}, which is the name of the input in such files; rename it")
     keys = [f"{names[metric]} {INPUT if layer == 'input' else layer}" for layer in layers]
     pairs = list(zip(hp.class_a.values.tolist(), hp.class_b.values.tolist(), strict=True))
     splits = hp.split.values.tolist()
@@ -188,12 +180,7 @@ def _texts(results: xr.Dataset) -> list[str]:
 def _file_name(label: int | str) -> str:
     """Turn a checkpoint's label into a file name that every system takes and that stays in its folder."""
     name = str(label)
-    if (
-        not name
-        or name.startswith(".")
-        or re.search(r'[<>:"/\\|?*\x00-\x1f]', name)
-        or len(name.encode()) > 200
-    ):
+    if not name or name.startswith(".") or re.search(r'[<>:"/\\|?*\x00-\x1f]', name) or len(name.encode()) > 200:
         raise ValueError(
             f"checkpoint {name[:50]!r} cannot name a file; rename it (no leading dot, no control character, "
             'none of <>:"/\\|?*, at most 200 bytes)'

@@ -58,9 +58,7 @@ def label_pairs(values: Labelled, /) -> Labelled:
             raise ValueError(f"values has no coord {name!r}; it has {sorted(map(str, values.coords))}")
         if values.coords[name].dims != ("pair",):
             dims = values.coords[name].dims
-            raise ValueError(
-                f"coord {name!r} has the dims {dims}; expected ('pair',), one class for each pair"
-            )
+            raise ValueError(f"coord {name!r} has the dims {dims}; expected ('pair',), one class for each pair")
     indexes = [values.xindexes.get(name) for name in ("class_a", "class_b")]
     if isinstance(indexes[0], PairIndex) and indexes[0] is indexes[1]:
         return values
@@ -115,11 +113,7 @@ def to_square(values: Labelled, /) -> Labelled:
     for name, other in _OTHER_HALF.items():
         if name in tables and other not in tables:
             raise ValueError(f"values holds {name!r} without {other!r}, the other half of its table")
-    turned = {
-        name: tables[name].where(~mirrored, tables[_OTHER_HALF[name]])
-        for name in tables
-        if name in _OTHER_HALF
-    }
+    turned = {name: tables[name].where(~mirrored, tables[_OTHER_HALF[name]]) for name in tables if name in _OTHER_HALF}
     rest = values.drop_vars([name for name, v in values.variables.items() if "pair" in v.dims])
     return rest.assign({**tables, **turned})[list(values.data_vars)]
 
@@ -143,9 +137,7 @@ def _table(index: PairIndex) -> tuple[xr.DataArray, xr.DataArray]:
     positions[rows, columns] = positions[columns, rows] = np.arange(rows.size)
     mirrored[columns, rows] = True
     coords = {"class_a": classes, "class_b": classes}
-    grid, turned = (
-        xr.DataArray(a, dims=("class_a", "class_b"), coords=coords) for a in (positions, mirrored)
-    )
+    grid, turned = (xr.DataArray(a, dims=("class_a", "class_b"), coords=coords) for a in (positions, mirrored))
     return grid, turned
 
 

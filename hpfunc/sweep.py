@@ -146,9 +146,7 @@ def _check_alike(seen: list[_Measured], new: _Measured) -> None:
         odd = [name for name in (*layers, *others) if (name in layers) != (name in others)]
         if odd or layers != others:
             what = f"the layers {', '.join(odd)}" if odd else "the same layers, in another order"
-            raise ValueError(
-                f"{old.where} and {new.where} differ: only one of them has {what}; sweep them apart"
-            )
+            raise ValueError(f"{old.where} and {new.where} differ: only one of them has {what}; sweep them apart")
         pairs, others = _pairs(old.result), _pairs(new.result)
         if pairs != others:
             odd = sorted(set(pairs) ^ set(others))
@@ -177,8 +175,7 @@ def _pairs(result: xr.Dataset) -> list[tuple[Any, Any]]:
 def _assemble(results: list[xr.Dataset], labels: list[Any], splits: list[str]) -> xr.Dataset:
     """All results, checkpoint by checkpoint, as one Dataset."""
     rows = [
-        _concat(results[start : start + len(splits)], "split", splits)
-        for start in range(0, len(results), len(splits))
+        _concat(results[start : start + len(splits)], "split", splits) for start in range(0, len(results), len(splits))
     ]
     whole = _concat(rows, "checkpoint", labels)
     whole.coords["checkpoint"].attrs["long_name"] = "Checkpoint"
@@ -206,7 +203,5 @@ def _named(label: Any) -> str:
 
 def _check_mapping(value: object, name: str, *kinds: type) -> None:
     if not isinstance(value, Mapping):
-        raise TypeError(
-            f"{name} is a {type(value).__name__}; expected a mapping from label to what it stands for"
-        )
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from label to what it stands for")
     check_labels(value, name, kinds=kinds)

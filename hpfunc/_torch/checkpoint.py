@@ -93,9 +93,7 @@ def _read(path: Path, name: str) -> Mapping[Any, Any]:
         # Not chained: torch's message explains how to load what should not be loaded.
         found = _REFUSED.search(str(error))
         if found is None:
-            raise ValueError(
-                f"{name} cannot be read; it is cut short or nothing that torch.save wrote"
-            ) from None
+            raise ValueError(f"{name} cannot be read; it is cut short or nothing that torch.save wrote") from None
         raise ValueError(
             f"{name} holds more than plain tensors ({next(filter(None, found.groups()))}): loading it could run "
             "its code, so it was not loaded. Save model.state_dict() where the model is, and pass that file"
@@ -136,13 +134,9 @@ def _check_state(state: Mapping[Any, Any], name: str) -> None:
             raise ValueError(f"{name}: {key!r} is a {type(value).__name__}; a state dict holds tensors")
         if value.layout is not torch.strided or value.is_quantized:
             kind = "quantized" if value.is_quantized else str(value.layout)
-            raise ValueError(
-                f"{name}: {key!r} is a {kind} tensor; expected dense ones (to_dense, dequantize)"
-            )
+            raise ValueError(f"{name}: {key!r} is a {kind} tensor; expected dense ones (to_dense, dequantize)")
         if value.is_meta:
-            raise ValueError(
-                f"{name}: {key!r} is on the meta device and has no values; save the real weights"
-            )
+            raise ValueError(f"{name}: {key!r} is on the meta device and has no values; save the real weights")
 
 
 def _has_tensors(state: Mapping[Any, Any]) -> bool:
