@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "as_array", "as_labels", "as_points", "check_finite", "check_option", "from_tensor", "is_tensor", "namespace",
+    "as_array", "as_labels", "as_points", "check_directions", "check_finite", "check_option", "from_tensor", "is_tensor", "namespace",
 ]  # fmt: skip
 
 # Every integer of at most this magnitude is exact in float64.
@@ -168,6 +168,16 @@ def check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None = 
         f"samples; the first is {float(points[row, column])} in sample {row}{of_class}, feature {column}. "
         "Remove these samples or mend the model that made them"
     )
+
+
+def check_directions(points: Any, where: str) -> None:
+    """Raise ValueError if a row of ``(n, d)`` points is all zeros, so that it has no direction (no cosine)."""
+    zero = ~points.any(axis=1)
+    if zero.any():
+        raise ValueError(
+            f"{where} holds {int(zero.sum())} samples that are all zeros, the first is sample {int(zero.argmax())}: "
+            'metric="cosine" is undefined for them; drop them or use metric="euclidean"'
+        )
 
 
 def _cupy(name: str) -> Any:

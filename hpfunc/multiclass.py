@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_points, check_finite, check_option
+from hpfunc._arrays import as_points, check_directions, check_finite, check_option
 from hpfunc._estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._tree import class_counts, span
 from hpfunc.pairwise import group_by_class, layers_of
@@ -62,7 +62,7 @@ def multiclass_hp(
     check_option("metric", metric, ("euclidean", "cosine"))
     results, sizes, names = [], None, None
     for layer in layers_of(activations, labels):
-        points, classes = group_by_class(layer)
+        points, classes = group_by_class(layer, metric)
         where = "activations" if layer.name is None else f"layer {layer.name!r}"
         count = class_counts(points, classes.starts, metric=metric, max_memory=max_memory, name=where)
         if names is not None and not np.array_equal(names, classes.names):
@@ -82,7 +82,7 @@ def _assemble(results: list[Any], classes: Any, sizes: Any, metric: str) -> xr.D
     dataset = xr.Dataset(
         {
             "cross_edges": (("layer", "class_a", "class_b"), cross, {"long_name": "Cross edges", "units": "1"}),
-            "hp": (("layer", "class"), hp, {"long_name": "Henze-Penrose statistic, one against the rest", "units": "1"}),
+            "hp": (("layer", "class"), hp, {"long_name": "Henze-Penrose statistic against the rest", "units": "1"}),
             "lower": ("layer", lower, {"long_name": "Lower bound on the Bayes error", "units": "1"}),
             "upper": ("layer", upper, {"long_name": "Upper bound on the Bayes error", "units": "1"}),
             "n": ("class", sizes, {"long_name": "Samples", "units": "1"}),
@@ -143,6 +143,8 @@ def euclidean_mst(
     check_option("metric", metric, ("euclidean", "cosine"))
     x = as_points(points)
     check_finite(x, "points")
+    if metric == "cosine":
+        check_directions(x, "points")
     edges, lengths = span(x, metric=metric, exact=exact, max_memory=max_memory, name="points")
     return xr.Dataset(
         {

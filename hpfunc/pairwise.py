@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from hpfunc._arrays import as_labels, as_points, check_finite, namespace
+from hpfunc._arrays import as_labels, as_points, check_directions, check_finite, namespace
 from hpfunc._progress import progress_bar
 from hpfunc._tree import count_pairs
 from hpfunc.results import label_pairs
@@ -102,7 +102,7 @@ def pairwise_hp(
     results = []
     with progress_bar(progress, "pairs of classes") as bar:
         for layer in layers:
-            points, classes = group_by_class(layer)
+            points, classes = group_by_class(layer, metric)
             numbers = _pair_numbers(chosen, classes.names)
             bar.total = len(layers) * len(numbers)
             sizes = np.diff(classes.starts)
@@ -151,12 +151,14 @@ def _labels_or_coord(values: Any, labels: Any) -> Any:
     raise ValueError("labels is missing, and the activations carry no coord 'label'; pass the class of each sample")
 
 
-def group_by_class(layer: Layer) -> tuple[Any, Classes]:
+def group_by_class(layer: Layer, metric: str) -> tuple[Any, Classes]:
     """Checked points ``(N, d)`` in the order of their classes, and where each class starts."""
     where = _where(layer.name)
     points = as_points(layer.points, where)
     label = as_labels(layer.labels, len(points))
     check_finite(points, where, label)
+    if metric == "cosine":
+        check_directions(points, where)
     names, number = np.unique(label, return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"labels holds one class only, {names[0].item()!r}; a pair needs two")

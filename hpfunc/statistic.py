@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_points, check_finite, check_option
+from hpfunc._arrays import as_points, check_directions, check_finite, check_option
 from hpfunc._estimate import ESTIMATORS, bayes_bounds, null_moments, significance
 from hpfunc._tree import PairCounts, count_pairs
 
@@ -97,8 +97,10 @@ def hp_statistic(
             f"x has {one.shape[1]} features (shape {one.shape}) and y has {other.shape[1]} (shape {other.shape}); "
             "pass points of the same space"
         )
-    check_finite(one, "x")
-    check_finite(other, "y")
+    for points, name in ((one, "x"), (other, "y")):
+        check_finite(points, name)
+        if metric == "cosine":
+            check_directions(points, name)
     check_neighbours(graph, k, len(one) + len(other), "x and y")
     points = np.concatenate([one, other])
     starts = np.array([0, len(one), len(points)])

@@ -99,7 +99,7 @@ def span(
 
     Of edges of equal length, those of lower rows are taken.
     """
-    x, scale = _prepare(x, metric, name)
+    x, exponent = _prepare(x, metric, name)
     if len(x) == 1:
         return np.empty((0, 2), np.intp), np.empty(0)
     _check_room(len(x), max_memory, name)
@@ -110,14 +110,14 @@ def span(
     edges, squared = edges[order], squared[order]
     tree = minimum_tree(len(x), edges, np.arange(1, len(edges) + 1))
     edges, squared = edges[tree], squared[tree]
-    return edges, squared / 2 if metric == "cosine" else np.sqrt(squared) / scale
+    return edges, squared / 2 if metric == "cosine" else np.ldexp(np.sqrt(squared), exponent)
 
 
-def _prepare(x: Any, metric: str, name: str) -> tuple[Any, float]:
-    """Points whose Euclidean distances are in the order of the metric, safely scaled; and the scale."""
+def _prepare(x: Any, metric: str, name: str) -> tuple[Any, int]:
+    """Points whose Euclidean distances are in the order of the metric, safely scaled; and by what power of two."""
     if namespace(x) is not np:
         raise TypeError(f"{name} lives on a CUDA device, where trees are not built yet; pass a host copy (x.get())")
-    return (unit_rows(x, name), 1.0) if metric == "cosine" else rescale(x)
+    return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
 
 
 def _check_room(n: int, max_memory: int | None, name: str) -> None:

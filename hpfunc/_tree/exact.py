@@ -32,41 +32,29 @@ def squared_distances(x: Any, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) 
     return result
 
 
-def rescale(x: Any) -> tuple[Any, float]:
-    """``x`` and 1, or ``x`` scaled by a power of two so that squares neither overflow nor underflow.
+def rescale(x: Any) -> tuple[Any, int]:
+    """``x`` and 0, or ``x`` divided by a power of two so that squares neither overflow nor underflow.
 
     A power of two changes no digit, so the order of the distances and their ties stay what they are.
-    Returns the points and the factor they were multiplied by.
+    Returns the points and the exponent of what they were divided by.
     """
     if x.dtype.kind != "f":
-        return x, 1.0
+        return x, 0
     largest = max(abs(float(x.max())), abs(float(x.min())))
-    if largest == 0 or 2.0**-340 < largest < 2.0**500:
-        return x, 1.0
+    low, high = (-340, 500) if x.dtype == np.float64 else (-40, 50)
     exponent = int(np.frexp(largest)[1])
-    return namespace(x).ldexp(x.astype(np.float64), -exponent), float(np.ldexp(1.0, -exponent))
+    if largest == 0 or low < exponent < high:
+        return x, 0
+    return namespace(x).ldexp(x.astype(np.float64), -exponent), exponent
 
 
-def unit_rows(x: Any, name: str) -> npt.NDArray[np.float64]:
-    """Rows scaled to unit length in float64, so that half the squared distance is the cosine distance.
+def unit_rows(x: Any) -> npt.NDArray[np.float64]:
+    """Rows, none of them zero, at unit length in float64: half their squared distance is the cosine distance.
 
     Dividing by the largest entry first makes exact multiples of one another equal to the last bit.
-
-    Raises
-    ------
-    ValueError
-        For a row of zeros, whose direction is undefined.
     """
     rows: npt.NDArray[np.float64] = x.astype(np.float64)
-    largest = abs(rows).max(axis=1, keepdims=True)
-    if not largest.all():
-        zeros = int((largest == 0).sum())
-        first = int((largest[:, 0] == 0).argmax())
-        raise ValueError(
-            f"{name} holds {zeros} samples that are all zeros (the first is sample {first}), which have no direction: "
-            'metric="cosine" is undefined for them; drop them or use metric="euclidean"'
-        )
-    rows /= largest
+    rows /= abs(rows).max(axis=1, keepdims=True)
     rows /= np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     return rows
 

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from hpfunc._arrays import as_array, as_labels, as_points, check_finite, from_tensor
+from hpfunc._random import check_key, generator
+
+
+class Exporter:
+    """An array of some other library: DLPack is all it offers."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_memory_is_shared():
+    tensor = torch.zeros(4, 3, requires_grad=True)
+    numpy = np.zeros((4, 3, 2))
+    assert np.shares_memory(as_points(tensor), tensor.detach().numpy())
+    assert np.shares_memory(as_points(tensor.detach()[::2]), tensor.detach().numpy())
+    assert np.shares_memory(as_points(numpy), numpy)
+    assert np.shares_memory(as_points(numpy[::-1]), numpy)
+    assert np.shares_memory(as_points(xr.DataArray(numpy)), numpy)
+    assert np.shares_memory(as_points(Exporter(numpy)), numpy)
+
+
+def test_points_are_flat():
+    assert as_points(np.zeros(5)).shape == (5, 1)
+    assert as_points(np.zeros((5, 2, 3))).shape == (5, 6)
+    assert as_points(torch.zeros(5, 2, 3).permute(0, 2, 1)).shape == (5, 6)
+    assert as_points([[1, 2], [3, 4]]).dtype.kind == "i"
+
+
+def test_tensors_that_dlpack_cannot_express():
+    assert as_points(torch.ones(2, 2, dtype=torch.bfloat16)).dtype == np.float32
+    assert as_points(torch.ones(2, 2, dtype=torch.float16)).dtype == np.float16
+    assert as_points(torch.ones(2, 2, dtype=torch.bool)).dtype == np.bool_
+    negative = torch.complex(torch.zeros(2), torch.ones(2)).conj().imag
+    assert as_points(negative)[0, 0] == -1
+    with pytest.raises(TypeError, match="to_dense"):
+        as_points(torch.ones(2, 2).to_sparse())
+    with pytest.raises(TypeError, match="meta"):
+        as_points(torch.ones(2, 2, device="meta"))
+    with pytest.raises(TypeError, match="complex64"):
+        as_points(torch.ones(2, 2, dtype=torch.complex64))
+
+
+def test_a_cuda_tensor_without_cupy_says_what_to_install(monkeypatch):
+    class Cuda:
+        dtype, layout = torch.float32, torch.strided
+        device = torch.device("cuda:0")
+
+        def detach(self):
+            return self
+
+        resolve_conj = resolve_neg = detach
+
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(TypeError, match=r"hpfunc\[cuda12\]"):
+        from_tensor(Cuda(), "x")
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (1.0, ValueError, "scalar"),
+        (np.zeros((0, 3)), ValueError, r"\(0, 3\)"),
+        (np.zeros((3, 0)), ValueError, r"\(3, 0\)"),
+        ([[1], [1, 2]], ValueError, "rectangular"),
+        (np.array([1, 2], object), TypeError, "object"),
+        (np.array(["a"]), TypeError, "<U1"),
+        (np.array([1j]), TypeError, "complex128"),
+        (np.array([2**53 + 2]), ValueError, "2\\*\\*53"),
+        (np.array([2**64 - 1], np.uint64), ValueError, "2\\*\\*53"),
+        (np.array(["2020"], "M8[Y]"), TypeError, "datetime64"),
+    ],
+)
+def test_refused(x, error, message):
+    with pytest.raises(error, match=message):
+        as_points(x, "x")
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize <= 8, reason="long double is float64 on this machine")
+def test_extended_precision_is_refused():
+    with pytest.raises(TypeError, match="64 bits"):
+        as_array(np.ones(3, np.longdouble))
+
+
+def test_labels():
+    assert as_labels(torch.tensor([1, 2]), 2).tolist() == [1, 2]
+    assert as_labels(["a", "bc"], 2).tolist() == ["a", "bc"]
+    assert as_labels(np.array(["a", "bc"], object), 2).dtype.kind == "U"
+    assert as_labels(np.array([True, False]), 2).tolist() == [1, 0]
+    with pytest.raises(TypeError, match="float64"):
+        as_labels([1.0, 2.0], 2)
+    with pytest.raises(ValueError, match=r"\(2, 1\)"):
+        as_labels([[1], [2]], 2)
+
+
+def test_non_finite_values_are_placed_and_counted():
+    x = np.ones((5, 4), np.float32)
+    check_finite(x, "layer 'fc'")
+    x[3, 1], x[4] = np.nan, np.inf
+    with pytest.raises(ValueError, match=r"layer 'fc' holds 5 .* 2 of 5 .* nan in sample 3 \(class 9\), feature 1"):
+        check_finite(x, "layer 'fc'", np.array([0, 0, 0, 9, 9]))
+    # A sum that overflows is no reason to refuse finite values.
+    check_finite(np.full((4, 4), 1e308), "x")
+
+
+def test_keys():
+    assert check_key(3) == (3,)
+    assert check_key((3, np.int64(4))) == (3, 4)
+    for bad in (None, 1.0, True, (), "a", (1, "a")):
+        with pytest.raises(TypeError, match="key"):
+            check_key(bad)
+    with pytest.raises(ValueError, match="negative"):
+        check_key(-1)
+
+
+def test_generators_depend_on_key_and_names_only():
+    def draw(*args):
+        return generator(*args).integers(2**62)
+
+    assert draw(1, "a") == draw(1, "a") == draw((1,), "a")
+    different = [
+        draw(*a) for a in ((1,), (2,), ((1, 2),), (1, "a"), (1, "b"), (1, "a", "b"), (1, "ab"), (1, 3), (1, "3"))
+    ]
+    assert len(set(different)) == len(different)

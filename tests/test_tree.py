@@ -1,0 +1,218 @@
+"""The engine against the oracles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from hpfunc._tree import budget, count_pairs
+from hpfunc._tree import distances as distances_module
+from hpfunc._tree import pairs as pairs_module
+from hpfunc._tree import prim as prim_module
+from hpfunc._tree.distances import centre, fill_blocks, working_dtype
+from hpfunc._tree.exact import canonical_order, equal_rows, rescale, squared_distances, unit_rows
+from hpfunc._tree.memory import _available
+from hpfunc._tree.ties import tied_edges
+from tests.oracles import direct_squared, extreme_cross_edges, kruskal
+from tests.strategies import labelled_floats, labelled_integers
+
+
+def count(x, label, **options):
+    """Cross edges of two classes, through the engine's door."""
+    order = np.argsort(label, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(label))])
+    defaults = {"metric": "euclidean", "graph": "mst", "k": 1, "exact": True, "max_memory": None, "name": "x"}
+    pairs = np.stack(np.triu_indices(len(starts) - 1, 1), axis=1)
+    return count_pairs(np.asarray(x)[order], starts, pairs, **(defaults | options))
+
+
+@settings(max_examples=300, deadline=None)
+@given(labelled_integers(max_points=12, max_value=5))
+def test_extremes_are_kruskals_on_grids(case):
+    x, label = case
+    cross = count(x, label).cross
+    assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+    assert cross.low[0] <= cross.mean[0] <= cross.high[0]
+
+
+@settings(max_examples=300, deadline=None)
+@given(labelled_floats())
+def test_extremes_are_kruskals_whatever_rounding_does(case):
+    x, label = case
+    cross = count(x, label).cross
+    assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_extremes_in_float32_of_many_wide_points(seed):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, 150)
+    x = (rng.normal(size=(150, 300)) * 10.0 ** rng.integers(-3, 1) + rng.integers(-3, 4) * label[:, None]).astype("f4")
+    x[rng.integers(0, 150, 20)] = x[rng.integers(0, 150, 20)]
+    near = rng.integers(0, 150, 20)
+    x[near] = np.nextafter(x[rng.integers(0, 150, 20)], np.float32(np.inf))
+    cross = count(x, label).cross
+    assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+
+
+def test_doubt_is_left_and_settled(monkeypatch):
+    # Points on a circle of near-equal steps: float32 cannot order them, float64 can.
+    angle = np.linspace(0, 2 * np.pi, 60, endpoint=False) + np.random.default_rng(0).normal(size=60) * 1e-9
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(80, 2)))[0]
+    x = (np.stack([np.cos(angle), np.sin(angle)], axis=1) @ rotation.T).astype(np.float32)
+    label = np.arange(60) // 7 % 2
+    assert working_dtype(x) == np.float32
+    noted = []
+    original = prim_module._Doubt._note
+    monkeypatch.setattr(prim_module._Doubt, "_note", lambda self, *args: (noted.append(1), original(self, *args))[1])
+    cross = count(x, label).cross
+    assert noted
+    assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+
+
+def test_too_much_doubt_is_measured_again_in_float64():
+    rng = np.random.default_rng(3)
+    x = (1 + rng.normal(size=(80, 100)) * 1e-6).astype(np.float32)
+    x[0] += 1000
+    label = np.arange(80) % 2
+    result = count(x, label)
+    assert result.again.tolist() == [True]
+    assert (result.cross.low[0], result.cross.high[0]) == extreme_cross_edges(x, label)
+
+
+def test_all_edges_are_looked_at_when_float64_leaves_too_much_in_doubt(monkeypatch):
+    monkeypatch.setattr(prim_module, "_CROWDED", 0)
+    rng = np.random.default_rng(4)
+    for d in (1, 2, 80):
+        x = rng.integers(0, 3, (30, d))
+        label = rng.integers(0, 2, 30)
+        cross = count(x, label).cross
+        assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+
+
+def test_error_bound_holds_and_is_not_idle():
+    rng = np.random.default_rng(5)
+    for d, scale in ((1, 1), (64, 1e-3), (700, 1), (5000, 30)):
+        starts = np.array([0, 20, 33, 60])
+        middles = np.repeat(rng.normal(size=(3, d)) * scale, np.diff(starts), axis=0)
+        x = (rng.gamma(1.0, size=(60, d)) + middles).astype(np.float32)
+        for dtype in (np.float32, np.float64):
+            centred = centre(x, starts, np.dtype(dtype))
+            blocks = np.full((3, 3, 27, 27), np.nan, dtype)
+            fill_blocks(centred, np.arange(3), np.arange(3), blocks, None)
+            exact = direct_squared(x)
+            for a in range(3):
+                for b in range(3):
+                    rows, cols = slice(*starts[a : a + 2]), slice(*starts[b : b + 2])
+                    block = blocks[a, b, : starts[a + 1] - starts[a], : starts[b + 1] - starts[b]]
+                    excess = exact[rows, cols] - block
+                    assert (excess >= 0).all()
+                    assert (excess <= 2 * centred.error[a, b] * (1 + 1e-6)).all()
+                    assert centred.error[a, b] < 1e-3 * exact[rows, cols].max()
+
+
+@pytest.mark.parametrize("max_memory", [4 * 9 * 9 * 8, 12 * 9 * 9 * 8, 40 * 9 * 9 * 8, None])
+def test_strips_and_batches_change_nothing(monkeypatch, max_memory):
+    rng = np.random.default_rng(6)
+    label = np.repeat(np.arange(11), rng.integers(2, 10, 11))
+    label[-9:] = 10
+    x = rng.integers(0, 4, (len(label), 3)).astype(float)
+    x += rng.normal(size=x.shape) * (label[:, None] % 3 == 0)
+    largest = np.bincount(label).max()
+    assert largest == 9
+    whole = count(x, label)
+    monkeypatch.setattr(pairs_module, "_ABREAST", 100)
+    monkeypatch.setattr(pairs_module, "_BLOCK_POINTS", 20)
+    part = count(x, label, max_memory=max_memory)
+    for one, other in zip(whole.cross, part.cross, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_one_pair_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="max_memory"):
+        count(np.arange(40).reshape(20, 2), np.arange(20) % 2, max_memory=1000)
+
+
+def test_sums_of_many_features_are_cut(monkeypatch):
+    monkeypatch.setattr(distances_module, "_TERMS", 50)
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(40, 333)).astype(np.float32)
+    label = np.arange(40) % 2
+    cross = count(x, label).cross
+    assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+
+
+def test_working_precision_tree_counts_without_extremes():
+    rng = np.random.default_rng(8)
+    x, label = rng.normal(size=(50, 100)).astype(np.float32), np.arange(50) % 2
+    loose, exact = count(x, label, exact=False).cross, count(x, label).cross
+    assert loose.mean[0] == exact.mean[0]
+    assert np.isnan(loose.low[0])
+    assert np.isnan(loose.high[0])
+
+
+def test_direct_distances_are_symmetric_and_exact():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(30, 1000)).astype(np.float32)
+    i, j = rng.integers(0, 30, (2, 200))
+    there, back = squared_distances(x, i, j), squared_distances(x, j, i)
+    assert (there == back).all()
+    assert (there == direct_squared(x)[i, j]).all()
+    big = np.array([[2**52, 0], [0, 3]], np.int64)
+    assert squared_distances(np.array([[200], [3]], np.uint8), np.array([0]), np.array([1])) == 197**2
+    assert squared_distances(big, np.array([0]), np.array([1])) == float(2**104 + 9)
+
+
+def test_equal_rows_within_classes():
+    x = np.array([[1.0, 0.0], [1.0, -0.0], [2, 2], [1, 0], [1, 0], [0, 1]])
+    assert equal_rows(x, np.array([0, 3, 6])).tolist() == [0, 0, 2, 3, 3, 5]
+
+
+def test_canonical_order_ignores_where_rows_stand():
+    rng = np.random.default_rng(10)
+    x = rng.integers(-2, 3, (50, 4)).astype(float)
+    shuffled = x[rng.permutation(50)]
+    np.testing.assert_array_equal(x[canonical_order(x)], shuffled[canonical_order(shuffled)])
+
+
+def test_extreme_scales_are_brought_back_by_powers_of_two():
+    for points in (np.array([[1e-310], [3e-310]]), np.array([[1e300], [-1e300]]), np.array([[1e30], [3]], np.float32)):
+        x, exponent = rescale(points)
+        assert 0 < squared_distances(x, np.array([0]), np.array([1]))[0] < 5
+        np.testing.assert_array_equal(np.ldexp(x, exponent), points)
+    assert rescale(np.ones((2, 1)))[1] == 0
+
+
+def test_unit_rows_of_multiples_are_equal():
+    rng = np.random.default_rng(11)
+    x = rng.integers(1, 50, (40, 7)).astype(float)
+    np.testing.assert_array_equal(unit_rows(x), unit_rows(x * rng.integers(1, 9, (40, 1))))
+    np.testing.assert_allclose((unit_rows(x) ** 2).sum(axis=1), 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(labelled_integers(max_points=9))
+def test_tied_edges_stand_in_some_other_tree(case):
+    x, _ = case
+    squared = direct_squared(x)
+    n = len(x)
+    edges = np.stack(np.triu_indices(n, 1), axis=1)
+    weights = squared[edges[:, 0], edges[:, 1]]
+    chosen = set(kruskal({tuple(e): w for e, w in zip(edges.tolist(), weights, strict=True)}, n))
+    tree = np.array([tuple(e) in chosen for e in edges.tolist()])
+    tied = tied_edges(n, edges, weights, tree)
+    for e, edge in enumerate(edges.tolist()):
+        # An edge stands in some minimum spanning tree exactly if preferring it at its weight keeps it.
+        preferring = {tuple(f): (w, tuple(f) != tuple(edge)) for f, w in zip(edges.tolist(), weights, strict=True)}
+        assert (tree[e] or tied[e]) == (tuple(edge) in kruskal(preferring, n))
+
+
+def test_budget():
+    assert budget(10) == 10
+    assert 0 < budget(None) <= _available()
+    with pytest.raises(TypeError, match="max_memory"):
+        budget("2GB")
+    with pytest.raises(ValueError, match="max_memory"):
+        budget(0)
