@@ -216,7 +216,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     training.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (0)")
     parser.add_argument(
-        "--layer", default="fc1", metavar="NAME", help="layer of the picture of principal components (fc1)"
+        "--layer", default="fc2", metavar="NAME", help="layer of the picture of principal components (fc2)"
     )
     parser.add_argument(
         "--pair",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_distributions"]
 
 _WIDTHS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_MOST_BINS = 24
+_MOST_BINS = 30
 _MOST_COLUMNS = 6
 _MOST_FILLED = 3
 
@@ -56,7 +56,7 @@ def plot_distributions(
         False: the layers are counted together, in one picture. True: a grid with one panel for each layer, in
         execution order, on common axes.
     bins : int or sequence of float, optional
-        Their number, or their edges; by default at most 24 of a round width.
+        Their number, or their edges; by default at most 30.
     ax : matplotlib.axes.Axes, optional
         Where to draw, for one picture; a new figure by default. A grid makes its own figure.
 
@@ -149,18 +149,32 @@ def _draw(axes: Axes, series: Sequence[Series], edges: np.ndarray[Any, Any]) -> 
 
 
 def _edges(values: np.ndarray[Any, Any], bins: int | Sequence[float] | None) -> np.ndarray[Any, Any]:
-    """Choose the edges of all bins: multiples of a round width that cover the finite values."""
+    """Choose the edges of all bins: none of them where a value is, since rounding would then decide."""
     finite = values[np.isfinite(values)]
     if bins is not None:
         return np.histogram_bin_edges(finite, bins)
     low, high = float(finite.min()), float(finite.max())
-    width = next((w for w in _WIDTHS if (high - low) / w <= _MOST_BINS), (high - low) / _MOST_BINS)
-    first = math.floor(low / width + 1e-9)
-    last = max(math.ceil(high / width - 1e-9), first + 1)
-    edges = width * np.arange(first, last + 1)
-    # HP moves in steps, which often fall on an edge: rounding must not send equal values to different bins.
-    edges[:-1] -= 1e-9 * width
-    return np.asarray(edges)
+    step = _step(finite)
+    if step is None:
+        width = next((w for w in _WIDTHS if (high - low) / w <= _MOST_BINS), (high - low) / _MOST_BINS)
+        start = width * math.floor(low / width) - 1e-9 * width
+    else:
+        width = step * math.ceil((high - low) / step / _MOST_BINS)
+        start = low - step / 2
+    return start + width * np.arange(max(1, math.ceil((high - start) / width)) + 1)
+
+
+def _step(finite: np.ndarray[Any, Any]) -> float | None:
+    """Find the step in which all values move, as HP does where all pairs have as many samples; None if there is none.
+
+    Bins that hold now two and now three steps would show teeth that are not in the data.
+    """
+    apart = np.diff(np.unique(finite))
+    apart = apart[apart > 1e-9]
+    if not apart.size:
+        return None
+    steps = (finite - finite.min()) / apart.min()
+    return float(apart.min()) if np.allclose(steps, np.round(steps), rtol=0, atol=1e-4) else None
 
 
 def _count_label(values: xr.DataArray) -> str:

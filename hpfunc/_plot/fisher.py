@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._plot.data import names_of, series_of, title_of, values_of
+from hpfunc._plot.data import label_of, names_of, series_of, title_of, values_of
 from hpfunc._plot.legend import legend_entries, place_legend
 from hpfunc._plot.style import axes_for, name_ticks, size_for
 from hpfunc.permutation import adjust_pvalues
@@ -96,7 +96,7 @@ def plot_fisher(
     axes.yaxis.set_major_formatter(FuncFormatter(lambda p, _: f"{p:g}"))
     name_ticks(axes, names)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_xlabel(along)
+    axes.set_xlabel(label_of(pvalues[along], along))
     axes.set_ylabel("p-value" if method is None else f"p-value, adjusted ({method})")
     axes.set_title(title_of(pvalues))
     entries = legend_entries(series, markers=True)

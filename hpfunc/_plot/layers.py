@@ -47,8 +47,9 @@ def plot_layers(
         and any of ``checkpoint``, ``split``. Of a Dataset, ``hp`` is drawn.
     spread : pair of float, optional
         The band reaches from one quantile over the pairs to the other: by default from the 10 % to the 90 %
-        quantile; ``(0, 1)`` is the range from the smallest to the largest. None draws no band. With more than
-        three checkpoints only the first and the last have one. The legend says what is drawn.
+        quantile; ``(0, 1)`` is the range from the smallest to the largest; None draws no band. It is shaded for
+        ``train`` and hatched for the other splits. With more than three checkpoints only the first and the last
+        have one. The legend says what is drawn.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -88,7 +89,7 @@ def plot_layers(
     _draw(axes, series, over, spread)
     name_ticks(axes, names)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_xlabel("layer")
+    axes.set_xlabel(label_of(values["layer"], "layer"))
     axes.set_ylabel(f"{label_of(values, 'hp')}\nmean over {values.sizes[over]} {over}s")
     axes.set_title(title_of(values))
     axes.grid(axis="y", alpha=0.3)
@@ -110,15 +111,13 @@ def _draw(axes: Axes, series: Sequence[Series], over: str, spread: tuple[float, 
 
 
 def _band(axes: Axes, x: Any, low: Any, high: Any, s: Series) -> None:
-    """Draw the spread: a shade for the main split, thin edges for the others, so that they stay apart."""
+    """Draw the spread: a shade for the main split, hatching for the others, so that they stay apart."""
     if len(x) == 1:
         axes.vlines(x, low, high, color=s.colour, linestyle=s.dash, linewidth=1.6)
     elif s.main_split:
         axes.fill_between(x, low, high, color=s.colour, alpha=0.2, linewidth=0)
     else:
-        axes.fill_between(
-            x, low, high, facecolor="none", edgecolor=s.colour, alpha=0.7, linewidth=0.7, linestyle=s.dash
-        )
+        axes.fill_between(x, low, high, facecolor="none", edgecolor=s.colour, hatch="///", alpha=0.5, linewidth=0)
 
 
 def _has_band(s: Series, series: Sequence[Series]) -> bool:
