@@ -68,7 +68,9 @@ def principal_components(points: Any, count: int) -> Principal:
     # The sign is arbitrary: the entry of largest magnitude (the first of equal ones) is made positive.
     signs = xp.where(components[rows, xp.abs(components).argmax(axis=1)] < 0, -1.0, 1.0)
     share = lengths**2 / total if total > 0 else lengths
-    results = xp.ldexp(scores * signs, centre.exponent), components * signs[:, None], share
+    # Adding zero turns -0 into 0.
+    scores, components = scores * signs + 0.0, components * signs[:, None] + 0.0
+    results = xp.ldexp(scores, centre.exponent), components, share
     return Principal(*(_on_host(a) for a in (*results, centre.first + centre.shift)))
 
 
