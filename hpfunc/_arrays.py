@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "as_array", "as_labels", "as_points", "check_directions", "check_finite", "check_option", "from_tensor", "is_tensor", "namespace",
+    "as_array", "as_labels", "as_points", "check_directions", "check_finite", "check_option", "from_tensor",
+    "is_tensor", "namespace",
 ]  # fmt: skip
 
 # Every integer of at most this magnitude is exact in float64.

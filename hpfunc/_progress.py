@@ -12,5 +12,5 @@ def progress_bar(show: bool, what: str, total: int | None = None) -> AbstractCon
     """A tqdm bar over ``what``, or one that shows nothing."""
     from tqdm.auto import tqdm
 
-    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, disable=not show, leave=False)
+    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, disable=not show)
     return bar

@@ -33,29 +33,123 @@ def collect_activations(
     max_memory: int | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
-    """Run a model over samples of each class and keep what every layer gave, without changing the model."""
+    """Run a model over samples of each class and keep what every layer gives.
+
+    The model runs in eval mode without gradients. Afterwards, also after an error, it is as it was: each module's
+    ``training`` flag and attributes, parameters, buffers, hooks and the random state.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Wrappers (``torch.compile``, ``DataParallel``, ``DistributedDataParallel``) are taken off.
+    data : Dataset, IterableDataset, DataLoader or (x, labels)
+        A torch data set of ``(x, label)``, a loader of such batches, or a pair of arrays. Labels are integers or
+        strings. ``x`` may be a tuple or a dict of several inputs. Floating inputs are brought to the dtype of the
+        model's parameters. Where the labels are at hand (``targets``, ``labels``, ``tensors``, arrays) only the
+        chosen samples are loaded; elsewhere each sample is loaded once, and those chosen are held on the host.
+    layers : list of str, optional
+        Names, or globs of ``*`` and ``?``; a container can be named, ``"input"`` is the model's input and
+        ``"output"`` its output. By default the input and every module call inside which no other module was
+        called.
+    classes : list of int or str, optional
+        The labels to take, in this order; samples of others are passed over. By default all, sorted.
+    samples_per_class : int or None
+        How many samples of each class at most; None for all. A class that has fewer gives what it has.
+    key : int or tuple of int, optional
+        Draw the samples of each class at random, in the same way for every batch size and whatever the other
+        classes are. By default they are the first of each class in data order.
+    batch_size : int
+        Samples in one forward pass. A DataLoader keeps its own.
+    device : str or torch.device, optional
+        Where to run, by default where the model is. Elsewhere a copy of the model runs.
+    store : {"device", "cpu"}
+        Keep activations where they arise (as CuPy arrays on CUDA), or bring them to the host.
+    method : {"hooks", "fx", "snapshot"} or callable
+        ``"hooks"`` sees the calls of modules. ``"fx"`` traces the model and sees each operation of its graph,
+        under the names that torchvision gives them. ``"snapshot"`` is for a model with ``refresh()``,
+        ``snapshot_forward(x)`` and the dict ``snapshot``, whose entry ``initial`` becomes ``input``. A callable
+        maps a batch to a dict name -> tensor.
+    reduce : "mean", callable or mapping, optional
+        Make activations smaller as they are taken: ``"mean"`` over space, for values of four or more axes
+        ``(sample, channel, ...)``; a function of a batch of one layer's values that keeps the first axis; or a
+        mapping from layers (names or globs) to these.
+    dtype : {"float16", "float32", "float64"}, optional
+        Keep floating activations in this dtype, by default in their own (bfloat16 in float32).
+    forward : callable, optional
+        ``forward(model, x)`` runs the model on a batch; by default ``model(x)``, ``model(*x)`` or ``model(**x)``.
+    max_memory : int, optional
+        The most bytes that the result may take, by default what the device has free. More is refused before the
+        model runs over the data.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable for each layer, in execution order, the input first. Its dims are ``sample`` and the layer's
+        own axes, ``<layer>_0``, ``<layer>_1``, ... (with a further underscore where that is another layer's name).
+        Coords on ``sample`` are ``label`` and ``index``, the position in the data set (for a data set or loader
+        that is read in one pass, the position as delivered). The samples stand class by class, in the order of
+        the classes, and in data order within a class, so that a class is a block of rows. Variables share memory
+        with the tensors that were collected.
+
+    Raises
+    ------
+    ValueError
+        For a layer that did not run, a class without samples, samples of different sizes, a sample that cannot be
+        loaded (its number and the cause are named), an output that holds no tensors, a model that cannot be
+        traced, a device that does not exist, or too little memory.
+    TypeError
+        For data, labels or a model of another kind.
+
+    Notes
+    -----
+    A module that is called again goes by ``relu``, ``relu_1``, ``relu_2``, in the order of the calls; one that has
+    two names goes by the first. A suffixed name that another module bears is passed over, and a module called
+    ``input``, ``label``, ``index`` or ``sample`` starts at ``_1``. A model that calls no modules is one layer,
+    ``output``. What a call returns is walked: ``lstm[0]``, ``head[aux]``. The slash, which netCDF does not allow
+    in a name, becomes an underscore. The axis that counts the samples is the one that follows the size of the
+    batch, and comes first in the result; a value that has none, such as a positional embedding, is left out.
+
+    Before the data the model sees two and three samples, to learn what its layers are and how large.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from hpfunc.activations import collect_activations
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    >>> acts = collect_activations(model, (torch.rand(6, 4), [0, 1, 0, 1, 0, 1]), samples_per_class=2)
+    >>> {name: layer.shape for name, layer in acts.items()}
+    {'input': (4, 4), '0': (4, 3), '1': (4, 3)}
+    >>> acts.label.values, acts.index.values
+    (array([0, 0, 1, 1]), array([0, 2, 1, 3]))
+    """
     import xarray as xr
 
     from hpfunc._torch import collect
     from hpfunc._torch.data import choose_samples
-    from hpfunc._torch.form import Form
-    from hpfunc._torch.record import plain_forward
+    from hpfunc._torch.form import as_form
 
+    patterns = None if layers is None else _check_layers(layers)
     check_option("store", store, ("device", "cpu"))
     if not callable(method):
         check_option("method", method, ("hooks", "fx", "snapshot"))
     if key is not None:
         check_key(key)
-    with collect.observed(model, method=method, forward=forward or plain_forward, device=device) as record:
+    for name, value in (
+        ("samples_per_class", samples_per_class),
+        ("batch_size", batch_size),
+        ("max_memory", max_memory),
+    ):
+        _check_count(name, value, optional=name != "batch_size")
+    if forward is not None and not callable(forward):
+        raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
+    form = as_form(reduce, dtype)
+    with collect.observed(model, method=method, forward=forward, device=device) as record:
         chosen = choose_samples(data, classes=classes, limit=samples_per_class, key=key, batch_size=batch_size)
         tensors = collect.collect_rows(
-            record,
-            chosen,
-            layers=layers,
-            form=Form(reduce, dtype),
-            store=None,
-            max_memory=max_memory,
-            progress=progress,
+            record, chosen, layers=patterns, form=form, store=store, max_memory=max_memory, progress=progress
         )
     dims = _dims(tensors)
     return xr.Dataset(
@@ -64,18 +158,39 @@ def collect_activations(
     )
 
 
+def _check_layers(layers: Sequence[str]) -> list[str]:
+    """``layers`` as a list of names."""
+    if isinstance(layers, str) or not hasattr(layers, "__iter__"):
+        raise TypeError(f"layers={layers!r} is not a list of names; pass layers=[{layers!r}]")
+    names = list(layers)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"layers={layers!r} is not a list of names; name at least one, or pass None for all")
+    return names
+
+
+def _check_count(name: str, value: object, *, optional: bool) -> None:
+    """Raise unless ``value`` is a positive integer, or None where that means something."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}={value!r} is not an integer" + (" or None" if optional else ""))
+    if value.__index__() < 1:
+        raise ValueError(f"{name}={value!r} is not positive; pass at least 1")
+
+
 def _dims(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
     """The dims of each variable: ``<layer>_0``, ``<layer>_1``, ...
 
-    The second call of ``relu`` is the variable ``relu_1``, and xarray takes a variable of a dim's name for that
-    dim's coordinate: where they meet, the dim gets a further underscore.
+    The second call of ``relu`` is the variable ``relu_1``, and xarray takes a variable that bears a dim's name for
+    that dim's coordinate: where the two meet, the dim gets a further underscore.
     """
     dims = {}
     for name, tensor in tensors.items():
         dims[name] = ["sample"]
         for axis in range(tensor.ndim - 1):
-            dim = f"{name}_{axis}"
+            dim, underscores = f"{name}_{axis}", 1
             while dim in tensors:
-                dim = f"{dim[: -len(str(axis))]}_{axis}"
+                underscores += 1
+                dim = f"{name}{'_' * underscores}{axis}"
             dims[name].append(dim)
     return dims

@@ -120,6 +120,8 @@ def sweep(
                 _check_alike(seen, measured)
                 seen.append(measured)
                 bar.update()
+            # Or it would be in memory beside the next one.
+            del model
     return _assemble([measured.result for measured in seen], list(checkpoints), list(data))
 
 

@@ -68,3 +68,72 @@ def seeded(build, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build()
+
+
+class MultiInput(nn.Module):
+    """Two inputs, joined by an addition, which is no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = nn.Linear(4, 3)
+        self.right = nn.Linear(2, 3)
+
+    def forward(self, a, b):
+        return self.left(a) + self.right(b)
+
+
+class Recurrent(nn.Module):
+    """An LSTM classifier; its states have the samples on their second axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 5, num_layers=2, batch_first=True)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x):
+        steps, _ = self.lstm(x)
+        return self.head(steps[:, -1])
+
+
+class Encoder(nn.Module):
+    """A transformer encoder classifier."""
+
+    def __init__(self, dropout=0.1):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=16, dropout=dropout, batch_first=True)
+        self.embed = nn.Linear(4, 8)
+        self.encoder = nn.TransformerEncoder(layer, num_layers=2, enable_nested_tensor=False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.encoder(self.embed(x)).mean(1))
+
+
+class Branching(nn.Module):
+    """Control flow that depends on values."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        if x.sum() > 0:
+            return self.fc(x)
+        return self.fc(-x)
+
+
+class Functional(nn.Module):
+    """Operations that are not modules, one of them in place on what a module gave."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(6, 4)
+        self.fc2 = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.fc1(x)
+        y = nn.functional.relu(x + 1)
+        # Computed, and never used: a tracer that cleans up would drop it.
+        torch.exp(y)
+        z = self.fc2(y)
+        return z.mul_(2) + y

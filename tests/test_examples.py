@@ -72,7 +72,7 @@ def test_quickstart_prints_what_it_wrote(small_run):
     runs = hp.open_results(out / "results.nc")
     mean = runs.hp.mean("pair")
     words = [line.split() for line in printed.splitlines()]
-    rows = {row[0]: row[1:] for row in words if len(row) == 7 and row[0] in LAYERS}
+    rows = {row[0]: row[1:] for row in words if len(row) == 7 and row[0] in LAYERS and row[1] != "->"}
     assert list(rows) == LAYERS
     for layer, (before, after, _, test_before, test_after, _) in rows.items():
         shown = [[float(before), float(test_before)], [float(after), float(test_after)]]

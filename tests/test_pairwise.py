@@ -65,7 +65,7 @@ def test_forms_of_input_agree():
     xr.testing.assert_identical(hp.pairwise_hp(tensors, torch.from_numpy(label)), expected)
     single = hp.pairwise_hp(dataset["fc"])
     assert single.hp.dims == ("pair",)
-    xr.testing.assert_equal(single.drop_vars("n_features"), expected.sel(layer="fc", drop=True).drop_vars("n_features"))
+    xr.testing.assert_equal(single, expected.sel(layer="fc").drop_vars("layer"))
     xr.testing.assert_identical(hp.pairwise_hp(layers["fc"], label.tolist()), single)
 
 
@@ -148,7 +148,7 @@ def test_ties_too_many_to_average_name_layer_and_classes(monkeypatch):
         ({"a": [[0, 1], [np.nan, 1]]}, [3, 4], {}, ValueError, r"layer 'a' holds 1 values.*class 4"),
         ({"a": np.zeros((0, 2))}, [], {}, ValueError, "layer 'a' has shape"),
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"graph": "knn", "k": 9}, ValueError, "layer 'a'"),
-        ({"a": [[1], [0], [1], [2]]}, [1, 0, 1, 0], {"metric": "cosine"}, ValueError, "layer 'a'.*the first is sample 1"),
+        ({"a": [[1], [0], [1], [2]]}, [1, 0, 1, 0], {"metric": "cosine"}, ValueError, "layer 'a'.*first is sample 1"),
         ({"a": np.zeros((4, 2), complex)}, [0, 1, 0, 1], {}, TypeError, "layer 'a'"),
         (xr.Dataset({"a": ("x", [1, 2])}), [0, 1], {}, ValueError, "'sample'"),
     ],

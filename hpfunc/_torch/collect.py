@@ -12,11 +12,12 @@ import torch
 
 from hpfunc._torch.data import Batch, Chosen
 from hpfunc._torch.form import Form
+from hpfunc._torch.fx import traced
 from hpfunc._torch.guard import as_it_was, unwrap
 from hpfunc._torch.hooks import hooked
 from hpfunc._torch.names import INPUT, entries
 from hpfunc._torch.place import as_device, device_of, dtype_of, moved, on_device
-from hpfunc._torch.record import Emit, Forward, Record
+from hpfunc._torch.record import Emit, Forward, Record, plain_forward
 from hpfunc._torch.rows import Rows
 from hpfunc._torch.snapshot import called, snapshots
 from hpfunc._torch.survey import Layer, survey
@@ -25,7 +26,9 @@ __all__ = ["collect_rows", "layer_sizes", "observed"]
 
 
 @contextlib.contextmanager
-def observed(model: Any, *, method: Any, forward: Forward, device: Any = None) -> Iterator[Record]:
+def observed(
+    model: Any, *, method: Any = "hooks", forward: Forward | None = None, device: Any = None
+) -> Iterator[Record]:
     """A recorder for the model, which leaves this context as it was.
 
     The recorder brings the inputs to the model's device, and emits them before a layer can change them in place.
@@ -33,7 +36,8 @@ def observed(model: Any, *, method: Any, forward: Forward, device: Any = None) -
     module = unwrap(model)
     place = device_of(module) if device is None else as_device(device)
     dtype = dtype_of(module)
-    module = on_device(module, place)
+    if not callable(method):
+        module = on_device(module, place)
     with as_it_was(module), _recorder(module, method, forward) as run:
 
         def record(inputs: Any, emit: Emit) -> Any:
@@ -44,16 +48,18 @@ def observed(model: Any, *, method: Any, forward: Forward, device: Any = None) -
         yield record
 
 
-def _recorder(module: Any, method: Any, forward: Forward) -> AbstractContextManager[Record]:
-    if callable(method):
-        return called(method)
-    if method == "snapshot":
-        return snapshots(module)
-    return hooked(module, forward)
+def _recorder(module: Any, method: Any, forward: Forward | None) -> AbstractContextManager[Record]:
+    if method == "hooks":
+        return hooked(module, forward or plain_forward)
+    if forward is not None:
+        raise ValueError(f'forward= goes with method="hooks" only, and method is {method!r}')
+    if method == "fx":
+        return traced(module)
+    return snapshots(module) if method == "snapshot" else called(method)
 
 
 def layer_sizes(record: Record, chosen: Chosen, layers: Sequence[str] | None, form: Form) -> dict[str, int]:
-    """Bytes that each layer would take for all chosen samples, from a few of them."""
+    """Bytes that each layer would take for all chosen samples, measured on a few of them."""
     few = next(chosen.batches()).inputs
     return {layer.name: layer.nbytes * len(chosen.labels) for layer in survey(record, few, layers, form)}
 
@@ -64,15 +70,15 @@ def collect_rows(
     *,
     layers: Sequence[str] | None,
     form: Form,
-    store: torch.device | None,
+    store: str,
     max_memory: int | None,
     progress: bool,
 ) -> dict[str, torch.Tensor]:
-    """One tensor for each layer, a row for each chosen sample; ``store=None`` keeps them where they arise."""
+    """One tensor for each layer, a row for each chosen sample; ``store="device"`` keeps them where they arise."""
     batches = chosen.batches()
     first = next(batches)
     plan = survey(record, first.inputs, layers, form)
-    rows = Rows(plan, len(chosen.labels), store, max_memory)
+    rows = Rows(plan, len(chosen.labels), torch.device("cpu") if store == "cpu" else None, max_memory)
     both = itertools.chain([first], batches)
     # Not held while the next one is loaded.
     del first
@@ -84,28 +90,29 @@ def collect_rows(
 
 def _fill(rows: Rows, plan: Sequence[Layer], form: Form, record: Record, batch: Batch) -> None:
     """Run the model on a batch, and copy what is wanted of it."""
+    by_name = {layer.name: layer for layer in plan}
     calls = {layer.call for layer in plan}
-    missing = {layer.name: layer for layer in plan}
+    missing = set(by_name)
     last = "none"
 
     def keep(call: str, value: Any, leaf: bool) -> None:
         nonlocal last
         last = call
         for name, tensor in entries(call, value) if call in calls else ():
-            layer = missing.pop(name, None)
-            if layer is not None:
-                rows.write(name, form.rows(name, tensor, layer.axis), batch.rows)
+            if name in by_name:
+                rows.write(name, form.rows(name, tensor, by_name[name].axis), batch.rows)
+                missing.discard(name)
 
     try:
         record(batch.inputs, keep)
     except Exception as error:
-        shapes = [tuple(tensor.shape) for _, tensor in entries("", batch.inputs)]
-        error.add_note(f"while collecting activations from a batch of shape {shapes}; the last layer seen: {last}")
+        shapes = ", ".join(str(tuple(tensor.shape)) for _, tensor in entries("", batch.inputs))
+        error.add_note(f"while collecting activations from a batch of shape {shapes}; the last layer seen was {last}")
         raise
     if missing:
         raise ValueError(
-            f"layers: {', '.join(missing)} ran for the first samples but not for every batch; name layers that run "
-            "for every sample"
+            f"layers: {', '.join(layer for layer in by_name if layer in missing)} ran for the first samples but not "
+            "for every batch; name layers that run for every sample"
         )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from hpfunc._torch.names import matches
 
-__all__ = ["Form", "mean_over_space"]
+__all__ = ["Form", "as_form", "mean_over_space"]
 
 Reduce = Callable[[torch.Tensor], torch.Tensor]
 
@@ -28,6 +30,11 @@ class Form:
 
     def rows(self, name: str, value: torch.Tensor, axis: int) -> torch.Tensor:
         """The value with its samples on the first axis, reduced."""
+        if value.ndim <= axis or value.layout is not torch.strided:
+            raise ValueError(
+                f"layer {name!r} is {value.layout} of shape {tuple(value.shape)} for this batch; expected a dense tensor "
+                f"with the samples on axis {axis}, as the first samples gave"
+            )
         rows = value.detach().movedim(axis, 0)
         function = self._function(name)
         if function is None:
@@ -61,6 +68,29 @@ class Form:
             hits = [function for pattern, function in reduce.items() if matches(pattern, [name])]
             reduce = hits[0] if hits else None
         return mean_over_space if reduce == "mean" else reduce
+
+
+def as_form(reduce: Any, dtype: Any) -> Form:
+    """The options ``reduce`` and ``dtype``, checked."""
+    for one in reduce.values() if isinstance(reduce, Mapping) else [reduce]:
+        if not (one is None or callable(one) or one == "mean"):
+            raise ValueError(
+                f'reduce={reduce!r} is not known; choose "mean", a function of a batch of activations, or a mapping '
+                "from layers to these"
+            )
+    return Form(dict(reduce) if isinstance(reduce, Mapping) else reduce, None if dtype is None else _as_dtype(dtype))
+
+
+def _as_dtype(value: Any) -> torch.dtype:
+    """A floating dtype that NumPy has too."""
+    name = str(value).removeprefix("torch.")
+    if not isinstance(value, (str, torch.dtype)):
+        with contextlib.suppress(TypeError):
+            name = np.dtype(value).name
+    dtypes = {"float16": torch.float16, "float32": torch.float32, "float64": torch.float64}
+    if name not in dtypes:
+        raise ValueError(f"dtype={value!r} is not known; choose one of {', '.join(dtypes)}")
+    return dtypes[name]
 
 
 def mean_over_space(rows: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["INPUT", "OUTPUT", "CallNames", "clean", "entries", "matches"]
+__all__ = ["INPUT", "OUTPUT", "CallNames", "clean", "entries", "is_glob", "matches"]
 
 INPUT = "input"
 OUTPUT = "output"
@@ -67,6 +67,7 @@ def entries(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 def matches(pattern: str, names: Sequence[str]) -> bool:
     """Whether a name, or a glob of ``*`` and ``?``, matches one of ``names``. Brackets stand for themselves."""
+    pattern = clean(pattern)
     if not is_glob(pattern):
         return pattern in names
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

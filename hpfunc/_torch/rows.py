@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from hpfunc._arrays import from_tensor
 from hpfunc._torch.survey import Layer
 
 __all__ = ["Rows"]
@@ -22,7 +24,8 @@ class Rows:
     def __init__(
         self, layers: Sequence[Layer], count: int, store: torch.device | None, max_memory: int | None = None
     ) -> None:
-        _check_memory(layers, count, max_memory)
+        _check_memory(layers, count, store, max_memory)
+        _check_shareable(layers, store)
         self.tensors = {
             layer.name: torch.empty((count, *layer.shape), dtype=layer.dtype, device=store or layer.device)
             for layer in layers
@@ -43,22 +46,54 @@ class Rows:
             target.index_copy_(0, place, values.to(target.device, target.dtype))
 
 
-def _check_memory(layers: Sequence[Layer], count: int, limit: int | None) -> None:
-    """Raise ValueError if ``count`` samples of all layers need more than ``limit`` bytes, or than there are free."""
+def _check_shareable(layers: Sequence[Layer], store: torch.device | None) -> None:
+    """Raise ValueError, before the work and not after it, if arrays cannot be had where the rows would be."""
+    for device in {store or layer.device for layer in layers}:
+        try:
+            from_tensor(torch.empty(1, device=device), 'store="device"')
+        except TypeError as error:
+            raise ValueError(f'{error}; here: pass store="cpu"') from None
+
+
+def _check_memory(layers: Sequence[Layer], count: int, store: torch.device | None, limit: int | None) -> None:
+    """Raise ValueError if the rows would take more than ``limit`` bytes, or than each device has free."""
+    if limit is not None:
+        _check_fits(layers, count, limit, f"max_memory={_readable(limit)}")
+        return
+    for device in {store or layer.device for layer in layers}:
+        free = _free_bytes(device)
+        if free is not None:
+            there = [layer for layer in layers if (store or layer.device) == device]
+            _check_fits(there, count, free, f"the {_readable(free)} that are free on {device}")
+
+
+def _check_fits(layers: Sequence[Layer], count: int, limit: int, what: str) -> None:
     sizes = {layer.name: layer.nbytes * count for layer in layers}
     needed = sum(sizes.values())
-    if limit is None or needed <= limit:
-        return
-    largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
-    listed = ", ".join(f"{name} {_readable(sizes[name])}" for name in largest)
-    raise ValueError(
-        f"max_memory={_readable(limit)} is less than the {_readable(needed)} that {count} samples of {len(sizes)} "
-        f'layers need; the largest are {listed}. Name fewer layers, reduce="mean", dtype="float16", or '
-        "take fewer samples_per_class"
-    )
+    if needed > limit:
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
+        listed = ", ".join(f"{name} {_readable(sizes[name])}" for name in largest)
+        raise ValueError(
+            f"{count} samples of {len(sizes)} layers need {_readable(needed)} of memory, more than {what}; the largest "
+            f'are {listed}. Name fewer layers, pass reduce="mean", dtype="float16" or store="cpu", or take fewer '
+            "samples_per_class"
+        )
+
+
+def _free_bytes(device: torch.device) -> int | None:
+    """Memory that can still be had, or None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    free = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(free[0]) * 1024 if free else None
 
 
 def _readable(count: float) -> str:
+    """Bytes, with a unit."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

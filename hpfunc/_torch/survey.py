@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from hpfunc._torch.form import Form
 from hpfunc._torch.guard import random_state
-from hpfunc._torch.names import entries, is_glob, matches
+from hpfunc._torch.names import OUTPUT, entries, is_glob, matches
 from hpfunc._torch.record import Emit, Record
 
 __all__ = ["Layer", "survey"]
@@ -49,12 +50,12 @@ class _Found:
 def survey(record: Record, inputs: Any, layers: Sequence[str] | None, form: Form) -> list[Layer]:
     """The layers that are meant, in execution order, measured on a few samples of ``inputs``.
 
-    By default they are the calls inside which no other module was called. A value without an axis that follows
-    the size of the batch (the table of a positional embedding) is no activation of samples: it is left out, and
-    to name it is an error.
+    By default they are the calls inside which no other module was called. A value that does not change with the
+    size of the batch (the table of a positional embedding) is no activation of samples, and is left out.
     """
     found: dict[str, _Found] = {}
-    measured: dict[str, Layer | None] = {}
+    measured: dict[str, Layer] = {}
+    mixed: list[str] = []
 
     def find(call: str, value: Any, leaf: bool) -> None:
         for name, tensor in entries(call, value):
@@ -64,22 +65,35 @@ def survey(record: Record, inputs: Any, layers: Sequence[str] | None, form: Form
         for name, tensor in entries(call, value):
             if name in wanted:
                 axis = _sample_axis(found[name].shape, tensor.shape)
-                measured[name] = None if axis is None else _layer(name, call, tensor, axis, form)
+                if axis is not None:
+                    measured[name] = _layer(name, call, tensor, axis, form)
+                elif tensor.shape != found[name].shape:
+                    mixed.append(name)
 
     _check_output(_run(record, inputs, _FEW, find))
     wanted = _select(list(found.values()), layers)
     _run(record, inputs, _MORE, measure)
-    for pattern in layers or ():
-        if pattern in measured and measured[pattern] is None:
+    _check_measured(found, measured, layers)
+    if mixed:
+        warnings.warn(
+            f"left out: {', '.join(mixed[:5])}{', ...' if len(mixed) > 5 else ''} ({len(mixed)} in all), where no axis "
+            "counts the samples alone; method= with a function can give one row for each sample",
+            stacklevel=2,
+        )
+    plan = [measured[name] for name in found if name in measured]
+    form.check([layer.name for layer in plan])
+    return plan
+
+
+def _check_measured(found: Mapping[str, _Found], measured: Mapping[str, Layer], layers: Sequence[str] | None) -> None:
+    """Raise ValueError if something that was asked for gives no rows."""
+    for pattern in ["*"] if layers is None else layers:
+        hits = [one for one in found.values() if _is_meant(pattern, one)]
+        if not any(one.name in measured for one in hits):
+            shapes = ", ".join(f"{one.name} {tuple(one.shape)}" for one in hits)
             raise ValueError(
-                f"layers: {pattern!r} has the shape {tuple(found[pattern].shape)} for a batch of {_FEW}: no axis "
-                "of it counts the samples"
+                f"layers: {pattern!r} has no axis that counts the samples; for a batch of {_FEW} the shape is {shapes}"
             )
-    result = [layer for name in found if (layer := measured.get(name)) is not None]
-    if not result:
-        raise ValueError("layers: none of the layers that are meant has an axis that counts the samples")
-    form.check([layer.name for layer in result])
-    return result
 
 
 def _run(record: Record, inputs: Any, size: int, emit: Emit) -> Any:
@@ -113,13 +127,18 @@ def _select(found: Sequence[_Found], layers: Sequence[str] | None) -> set[str]:
         return {one.name for one in found if one.leaf}
     wanted: set[str] = set()
     for pattern in layers:
-        hits = {one.name for one in found if matches(pattern, (one.call, one.name))}
+        hits = {one.name for one in found if _is_meant(pattern, one)}
         if not hits:
-            what = "matches no layer that ran" if is_glob(pattern) else "is not among the layers that ran"
             ran = ", ".join(one.name for one in found)
-            raise ValueError(f"layers: {pattern!r} {what}; these did: {ran}")
+            what = "matches none" if is_glob(pattern) else "is none"
+            raise ValueError(f"layers: {pattern!r} {what} of the layers that ran and gave tensors; these did: {ran}")
         wanted |= hits
     return wanted
+
+
+def _is_meant(pattern: str, one: _Found) -> bool:
+    """A glob means no output of the whole model: as a rule that is the last layer's."""
+    return matches(pattern, (one.call, one.name)) and (pattern == OUTPUT or one.call != OUTPUT or one.leaf)
 
 
 def _sample_axis(few: torch.Size, more: torch.Size) -> int | None:
