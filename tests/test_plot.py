@@ -36,9 +36,7 @@ from hpfunc.results import label_pairs
 ATTRS = {"long_name": "Henze-Penrose statistic", "units": "1"}
 
 
-def sweep_like(
-    checkpoints: int = 2, splits: int = 2, layers: int = 3, classes: int = 5, seed: int = 0
-) -> xr.Dataset:
+def sweep_like(checkpoints: int = 2, splits: int = 2, layers: int = 3, classes: int = 5, seed: int = 0) -> xr.Dataset:
     """Results of the form that a sweep has; HP in steps of 1/40, as counts of edges make it."""
     pairs = list(itertools.combinations(range(classes), 2))
     shape = (checkpoints, splits, layers, len(pairs))
@@ -150,15 +148,11 @@ def test_grid_has_one_panel_for_each_layer_in_execution_order(n_layers):
     figure = plot_distributions(runs, by_layer=True)
     assert isinstance(figure, Figure)
     assert [axes.get_title() for axes in figure.axes] == runs.layer.values.tolist()
-    assert (
-        len({axes.get_ylim() for axes in figure.axes}) == len({axes.get_xlim() for axes in figure.axes}) == 1
-    )
+    assert len({axes.get_ylim() for axes in figure.axes}) == len({axes.get_xlim() for axes in figure.axes}) == 1
     for layer, axes in zip(runs.layer.values, figure.axes, strict=True):
         values = runs.hp.sel(layer=layer)
         edges = outlines(axes)[0].get_data().edges
-        expected = {
-            tuple(np.histogram(values.isel(checkpoint=c, split=s), edges)[0]) for c in (0, 1) for s in (0, 1)
-        }
+        expected = {tuple(np.histogram(values.isel(checkpoint=c, split=s), edges)[0]) for c in (0, 1) for s in (0, 1)}
         assert {tuple(p.get_data().values) for p in outlines(axes)} == expected
         assert axes.get_ylim()[1] >= max(map(max, expected))
     assert legend_texts(figure.legends[0]) == ["checkpoint 0", "checkpoint 3", "train", "test"]
@@ -391,9 +385,7 @@ def test_null_band_is_the_quantile_of_permuted_labels():
 def test_significant_tests_are_filled():
     before = sweep_like(classes=8).hp.sel(checkpoint=0)
     # No change, a change of either sign in turn, a change for all.
-    shift = xr.DataArray(
-        np.stack([np.zeros(28), np.tile([0.1, -0.1], 14), np.full(28, 0.1)]), dims=("layer", "pair")
-    )
+    shift = xr.DataArray(np.stack([np.zeros(28), np.tile([0.1, -0.1], 14), np.full(28, 0.1)]), dims=("layer", "pair"))
     tests = fisher_permutation(before, before + shift, key=0, n_permutations=999)
     axes = plot_fisher(tests, alpha=0.2)
     adjusted = adjust_pvalues(tests.pvalue).values
