@@ -40,10 +40,10 @@ def check_source(checkpoint: Any, build: Any, name: str) -> None:
     elif not isinstance(checkpoint, Mapping):
         kind = type(checkpoint).__name__
         raise TypeError(f"{name} has the type {kind}; expected a path, a state dict or a torch.nn.Module")
-    if not callable(build):
+    if isinstance(build, torch.nn.Module) or not callable(build):
         raise TypeError(
-            f"build={build!r} is not callable; {name} holds weights only, so pass a function without arguments "
-            "that makes the module, such as the class itself"
+            f"build is of type {type(build).__name__}; {name} holds weights only, so pass a function without arguments "
+            "that makes a new module, such as the class itself"
         )
 
 
