@@ -31,6 +31,8 @@ class PairIndex(xr.Index):
     - ``sel(class_a=3)`` and ``sel(class_a=[3, 4])`` are the entries stored with that ``class_a``, in
       that place only; the dim stays.
     - A class or pair that is not there, or is there twice, is a ``KeyError`` that names it.
+    - ``to_dataframe`` leaves out coords that have an index and are no dim: call
+      ``drop_indexes(["class_a", "class_b"])`` first to have the classes as columns.
 
     Alignment (arithmetic, ``xr.align``, ``xr.concat`` over another dim) matches pairs in the order in which
     they are stored, since ``n_a`` and ``n_b`` depend on it.
@@ -83,6 +85,10 @@ class PairIndex(xr.Index):
     @cached_property
     def _stored(self) -> pd.MultiIndex:
         return pd.MultiIndex.from_arrays([self.first, self.second], names=self.names)
+
+    @cached_property
+    def _known(self) -> Classes:
+        return np.unique(np.concatenate([self.first, self.second]))
 
     def _take(self, positions: Any) -> Self:
         return type(self)(self.first[positions], self.second[positions], self.names, self.dim)
@@ -166,7 +172,7 @@ class PairIndex(xr.Index):
         return found
 
     def _check_known(self, labels: Classes) -> None:
-        known = np.unique(np.concatenate([self.first, self.second]))
+        known = self._known
         integers = known.dtype.kind in "iu"
         fits = labels.dtype.kind in "iu" if integers else labels.dtype.kind == "U"
         unknown = labels[~np.isin(labels, known)] if fits else labels
