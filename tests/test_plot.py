@@ -402,6 +402,12 @@ def test_significant_tests_are_filled():
     assert [list(line.get_ydata()) for line in axes.lines if list(line.get_xdata()) == [0, 1]] == [[0.2, 0.2]]
 
 
+def test_the_level_itself_is_significant():
+    axes = plot_fisher(xr.DataArray([0.04, 0.05, 0.051, 0.2], dims="layer"), method=None)
+    filled = [line for line in data_lines(axes) if line.get_marker() == "o" and line.get_markerfacecolor() != "white"]
+    assert [y for line in filled for y in line.get_ydata() if y == y] == [0.04, 0.05]
+
+
 def test_steps_are_named_by_what_they_join():
     runs = sweep_like(checkpoints=3)
     layers = plot_fisher(fisher_steps(runs.hp.sel(split="test"), along="layer", key=0, n_permutations=99))
