@@ -65,8 +65,8 @@ def test_doubt_is_left_and_settled(monkeypatch):
     label = np.arange(60) // 7 % 2
     assert working_dtype(x) == np.float32
     noted = []
-    original = prim_module._Doubt._note
-    monkeypatch.setattr(prim_module._Doubt, "_note", lambda self, *args: (noted.append(1), original(self, *args))[1])
+    original = prim_module._Doubts.note
+    monkeypatch.setattr(prim_module._Doubts, "note", lambda self, *args: (noted.append(1), original(self, *args))[1])
     cross = count(x, label).cross
     assert noted
     assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)

@@ -29,19 +29,31 @@ class Forest(NamedTuple):
 
     child: npt.NDArray[np.intp]  # (P, steps) vertex added at each step; -1 past the end of a smaller graph
     parent: npt.NDArray[np.intp]  # (P, steps) the vertex it hangs on
-    doubt: npt.NDArray[np.intp]  # (E, 3) graph, vertex, vertex: the edges in doubt, tree edges excluded
+    lower: npt.NDArray[Any]  # (P, steps) lower bound of the weight of that edge
+    upper: npt.NDArray[Any]  # (P, steps) upper bound
+    doubt: npt.NDArray[np.intp]  # (E, 3) graph, vertex, vertex: the edges in doubt, by graph, tree edges excluded
     crowded: npt.NDArray[np.bool_]  # (P,) too many edges in doubt: `doubt` is not complete for these
 
 
-class _State(NamedTuple):
-    """What Prim knows of each graph: (P, M) arrays over all its vertices."""
+class _Doubts:
+    """The edges noted so far, and which graphs have too many of them."""
 
-    best: npt.NDArray[Any]  # lightest edge from the tree to each vertex; infinite once visited
-    parent: npt.NDArray[np.int32]  # the tree's end of that edge
-    closed: npt.NDArray[Any]  # infinite for visited vertices and padding, 0 elsewhere
-    visited: npt.NDArray[np.bool_]
-    row: npt.NDArray[Any]  # scratch
-    mask: npt.NDArray[np.bool_]  # scratch
+    def __init__(self, n_graphs: int, limit: int) -> None:
+        self.count = np.zeros(n_graphs, np.intp)
+        self.limit = limit
+        self.found: list[npt.NDArray[np.intp]] = []
+
+    @property
+    def crowded(self) -> npt.NDArray[np.bool_]:
+        return self.count > self.limit
+
+    def meet(self, graph: npt.NDArray[np.intp]) -> None:
+        """Count doubts of the graphs, before or instead of noting them."""
+        self.count += np.bincount(graph, minlength=len(self.count))
+
+    def note(self, graph: npt.NDArray[np.intp], one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> None:
+        self.meet(graph)
+        self.found.append(np.stack([graph, np.minimum(one, other), np.maximum(one, other)], axis=1))
 
 
 def prim(
@@ -68,149 +80,116 @@ def prim(
     exact : bool
         Whether to note the edges in doubt.
     """
-    n_graphs, n_parts = sizes.shape
-    n = table.shape[1]
-    graphs = np.arange(n_graphs)
-    state = _start(table, sizes)
-    row = state.row.reshape(n_graphs, n_parts, n)
-    total = sizes.sum(axis=1)
-    steps = int(total.max()) - 1
-    child = np.full((n_graphs, steps), -1, np.intp)
-    parent = np.full((n_graphs, steps), -1, np.intp)
-    doubt = _Doubt(table, base, within, across)
-    vertex = np.zeros(n_graphs, np.intp)
-    for step in range(steps):
-        part, position = np.divmod(vertex, n)
-        np.take(table, base[graphs, part] + position[:, None], axis=0, out=row, mode="clip")
-        if exact and step:
-            doubt.behind(state, vertex)
-        state.row[...] += state.closed
-        np.less(state.row, state.best, out=state.mask)
-        np.minimum(state.row, state.best, out=state.best)
-        np.copyto(state.parent, vertex[:, None], where=state.mask, casting="same_kind")
-        vertex = state.best.argmin(axis=1)
-        weight = state.best[graphs, vertex]
-        hang = state.parent[graphs, vertex].astype(np.intp)
-        live = step < total - 1
-        child[:, step] = np.where(live, vertex, -1)
-        parent[:, step] = np.where(live, hang, -1)
-        state.best[graphs, vertex] = np.inf
-        state.closed[graphs, vertex] = np.inf
-        if exact:
-            doubt.ahead(state, vertex, hang, weight, live)
-        state.visited[graphs, vertex] = True
-    if exact and steps:
-        part, position = np.divmod(vertex, n)
-        np.take(table, base[graphs, part] + position[:, None], axis=0, out=row, mode="clip")
-        doubt.behind(state, vertex)
-    return Forest(child, parent, *doubt.edges(graphs, child, parent, n_parts * n))
-
-
-def _start(table: npt.NDArray[Any], sizes: npt.NDArray[np.intp]) -> _State:
-    """The first vertex of every graph is visited; nothing is known of the others."""
-    n = table.shape[1]
-    shape = (len(sizes), sizes.shape[1] * n)
-    padding = (np.arange(n) >= sizes[:, :, None]).reshape(shape)
-    closed = np.where(padding, np.inf, 0).astype(table.dtype)
-    closed[:, 0] = np.inf
+    (n_graphs, n_parts), n = sizes.shape, table.shape[1]
+    graphs, total = np.arange(n_graphs), sizes.sum(axis=1)
+    shape, dtype = (n_graphs, n_parts * n), table.dtype
+    infinity = dtype.type(np.inf)
+    # Adding `closed` to a row takes visited vertices and padding out of it.
+    closed = np.where((np.arange(n) >= sizes[:, :, None]).reshape(shape), infinity, dtype.type(0))
     visited = np.zeros(shape, bool)
-    visited[:, 0] = True
-    best = np.full(shape, np.inf, table.dtype)
-    return _State(best, np.zeros(shape, np.int32), closed, visited, np.empty_like(closed), np.empty_like(visited))
+    best = np.full(shape, infinity)
+    row, near = np.empty((n_graphs, n_parts, n), dtype), np.empty(shape, bool)
+    flat = row.reshape(shape)
+    steps = int(total.max()) - 1
+    child, parent = (np.full((n_graphs, steps), -1, np.intp) for _ in range(2))
+    lower, upper = (np.full((n_graphs, steps), infinity) for _ in range(2))
+    doubts = _Doubts(n_graphs, _CROWDED * shape[1])
+    lightest_across = np.full(n_graphs, infinity)
+    vertex = np.zeros(n_graphs, np.intp)
+    for step in range(-1, steps):
+        if step >= 0:
+            vertex = best.argmin(axis=1)
+            weight = best[graphs, vertex]
+            best[graphs, vertex] = infinity
+        part, position = np.divmod(vertex, n)
+        np.take(table, base[graphs, part] + position[:, None], axis=0, out=row, mode="clip")
+        if step >= 0:
+            live = step < total - 1
+            # Rounded upwards: a threshold may only be too generous.
+            widest = np.nextafter((weight + 2 * across).astype(dtype), infinity)
+            np.less_equal(flat, widest[:, None], out=near)
+            near &= visited
+            hang = _nearest(flat, near)
+            crossing = part != hang // n
+            np.minimum(lightest_across, weight, out=lightest_across, where=crossing & live)
+            inside = np.nextafter((weight + 2 * within).astype(dtype), infinity)
+            threshold = np.where(lightest_across <= weight, widest, inside)
+            child[live, step], parent[live, step] = vertex[live], hang[live]
+            lower[live, step], upper[live, step] = weight[live], np.where(crossing, widest, inside)[live]
+            if exact:
+                threshold[~live | doubts.crowded] = -infinity
+                near[graphs, hang] = False
+                _note_behind(doubts, flat, near, vertex, threshold)
+                ahead = np.flatnonzero(best.min(axis=1) <= threshold)
+                if ahead.size:
+                    _note_ahead(doubts, table, base, best, visited, threshold, ahead)
+        visited[graphs, vertex] = True
+        closed[graphs, vertex] = infinity
+        flat += closed
+        np.minimum(best, flat, out=best)
+    return Forest(child, parent, lower, upper, *_finish(doubts, child, parent, shape[1]))
 
 
-class _Doubt:
-    """Collects, step by step, the edges across the cut whose interval reaches below that of the edge taken."""
+def _nearest(row: npt.NDArray[Any], near: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """For each graph the lightest of the entries ``near``, of which there is mostly one."""
+    graphs = np.arange(len(near))
+    first = near.argmax(axis=1)
+    near[graphs, first] = False
+    several = np.flatnonzero(near.any(axis=1))
+    near[graphs, first] = True
+    if several.size:
+        first[several] = np.where(near[several], row[several], np.inf).argmin(axis=1)
+    return first
 
-    def __init__(
-        self,
-        table: npt.NDArray[Any],
-        base: npt.NDArray[np.intp],
-        within: npt.NDArray[np.float64],
-        across: npt.NDArray[np.float64],
-    ) -> None:
-        self.table, self.base = table, base
-        self.within, self.across = within, across
-        self.lightest_across = np.full(len(base), np.inf)
-        self.crowded = np.zeros(len(base), bool)
-        self.found: list[npt.NDArray[np.intp]] = []
-        self.count = np.zeros(len(base), np.intp)
-        self.threshold = np.full(len(base), -np.inf, table.dtype)
-        self.hang = np.zeros(len(base), np.intp)
 
-    def ahead(
-        self,
-        state: _State,
-        vertex: npt.NDArray[np.intp],
-        hang: npt.NDArray[np.intp],
-        weight: npt.NDArray[Any],
-        live: npt.NDArray[np.bool_],
-    ) -> None:
-        """Note edges from the tree to vertices other than the one just taken."""
-        n = self.table.shape[1]
-        crossing = vertex // n != hang // n
-        self.lightest_across = np.where(crossing & live, np.minimum(self.lightest_across, weight), self.lightest_across)
-        width = 2 * np.where(self.lightest_across <= weight, self.across, self.within)
-        # Rounded to the table's precision, upwards: a threshold may only be too generous.
-        top = np.nextafter((weight + width).astype(self.table.dtype), self.table.dtype.type(np.inf))
-        self.threshold = np.where(live & ~self.crowded, top, -np.inf).astype(self.table.dtype)
-        self.hang = hang
-        near = np.flatnonzero(state.best.min(axis=1) <= self.threshold)
-        if near.size == 0:
-            return
-        which, other = np.nonzero(state.best[near] <= self.threshold[near, None])
-        graph = near[which]
-        self._count(graph)
-        keep = ~self.crowded[graph]
-        graph, other = graph[keep], other[keep]
-        part, position = np.divmod(other, n)
-        rows = self.table[self.base[graph, part] + position[:, None]].reshape(len(graph), state.best.shape[1])
-        hit, end = np.nonzero((rows <= self.threshold[graph, None]) & state.visited[graph])
-        self._note(graph[hit], other[hit], end)
+def _note_behind(
+    doubts: _Doubts,
+    row: npt.NDArray[Any],
+    near: npt.NDArray[np.bool_],
+    vertex: npt.NDArray[np.intp],
+    threshold: npt.NDArray[Any],
+) -> None:
+    """Note other edges from the tree to the vertex just taken."""
+    graph = np.flatnonzero(near.any(axis=1))
+    if graph.size:
+        which, other = np.nonzero(near[graph] & (row[graph] <= threshold[graph, None]))
+        doubts.note(graph[which], vertex[graph[which]], other)
 
-    def behind(self, state: _State, vertex: npt.NDArray[np.intp]) -> None:
-        """Note other edges from the tree to the vertex just taken, whose weights are in ``state.row``."""
-        graphs = np.arange(len(vertex))
-        np.less_equal(state.row, self.threshold[:, None], out=state.mask)
-        np.logical_and(state.mask, state.visited, out=state.mask)
-        state.mask[graphs, vertex] = False
-        state.mask[graphs, self.hang] = False
-        near = np.flatnonzero(state.mask.any(axis=1))
-        if near.size:
-            which, other = np.nonzero(state.mask[near])
-            self._note(near[which], vertex[near[which]], other)
 
-    def _count(self, graph: npt.NDArray[np.intp]) -> None:
-        self.count += np.bincount(graph, minlength=len(self.count))
-        self.crowded |= self.count > _CROWDED * self.table.shape[1] * self.base.shape[1]
+def _note_ahead(
+    doubts: _Doubts,
+    table: npt.NDArray[Any],
+    base: npt.NDArray[np.intp],
+    best: npt.NDArray[Any],
+    visited: npt.NDArray[np.bool_],
+    threshold: npt.NDArray[Any],
+    ahead: npt.NDArray[np.intp],
+) -> None:
+    """Note edges from the tree to vertices that were not taken, though their weight may be as low."""
+    which, other = np.nonzero(best[ahead] <= threshold[ahead, None])
+    graph = ahead[which]
+    doubts.meet(graph)
+    keep = ~doubts.crowded[graph]
+    graph, other = graph[keep], other[keep]
+    part, position = np.divmod(other, table.shape[1])
+    rows = table[base[graph, part] + position[:, None]].reshape(len(graph), best.shape[1])
+    hit, end = np.nonzero((rows <= threshold[graph, None]) & visited[graph])
+    doubts.note(graph[hit], other[hit], end)
 
-    def _note(self, graph: npt.NDArray[np.intp], one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> None:
-        self._count(graph)
-        self.found.append(np.stack([graph, np.minimum(one, other), np.maximum(one, other)], axis=1))
 
-    def edges(
-        self,
-        graphs: npt.NDArray[np.intp],
-        child: npt.NDArray[np.intp],
-        parent: npt.NDArray[np.intp],
-        n_vertices: int,
-    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """What was noted, each edge once, without the tree's own edges."""
-        if not self.found:
-            return np.empty((0, 3), np.intp), self.crowded
-        found = np.concatenate(self.found)
-        found = found[~self.crowded[found[:, 0]]]
-
-        def code(graph: Any, low: Any, high: Any) -> Any:
-            return (graph * n_vertices + low) * n_vertices + high
-
-        touched = np.unique(found[:, 0])
-        tree = code(
-            graphs[touched, None],
-            np.minimum(child[touched], parent[touched]),
-            np.maximum(child[touched], parent[touched]),
-        )
-        codes = np.setdiff1d(code(*found.T), tree[child[touched] >= 0])
-        rest, high = np.divmod(codes, n_vertices)
-        graph, low = np.divmod(rest, n_vertices)
-        return np.stack([graph, low, high], axis=1), self.crowded
+def _finish(
+    doubts: _Doubts, child: npt.NDArray[np.intp], parent: npt.NDArray[np.intp], n_vertices: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """What was noted, each edge once, without the tree's own edges; and the crowded graphs."""
+    if not doubts.found:
+        return np.empty((0, 3), np.intp), doubts.crowded
+    found = np.concatenate(doubts.found)
+    found = found[~doubts.crowded[found[:, 0]]]
+    touched = np.unique(found[:, 0])
+    ends = np.sort(np.stack([child[touched], parent[touched]], axis=-1), axis=-1)
+    tree = (touched[:, None] * n_vertices + ends[..., 0]) * n_vertices + ends[..., 1]
+    codes = (found[:, 0] * n_vertices + found[:, 1]) * n_vertices + found[:, 2]
+    codes = np.setdiff1d(codes, tree[child[touched] >= 0])
+    rest, high = np.divmod(codes, n_vertices)
+    graph, low = np.divmod(rest, n_vertices)
+    return np.stack([graph, low, high], axis=1), doubts.crowded
