@@ -505,16 +505,27 @@ def test_ordered_colours_grow_darker_also_in_grey(n):
     assert (shades[0] + 0.05) / (shades[-1] + 0.05) > 2
 
 
-@pytest.mark.parametrize(("pyplot", "figures"), [("", 0), ("import matplotlib.pyplot as plt", 1)])
-def test_figures_are_shown_where_pyplot_is_in_use_and_held_by_nobody_elsewhere(pyplot, figures):
+NOTEBOOK = """
+import types
+IPython = sys.modules["IPython"] = types.ModuleType("IPython")
+IPython.get_ipython = lambda: object()
+"""
+
+
+@pytest.mark.parametrize(
+    ("session", "figures"),
+    [("", 0), ("import matplotlib.pyplot", 1), (NOTEBOOK, 1)],
+    ids=["script", "pyplot", "notebook"],
+)
+def test_figures_are_shown_where_pyplot_is_in_use_and_held_by_nobody_elsewhere(session, figures):
     code = f"""
 import sys
 import xarray as xr
 from hpfunc.plot import plot_distributions
-{pyplot}
+{session}
 ax = plot_distributions(xr.DataArray([0.1, 0.9], dims="pair"))
 ax.figure.canvas.draw()
-assert ("matplotlib.pyplot" in sys.modules) == bool({pyplot!r})
+assert ("matplotlib.pyplot" in sys.modules) == {bool(figures)}
 from matplotlib import pyplot
 assert len(pyplot.get_fignums()) == {figures}, pyplot.get_fignums()
 """
