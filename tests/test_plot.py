@@ -505,11 +505,7 @@ def test_ordered_colours_grow_darker_also_in_grey(n):
     assert (shades[0] + 0.05) / (shades[-1] + 0.05) > 2
 
 
-NOTEBOOK = """
-import types
-IPython = sys.modules["IPython"] = types.ModuleType("IPython")
-IPython.get_ipython = lambda: object()
-"""
+NOTEBOOK = "from unittest import mock; sys.modules['IPython'] = mock.MagicMock(version_info=(9, 0))"
 
 
 @pytest.mark.parametrize(
