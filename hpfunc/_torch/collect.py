@@ -42,10 +42,29 @@ def observed(
 
         def record(inputs: Any, emit: Emit) -> Any:
             inputs = moved(inputs, place, dtype)
-            emit(INPUT, inputs, True)
-            return run(inputs, emit)
+            with _telling_where(inputs, emit) as tracked:
+                tracked(INPUT, inputs, True)
+                return run(inputs, tracked)
 
         yield record
+
+
+@contextlib.contextmanager
+def _telling_where(inputs: Any, emit: Emit) -> Iterator[Emit]:
+    """Add to an error of the model what it was given, and how far it came."""
+    last = INPUT
+
+    def tracked(call: str, value: Any, leaf: bool) -> None:
+        nonlocal last
+        last = call
+        emit(call, value, leaf)
+
+    try:
+        yield tracked
+    except Exception as error:
+        shapes = ", ".join(str(tuple(tensor.shape)) for _, tensor in entries("", inputs))
+        error.add_note(f"while the model ran on a batch of shape {shapes}; the last layer seen was {last!r}")
+        raise
 
 
 def _recorder(module: Any, method: Any, forward: Forward | None) -> AbstractContextManager[Record]:
@@ -93,22 +112,14 @@ def _fill(rows: Rows, plan: Sequence[Layer], form: Form, record: Record, batch: 
     by_name = {layer.name: layer for layer in plan}
     calls = {layer.call for layer in plan}
     missing = set(by_name)
-    last = "none"
 
     def keep(call: str, value: Any, leaf: bool) -> None:
-        nonlocal last
-        last = call
         for name, tensor in entries(call, value) if call in calls else ():
             if name in by_name:
                 rows.write(name, form.rows(name, tensor, by_name[name].axis), batch.rows)
                 missing.discard(name)
 
-    try:
-        record(batch.inputs, keep)
-    except Exception as error:
-        shapes = ", ".join(str(tuple(tensor.shape)) for _, tensor in entries("", batch.inputs))
-        error.add_note(f"while collecting activations from a batch of shape {shapes}; the last layer seen was {last}")
-        raise
+    record(batch.inputs, keep)
     if missing:
         raise ValueError(
             f"layers: {', '.join(layer for layer in by_name if layer in missing)} ran for the first samples but not "

@@ -32,8 +32,8 @@ class Form:
         """The value with its samples on the first axis, reduced."""
         if value.ndim <= axis or value.layout is not torch.strided:
             raise ValueError(
-                f"layer {name!r} is {value.layout} of shape {tuple(value.shape)} for this batch; expected a dense tensor "
-                f"with the samples on axis {axis}, as the first samples gave"
+                f"layer {name!r} is {value.layout} of shape {tuple(value.shape)} for this batch; expected a dense "
+                f"tensor with the samples on axis {axis}, as the first samples gave"
             )
         rows = value.detach().movedim(axis, 0)
         function = self._function(name)

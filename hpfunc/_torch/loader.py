@@ -104,7 +104,7 @@ def _read(loader: DataLoader[Any], groups: list[list[int]]) -> Generator[tuple[i
         generator=loader.generator,
     )
     with _same_draws(loader):
-        yield from enumerate(same)
+        yield from enumerate_items(same, "batch")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,17 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 from hpfunc._arrays import as_array, namespace
 from hpfunc._torch.labels import Label, as_label, as_label_list, known_labels
 
-__all__ = ["Known", "Sample", "Streamed", "collate", "open_source", "reading", "split_item"]
+__all__ = [
+    "Known",
+    "Sample",
+    "Streamed",
+    "check_label",
+    "collate",
+    "enumerate_items",
+    "item_at",
+    "open_source",
+    "split_item",
+]
 
 Sample = tuple[int, Label, Any]
 
@@ -126,13 +136,19 @@ class _Items:
         return self._batch_size
 
 
+class LoadError(ValueError):
+    """An item could not be loaded: which one, and why."""
+
+
 @contextlib.contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Say which item could not be loaded, and why."""
+    """Say which item could not be loaded, and why, once."""
     try:
         yield
+    except LoadError:
+        raise
     except Exception as error:
-        raise ValueError(f"data: {what} could not be loaded: {type(error).__name__}: {error}") from error
+        raise LoadError(f"data: {what} could not be loaded: {type(error).__name__}: {error}") from error
 
 
 def item_at(data: Any, k: int) -> Any:
@@ -188,7 +204,7 @@ def collate(inputs: Sequence[Any], index: Sequence[int]) -> Any:
         return default_collate(list(inputs))
     except TypeError:
         raise TypeError(
-            f"data: item {index[0]} is a {type(inputs[0]).__name__}, which is no tensor; for images give the data "
+            f"data: item {index[0]} is of type {type(inputs[0]).__name__}, not a tensor; for images give the data "
             "set a transform, such as torchvision.transforms.ToTensor()"
         ) from None
 

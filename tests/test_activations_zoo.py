@@ -1,0 +1,119 @@
+"""Real architectures with random weights: every collected value equals that of a hook that clones."""
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from hpfunc.activations import collect_activations
+from tests.clone_hooks import leaf_values
+from tests.models import Encoder, Recurrent, seeded
+
+# Architecture -> image size and options. The smallest sizes at which every layer has something to do.
+ZOO = {
+    "resnet18": (32, {}),
+    "resnet50": (32, {}),
+    "vgg11_bn": (32, {}),
+    "alexnet": (64, {}),
+    "densenet121": (32, {}),
+    "mobilenet_v3_small": (32, {}),
+    "efficientnet_b0": (32, {}),
+    "convnext_tiny": (32, {}),
+    "squeezenet1_0": (32, {}),
+    "shufflenet_v2_x0_5": (32, {}),
+    "googlenet": (32, {"aux_logits": True, "init_weights": False}),
+    "inception_v3": (75, {"aux_logits": True, "init_weights": False}),
+    "regnet_y_400mf": (32, {}),
+    "mnasnet0_5": (32, {}),
+    "vit_b_16": (32, {"image_size": 32}),
+    "swin_t": (64, {}),
+    "maxvit_t": (224, {}),
+}
+LABELS = [0, 1, 1, 0]
+ROWS = [0, 3, 1, 2]
+
+
+def images(size):
+    return torch.from_numpy(np.random.default_rng(0).standard_normal((4, 3, size, size)).astype(np.float32))
+
+
+def build(name):
+    return seeded(lambda: getattr(torchvision.models, name)(weights=None, **ZOO[name][1])).train()
+
+
+def assert_same(collected, expected, name):
+    """Equal but for rounding: the batches differ, so the sums inside a convolution may be in another order."""
+    scale = np.abs(expected).max() + 1e-12
+    np.testing.assert_allclose(collected / scale, expected / scale, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO)
+def test_hooks(name):
+    model, x = build(name), images(ZOO[name][0])
+    acts = collect_activations(model, (x, LABELS), batch_size=3)
+    assert all(module.training for module in model.modules())
+    expected = leaf_values(model, x)
+    assert len(acts.data_vars) == 1 + len(expected)
+    np.testing.assert_array_equal(acts["input"].values, x.numpy()[ROWS])
+    for layer, value in zip(list(acts.data_vars)[1:], expected, strict=True):
+        assert_same(acts[layer].values, value.numpy()[ROWS], layer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO)
+def test_fx(name):
+    """Each node that torchvision can extract has the value that torchvision extracts, where nothing overwrote it."""
+    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+    model, x = build(name), images(ZOO[name][0])
+    model.eval()
+    acts = collect_activations(model, (x, LABELS), method="fx", batch_size=3)
+    names = get_graph_node_names(model)[1]
+    for module in model.modules():
+        # Their extractor keeps references, which modules in place would overwrite.
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False
+    extractor = create_feature_extractor(model, {n: n for n in names[1:]}, suppress_diff_warning=True).eval()
+    with torch.no_grad():
+        extracted = extractor(x)
+    tensors = {n: t for n, t in extracted.items() if isinstance(t, torch.Tensor) and t.ndim and len(t) == len(x)}
+    assert set(tensors) <= set(acts.data_vars)
+    assert [n for n in names if n in tensors] == [n for n in acts.data_vars if n in tensors]
+    for layer, value in tensors.items():
+        assert_same(acts[layer].values, value.numpy()[ROWS], layer)
+
+
+@pytest.mark.parametrize("model", [Recurrent, Encoder])
+def test_sequence_models(model):
+    model = seeded(model).train()
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((4, 7, 4)).astype(np.float32))
+    acts = collect_activations(model, (x, LABELS), batch_size=3)
+    for layer, value in zip(list(acts.data_vars)[1:], leaf_values(model, x), strict=True):
+        value = value.movedim(1, 0) if layer.startswith("lstm[1]") else value
+        assert_same(acts[layer].values, value.numpy()[ROWS], layer)
+    traced = collect_activations(model, (x, LABELS), method="fx", batch_size=3)
+    last = list(traced.data_vars)[-1]
+    assert last == "head"
+    assert_same(traced[last].values, acts[last].values, last)
+
+
+def test_auxiliary_outputs_are_walked():
+    """In eval mode torchvision's own heads are silent; a segmentation model's speak, in a dict."""
+
+    class Segmenter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = nn.Conv2d(3, 4, 3)
+            self.classifier = nn.Conv2d(4, 2, 1)
+            self.aux_classifier = nn.Conv2d(4, 2, 1)
+
+        def forward(self, x):
+            features = self.backbone(x)
+            return {"out": self.classifier(features), "aux": self.aux_classifier(features)}
+
+    model, x = seeded(Segmenter), images(6)
+    acts = collect_activations(model, (x, LABELS), layers=["output", "aux_classifier"])
+    assert list(acts.data_vars) == ["aux_classifier", "output[out]", "output[aux]"]
+    np.testing.assert_array_equal(acts["output[aux]"].values, acts["aux_classifier"].values)
