@@ -5,6 +5,7 @@ import pytest
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from hpfunc.activations import collect_activations
 from tests.clone_hooks import leaf_values
@@ -64,25 +65,32 @@ def test_hooks(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_fx(name):
-    """Each node that torchvision can extract has the value that torchvision extracts, where nothing overwrote it."""
-    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
-
+    """Each node of samples has the name that torchvision gives it, and the value that torchvision extracts."""
     model, x = build(name), images(ZOO[name][0])
     model.eval()
     acts = collect_activations(model, (x, LABELS), method="fx", batch_size=3)
-    names = get_graph_node_names(model)[1]
+    names = get_graph_node_names(model, suppress_diff_warning=True)[1]
+    extractor = extractor_without_overwriting(model, names[1:])
+    with torch.no_grad():
+        extracted, of_three = extractor(x), extractor(x[:3])
+    tensors = {n: t for n, t in extracted.items() if isinstance(t, torch.Tensor) and t.shape[:1] == (4,)}
+    tensors = {n: t for n, t in tensors.items() if of_three[n].shape == (3, *t.shape[1:])}
+    assert list(tensors) == [n for n in acts.data_vars if n != "input" and "[" not in n]
+    for layer, value in tensors.items():
+        assert_same(acts[layer].values, value.detach().numpy()[ROWS], layer)
+
+
+def extractor_without_overwriting(model, names):
+    """Torchvision's extractor, which keeps references: what works in place would change what it has extracted."""
     for module in model.modules():
-        # Their extractor keeps references, which modules in place would overwrite.
         if getattr(module, "inplace", False) is True:
             module.inplace = False
-    extractor = create_feature_extractor(model, {n: n for n in names[1:]}, suppress_diff_warning=True).eval()
-    with torch.no_grad():
-        extracted = extractor(x)
-    tensors = {n: t for n, t in extracted.items() if isinstance(t, torch.Tensor) and t.ndim and len(t) == len(x)}
-    assert set(tensors) <= set(acts.data_vars)
-    assert [n for n in names if n in tensors] == [n for n in acts.data_vars if n in tensors]
-    for layer, value in tensors.items():
-        assert_same(acts[layer].values, value.numpy()[ROWS], layer)
+    extractor = create_feature_extractor(model, {n: n for n in names}, suppress_diff_warning=True).eval()
+    for node in extractor.graph.nodes:
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+    extractor.recompile()
+    return extractor
 
 
 @pytest.mark.parametrize("model", [Recurrent, Encoder])
