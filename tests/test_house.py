@@ -21,9 +21,18 @@ PACKAGE = ROOT / "hpfunc"
 # Data flows down this list, and a room may import only rooms of its own storey or below. A package is one room.
 STOREYS = {
     "names that users see": {"__init__"},
-    "public rooms": {"activations", "plot", "_plot", "sweep"},
+    "public rooms": {"activations", "plot", "_plot", "sweep", "_sweep"},
     "labelled layer": {"multiclass", "pairwise", "pca", "permutation", "results", "statistic"},
-    "labels": {"_entries", "_pair_index", "_schema", "_seed_form", "_seed_json", "_classes"},
+    "labels and files": {
+        "_classes",
+        "_entries",
+        "_files",
+        "_pair_index",
+        "_schema",
+        "_seed_form",
+        "_seed_json",
+        "_store",
+    },
     "models": {"_torch"},
     "statistics on arrays": {"_adjust", "_estimate", "_permute", "_principal"},
     "trees": {"_tree"},
@@ -116,7 +125,7 @@ def arrows(*, deferred: bool = True) -> set[tuple[str, str]]:
                 while inner and inner not in known:
                     inner = inner.rpartition(".")[0]
                 found.add((module, inner or "__init__"))
-    return found
+    return {(a, b) for a, b in found if a != b}
 
 
 def room(module: str) -> str:
