@@ -212,8 +212,8 @@ def test_a_compiled_model_is_observed_in_its_original():
     inside(torch.from_numpy(x))
     for watched in (compiled, in_place):
         assert collect_activations(watched, (x, y)).identical(expected)
-    names = list(collect_activations(inside, (x, y)).data_vars)
-    assert names == ["input", "0.fc1", "0.relu", "0.fc2"]
+    names = list(collect_activations(inside, (x, y), layers=["*"]).data_vars)
+    assert names == ["input", "0.fc1", "0.relu", "0.fc2", "0"]
     assert in_place._compiled_call_impl is not None
     torch._dynamo.reset()
 
@@ -224,3 +224,32 @@ def test_parallel_wrappers_are_taken_off():
     expected = collect_activations(model, (x, y))
     assert collect_activations(nn.DataParallel(model), (x, y)).identical(expected)
     assert collect_activations(torch.compile(nn.DataParallel(model), backend="eager"), (x, y)).identical(expected)
+
+
+def test_threads_take_turns():
+    """Each restores switches and random state that all threads share: interleaved, some would be lost."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    x, y = images()
+    models = [seeded(Careless, seed) for seed in range(8)]
+    before = [state(model) for model in models]
+
+    def collect(model):
+        return collect_activations(model, (x, y), batch_size=2)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(collect, models))
+    for model, was, acts in zip(models, before, done, strict=True):
+        assert_same(was, state(model))
+        assert acts.identical(collect(model))
+
+
+def test_another_device_runs_a_copy():
+    from hpfunc._torch.place import on_device
+
+    model = seeded(Mlp)
+    copied = on_device(model, torch.device("meta"))
+    assert copied is not model
+    assert {p.device.type for p in copied.parameters()} == {"meta"}
+    assert {p.device.type for p in model.parameters()} == {"cpu"}
+    assert on_device(model, torch.device("cpu")) is model

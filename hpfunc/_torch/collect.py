@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
+from hpfunc._progress import progress_bar
 from hpfunc._torch.data import Batch, Chosen
 from hpfunc._torch.form import Form
 from hpfunc._torch.fx import traced
@@ -101,9 +102,11 @@ def collect_rows(
     both = itertools.chain([first], batches)
     # Not held while the next one is loaded.
     del first
-    for batch in _with_progress(both, len(chosen.labels)) if progress else both:
-        _fill(rows, plan, form, record, batch)
-        del batch
+    with progress_bar(progress, "activations", total=len(chosen.labels)) as bar:
+        for batch in both:
+            _fill(rows, plan, form, record, batch)
+            bar.update(len(batch.rows))
+            del batch
     return rows.tensors
 
 
@@ -125,15 +128,3 @@ def _fill(rows: Rows, plan: Sequence[Layer], form: Form, record: Record, batch: 
             f"layers: {', '.join(layer for layer in by_name if layer in missing)} ran for the first samples but not "
             "for every batch; name layers that run for every sample"
         )
-
-
-def _with_progress(batches: Iterable[Batch], total: int) -> Iterator[Batch]:
-    """The batches, with a bar that counts samples."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, desc="activations", unit="sample") as bar:
-        for batch in batches:
-            count = len(batch.rows)
-            yield batch
-            del batch
-            bar.update(count)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,9 @@ import torch
 from torch import nn
 
 __all__ = ["as_it_was", "random_state", "unwrap"]
+
+# Threads share the random state and torch's switches: put back in turn, they would end as some other thread's.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def unwrap(model: Any) -> nn.Module:
@@ -43,13 +48,15 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
     Restored are the ``training`` flag of every module (one by one: ``train()`` would destroy mixed modes), every
     attribute of every module, the values of the buffers, and the random state.
     """
-    with contextlib.ExitStack() as stack:
+    with _ONE_AT_A_TIME, contextlib.ExitStack() as stack:
         stack.enter_context(random_state())
         # The fused transformer kernels would skip the modules inside, depending on who has hooks.
         stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
         torch.backends.mha.set_fastpath_enabled(False)
-        # Compiled submodules, too, run as they are written, so that their hooks fire.
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        # Compiled submodules, too, run as they are written, so that their hooks fire. Without the compiler loaded,
+        # which takes seconds, there are none.
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         # Not inference_mode, and out of it if the caller is in it: its tensors break later autograd.
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())

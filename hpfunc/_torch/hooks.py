@@ -31,11 +31,14 @@ def hooked(model: nn.Module, forward: Forward) -> Iterator[Record]:
 
 
 def module_names(model: nn.Module) -> dict[nn.Module, str]:
-    """Each module's first name. Left out are the modules that compute a parameter, which see no samples."""
+    """Each module's first name.
+
+    Left out are modules that compute a parameter, which see no samples, and the wrappers of compiled ones.
+    """
     names = {}
     for path, module in model.named_modules():
         parts = [part for part in path.split(".") if part != "_orig_mod"]
-        if "parametrizations" not in parts:
+        if "parametrizations" not in parts and "_orig_mod" not in module._modules:
             names[module] = clean(".".join(parts)) or OUTPUT
     return names
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,11 @@ def open_loader(loader: DataLoader[Any]) -> Known | Streamed:
     if sampler is None or in_one_pass:
         return _Batches(loader, None)
     with _same_draws(loader):
-        groups = [list(group) for group in sampler]
+        try:
+            groups = [[operator.index(k) for k in group] for group in sampler]
+        except TypeError:
+            # The data set goes by keys, not by positions.
+            return _Batches(loader, None)
     labels = known_labels(loader.dataset)
     return _Batches(loader, groups) if labels is None else _Known(loader, groups, labels)
 
