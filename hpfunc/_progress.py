@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from typing import Any
 
 __all__ = ["progress_bar"]
 
+# Seconds between two lines of a bar that goes to a file.
+_PAUSE = 10
 
-def progress_bar(show: bool, what: str, total: int | None = None) -> AbstractContextManager[Any]:
-    """A tqdm bar over ``what``, or one that shows nothing."""
+
+def progress_bar(show: bool, what: str, total: int | None = None, done: int = 0) -> AbstractContextManager[Any]:
+    """A tqdm bar over ``what``, or one that shows nothing; in a file it is a line now and then."""
     from tqdm.auto import tqdm
 
-    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, disable=not show)
+    options: dict[str, Any] = {}
+    in_notebook = any(part.__module__ == "tqdm.notebook" for part in tqdm.__mro__)
+    if show and not in_notebook and not sys.stderr.isatty():
+        options = {"file": _Lines(), "mininterval": _PAUSE, "maxinterval": _PAUSE, "ncols": 80}
+    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, initial=done, disable=not show, **options)
     return bar
+
+
+class _Lines:
+    """Standard error, where each state of a bar is a line of its own rather than written over the last."""
+
+    def write(self, text: str) -> None:
+        state = text.strip("\r\n ")
+        if state:
+            sys.stderr.write(f"{state}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -7,13 +7,15 @@ from collections.abc import Collection, Hashable
 import numpy as np
 import xarray as xr
 
-__all__ = ["DIMS", "check_labels", "check_results", "no_results"]
+__all__ = ["DIMS", "bad_name", "check_labels", "check_results", "no_results", "strange_names"]
 
 # In this order, those that apply.
 DIMS = ("checkpoint", "split", "layer", "pair")
 
 _MEASURES = ("cross_edges", "cross_edges_min", "cross_edges_max", "hp", "z", "pvalue")
 _COUNTS = ("n_a", "n_b")
+
+_LONGEST_NAME = 1000
 
 
 def check_labels(labels: Collection[object], name: str, *, kinds: tuple[type, ...] = (int, str)) -> None:
@@ -35,6 +37,20 @@ def check_labels(labels: Collection[object], name: str, *, kinds: tuple[type, ..
             raise TypeError(f"{name} has the label {label!r} ({type(label).__name__}); labels are {wanted}")
     if len({isinstance(label, str) for label in labels}) > 1:
         raise TypeError(f"{name} has labels of two types, {list(labels)!r}; pass all integers or all strings")
+
+
+def bad_name(name: str, kind: str) -> str | None:
+    """Say why ``name`` cannot name a ``kind`` (a dim, or class) in a file of results, or None if it can.
+
+    Layers have no slash (it becomes an underscore when they are collected), since they name variables.
+    """
+    if len(name) > _LONGEST_NAME:
+        return f"the {kind} {name[:50]!r}... has {len(name):,} characters in its name; the limit is {_LONGEST_NAME:,}"
+    if "\0" in name:
+        return f"the {kind} {name!r:.100} has a NUL character in its name, which NumPy would drop"
+    if kind == "layer" and "/" in name:
+        return f"the layer {name!r:.100} has a slash in its name, which names of layers do not have"
+    return None
 
 
 def no_results(values: object) -> str | None:
@@ -68,6 +84,18 @@ def check_results(values: object, name: str) -> None:
     if why is not None:
         error = ValueError if isinstance(values, xr.Dataset) else TypeError
         raise error(f"{name} is no results Dataset: {why}")
+
+
+def strange_names(values: xr.Dataset) -> str | None:
+    """Say which label along a dim cannot be one (see `bad_name`), or None. The labels are read."""
+    kinds = {"checkpoint": "checkpoint", "split": "split", "layer": "layer", "class_a": "class", "class_b": "class"}
+    for name, kind in kinds.items():
+        if name in values.coords and values.coords[name].dtype.kind in "UTO":
+            for label in np.unique(values.coords[name].values.astype(str)).tolist():
+                why = bad_name(label, kind)
+                if why is not None:
+                    return why
+    return None
 
 
 def _strange_coords(values: xr.Dataset) -> str | None:

@@ -6,10 +6,12 @@ One line of JSON: ``{"(0, 1) train": {"Euclid initial": 0.975, "Euclid conv1": 0
 from __future__ import annotations
 
 import ast
-import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
+
+from hpfunc._files import read_json
+from hpfunc._schema import bad_name
 
 __all__ = ["INPUT", "METRICS", "Axes", "Entries", "axes_of", "read_entries"]
 
@@ -18,7 +20,7 @@ METRICS = {"Euclid": "euclidean"}
 INPUT = "initial"
 
 # A result of 4,950 pairs, 2 splits and 20 layers takes 6 MB.
-_LARGEST_FILE = 100 * 2**20
+_LARGEST_FILE = 2**25
 
 # A class as Python writes it, or as it stands.
 _ESCAPE = r"\\(?:['\"\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})"
@@ -48,24 +50,27 @@ def read_entries(file: Path) -> Entries:
     for key in content:
         match = _ENTRY.fullmatch(key)
         if match is None:
-            raise ValueError(f"{file}: key {key!r} is not of the form '(class, class) split', as in '(0, 1) train'")
+            raise ValueError(
+                f"{file}: key {key!r:.100} is not of the form '(class, class) split', as in '(0, 1) train'"
+            )
         matches[key] = match
         labels |= {text: text for text in match.group("first", "second")}
     integers = all(_INTEGER.fullmatch(text) for text in labels)
     for text in labels:
         labels[text] = int(text) if integers else _unquoted(text)
-    names = [*labels.values(), *(match["split"] for match in matches.values())]
-    if any(isinstance(name, str) and "\0" in name for name in names):
-        raise ValueError(f"{file}: a class or split has a NUL character in its name, which NumPy would drop")
+    for kind, names in (("class", labels.values()), ("split", {match["split"] for match in matches.values()})):
+        for why in (bad_name(name, kind) for name in names if isinstance(name, str)):
+            if why is not None:
+                raise ValueError(f"{file}: {why}")
     entries: Entries = {}
     for key, values in content.items():
         match = matches[key]
         pair = labels[match["first"]], labels[match["second"]]
         if pair[0] == pair[1]:
-            raise ValueError(f"{file}: key {key!r} pairs a class with itself")
+            raise ValueError(f"{file}: key {key!r:.100} pairs a class with itself")
         if (pair, match["split"]) in entries or (pair[::-1], match["split"]) in entries:
-            raise ValueError(f"{file}: key {key!r} names a pair that is there already for this split")
-        entries[pair, match["split"]] = _layers(values, f"{file}: key {key!r}")
+            raise ValueError(f"{file}: key {key!r:.100} names a pair that is there already for this split")
+        entries[pair, match["split"]] = _layers(values, f"{file}: key {key!r:.100}")
     return entries
 
 
@@ -74,26 +79,10 @@ def _unquoted(text: str) -> str:
 
 
 def _load(file: Path) -> Any:
-    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        content = dict(pairs)
-        if len(content) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"key {next(n for n in names if names.count(n) > 1)!r} is there twice")
-        return content
-
-    def no_number(text: str) -> NoReturn:
-        raise ValueError(f"{text} is not a number that JSON or a result can have")
-
     try:
-        size = file.stat().st_size
-        if size > _LARGEST_FILE:
-            raise ValueError(f"it has {size} bytes; the limit is {_LARGEST_FILE}")
-        text = file.read_text(encoding="utf-8")
-        return json.loads(text, object_pairs_hook=without_duplicates, parse_constant=no_number)
+        return read_json(file, _LARGEST_FILE)
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error}") from error
-    except RecursionError:
-        raise ValueError(f"{file}: nested too deeply to be a result file") from None
     except ValueError as error:
         raise ValueError(f"{file} is not a result file of the older tool: {error}") from error
 
@@ -105,14 +94,16 @@ def _layers(values: Any, where: str) -> dict[str, float]:
     layers: dict[str, float] = {}
     for name, value in values.items():
         prefix, space, layer = name.partition(" ")
-        if prefix not in METRICS or not space or not layer or "\0" in layer:
+        if prefix not in METRICS or not space or not layer:
             known = ", ".join(repr(f"{metric} ") for metric in METRICS)
-            raise ValueError(f"{where}, layer {name!r}: expected the metric, one of {known}, and a name")
+            raise ValueError(f"{where}, layer {name!r:.100}: expected the metric, one of {known}, and a name")
+        if (why := bad_name(layer, "layer")) is not None:
+            raise ValueError(f"{where}: {why}")
         layer = "input" if layer == INPUT else layer
         if layer in layers:
             raise ValueError(f"{where}: layer {layer!r} is there twice ({INPUT!r} is the input)")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"{where}, layer {name!r}: {value!r:.100} is not a number from 0 to 1")
+            raise ValueError(f"{where}, layer {name!r:.100}: {value!r:.100} is not a number from 0 to 1")
         layers[layer] = float(value)
     return layers
 

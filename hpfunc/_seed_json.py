@@ -116,6 +116,16 @@ def write_seed_results(results: xr.Dataset, folder: str | PathLike[str], /) -> l
         If it lacks ``hp`` or one of the dims, holds NaN or a value outside 0 to 1, or was made with another
         metric or graph; if a checkpoint's label is no plain file name; if a file is already there (nothing is
         overwritten); if the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "before.json")
+    ...     _ = path.write_text(json.dumps({"(3, 8) test": {"Euclid initial": 0.5}}))
+    ...     [copy] = write_seed_results(read_seed_results({7: path}), pathlib.Path(folder, "copies"))
+    ...     print(copy.name, copy.read_text())
+    7.json {"(3, 8) test": {"Euclid initial": 0.5}}
     """
     check_results(results, "results")
     texts = _texts(results)

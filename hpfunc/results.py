@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from hpfunc._pair_index import PairIndex
-from hpfunc._schema import no_results
 from hpfunc._seed_json import read_seed_results, write_seed_results
+from hpfunc._store import is_store, open_store, read_results
 
 __all__ = ["PairIndex", "label_pairs", "open_results", "read_seed_results", "to_square", "write_seed_results"]
 
@@ -151,19 +150,22 @@ def _lay_out(values: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
 
 
 def open_results(path: str | PathLike[str], /) -> xr.Dataset:
-    """Read results from a file.
+    """Read results from a file, or from the store of a sweep.
 
     Parameters
     ----------
     path : str or path-like
-        A netCDF file (``results.to_netcdf(path)``) or a Zarr folder (``results.to_zarr(path)``).
+        A netCDF file (``results.to_netcdf(path)``), a Zarr folder (``results.to_zarr(path)``), or the folder
+        ``store`` of a `sweep`, which may be still at work.
 
     Returns
     -------
     xarray.Dataset
-        In memory, with the dims that apply of ``(checkpoint, split, layer, pair)``. Either order of the
+        With the dims that apply of ``(checkpoint, split, layer, pair)``. Either order of the
         classes selects a pair (see `label_pairs`). The encodings of the file are dropped: they would cut
-        longer names off when the results are written again.
+        longer names off when the results are written again. Files are read into memory. A store gives all
+        checkpoints that are finished; where dask is installed its values are dask arrays, read when they are needed
+        (``.load()`` reads all).
 
     Raises
     ------
@@ -173,6 +175,15 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
         If there is nothing at ``path``, or it is damaged, or holds something other than results.
     ImportError
         For a Zarr folder where the package ``zarr`` is not installed.
+
+    Notes
+    -----
+    Files may come from anywhere: before values are read, dims and dtypes are checked, and the declared sizes. These may
+    be at most 16 GiB, and at most 1,032 times the size of the file (which is what compression can do) plus 16 MiB; in
+    the classic netCDF format no more than the file. Labels may have 1,000 characters each and 64 MiB together. A Zarr
+    folder may hold a million files, no links, metadata of 16 MiB each, no chunk less than it declares, and only
+    these codecs: blosc, gzip, lz4, zlib, zstd, and those that only arrange bytes. The files of a store carry checksums,
+    which are verified when it is opened: that reads each file once.
 
     Examples
     --------
@@ -187,56 +198,4 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
     0.8
     """
     file = Path(path)
-    engine = _engine(file)
-    try:
-        # Results hold no times; a foreign file's are not worth an error of their own.
-        with xr.open_dataset(file, engine=engine, decode_times=False, cache=False) as stored:
-            why = no_results(stored)
-            results = None if why is not None else stored.load()
-    except Exception as error:
-        # Damaged files make the libraries raise anything: OSError, RuntimeError, KeyError, ...
-        raise ValueError(f"{file} cannot be read; it may be cut short or damaged: {error!r}") from error
-    if results is None:
-        raise ValueError(f"{file} holds no results of hpfunc: {why}")
-    results = _plain_types(results.drop_encoding())
-    try:
-        for name, coord in results.coords.items():
-            if coord.dtype == object:
-                raise TypeError(f"coord {name!r} is neither of numbers nor of strings")
-        return label_pairs(results) if "pair" in results.dims else results
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{file} holds no results of hpfunc: {error}") from error
-
-
-def _engine(file: Path) -> str:
-    """Choose the xarray engine for what lies at ``file``, by its first bytes rather than by its name."""
-    if file.is_dir():
-        if not any((file / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")):
-            raise ValueError(f"{file} is a folder and no Zarr store; expected a netCDF file or a Zarr folder")
-        if find_spec("zarr") is None:
-            raise ImportError(f"{file} is a Zarr store, which needs the package zarr: pip install zarr")
-        return "zarr"
-    if not file.exists():
-        raise ValueError(f"{file} does not exist")
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(8)
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    if start[:3] != b"CDF" and start != b"\x89HDF\r\n\x1a\n":
-        raise ValueError(f"{file} is not a netCDF file (it starts with {start!r})")
-    return "netcdf4"
-
-
-def _plain_types(results: xr.Dataset) -> xr.Dataset:
-    """Strings as fixed-width NumPy strings and attrs as Python numbers, whatever the file made of them."""
-    strings = {
-        name: coord.astype(str)
-        for name, coord in results.coords.items()
-        if coord.dtype.kind in "TO" and all(isinstance(v, str) for v in coord.values.flat)
-    }
-    results = results.assign_coords(strings)
-    holders: list[Any] = [results, *results.variables.values()]
-    for holder in holders:
-        holder.attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in holder.attrs.items()}
-    return results
+    return open_store(file) if is_store(file) else read_results(file)

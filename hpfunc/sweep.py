@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from concurrent.futures import Executor
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from hpfunc._progress import progress_bar
-from hpfunc._schema import check_labels
-from hpfunc.activations import collect_activations
-from hpfunc.pairwise import pairwise_hp
+from hpfunc._sweep import Plan, run
 
 __all__ = ["sweep"]
 
@@ -22,6 +21,9 @@ def sweep(
     /,
     *,
     build: Callable[[], Any] | None = None,
+    executor: Executor | None = None,
+    store: str | PathLike[str] | None = None,
+    overwrite: bool = False,
     progress: bool = False,
     layers: Sequence[str] | None = None,
     classes: Sequence[int | str] | None = None,
@@ -51,10 +53,22 @@ def sweep(
         by ``torch.load(weights_only=True)``: what is more than plain tensors is refused. Files that end in
         ``.safetensors`` are read if that package is installed. Modules are left as they were.
     data : mapping
-        Name of the split (a string) to the data set, as in `collect_activations`.
+        Name of the split (a string) to the data set, as in `collect_activations`, or to a function without
+        arguments that makes it. Such a function is called for each checkpoint anew.
     build : callable
         Makes a module that the weights fit, for each checkpoint a new one: often the class itself. Not needed where
         all checkpoints are modules.
+    executor : concurrent.futures.Executor, optional
+        Runs one task for each checkpoint and split: a thread or process pool (start it by ``spawn``), a Dask client's
+        ``get_executor()``, mpi4py's or loky's. Unless it is a pool of threads, checkpoints are paths and data are
+        functions, since models and data sets are not sent around. By default everything runs here, one after the
+        other. The result is the same.
+    store : path-like, optional
+        A folder, made if it is not there, in which each finished checkpoint is kept as one file. A sweep that was
+        stopped goes on where it stopped; `open_results` opens what is finished. One sweep at a time works on it.
+    overwrite : bool
+        Redo those checkpoints of the store that were made from other weights, samples or options. By default they are
+        an error that names what differs. What matches is kept in either case.
     progress : bool
         Show a bar that counts checkpoints times splits.
     layers, classes, samples_per_class, key, batch_size, device, method, reduce, dtype, forward
@@ -62,7 +76,9 @@ def sweep(
     pairs, metric, graph, k, exact
         As in `pairwise_hp`.
     max_memory : int, optional
-        The limit in bytes, for the activations of one data set and again for the statistic of one layer.
+        The limit in bytes, for the activations of one data set and again for the statistic of one layer; by default
+        shares of what is free. Where the layers do not fit together they are collected in groups, at the price of
+        a forward pass for each group. Name it where several workers share a machine.
 
     Returns
     -------
@@ -72,12 +88,26 @@ def sweep(
     Raises
     ------
     TypeError
-        If ``checkpoints`` or ``data`` is no mapping from such labels, if a checkpoint is none of the three,
-        or if ``build`` is needed and makes no module.
+        If ``checkpoints`` or ``data`` is no mapping from such labels, if a checkpoint is none of the three, if
+        ``build`` is needed and makes no module, or if something cannot be sent to the executor.
     ValueError
         If a checkpoint is missing, damaged, holds more than plain tensors or does not fit the module (keys
         and shapes are named); if checkpoints or splits differ in their layers, classes or samples (nothing
-        is filled with NaN); and as in `collect_activations` and `pairwise_hp`.
+        is filled with NaN); and as in `collect_activations` and `pairwise_hp`. With a store or an executor a failure
+        does not stop the others: it is tried once more, and all failures are reported together at the end. Further
+        if the store is in use, is no store, or holds checkpoints that were made otherwise.
+    OSError
+        If the store cannot be written to: the disk is full, the folder read-only. What it holds stays good.
+
+    Notes
+    -----
+    A checkpoint of the store counts as the same if these are: the bytes of its file (or the tensors of a state dict or
+    module), the structure of the model and the code of its ``forward``, the samples (labels, positions and values; each
+    data set is read once to know), and all options but ``max_memory``, ``device`` and ``progress``. Code that a
+    ``forward``, ``reduce`` or data set calls is not followed.
+
+    Where threads do the work in parallel, the last bits of a layer's values may depend on their number, and so, in
+    rare near-ties, a count: give all workers the same number of threads (Dask sets one).
 
     Examples
     --------
@@ -91,119 +121,28 @@ def sweep(
     >>> dict(runs.sizes)
     {'checkpoint': 2, 'split': 1, 'layer': 3, 'pair': 3}
     """
-    from hpfunc._torch.checkpoint import check_source, load_module
-
-    _check_mapping(checkpoints, "checkpoints", int, str)
-    _check_mapping(data, "data", str)
-    for label, source in checkpoints.items():
-        check_source(source, build, _named(label))
-    collecting: dict[str, Any] = {
-        "layers": layers, "classes": classes, "samples_per_class": samples_per_class, "key": key,
-        "batch_size": batch_size, "device": device, "method": method, "reduce": reduce, "dtype": dtype,
-        "forward": forward, "max_memory": max_memory,
-    }  # fmt: skip
-    pairing: dict[str, Any] = {
-        "pairs": None if pairs is None else list(pairs), "metric": metric, "graph": graph, "k": k,
-        "exact": exact, "max_memory": max_memory,
-    }  # fmt: skip
-    seen: list[_Measured] = []
-    with progress_bar(progress, "checkpoints x data", total=len(checkpoints) * len(data)) as bar:
-        for label, source in checkpoints.items():
-            model = load_module(source, build, _named(label))
-            for split, samples in data.items():
-                where = f"{_named(label)} on data {split!r}"
-                try:
-                    measured = _measure(where, split, model, samples, collecting, pairing)
-                except Exception as error:
-                    error.add_note(f"in sweep, at {where}")
-                    raise
-                _check_alike(seen, measured)
-                seen.append(measured)
-                bar.update()
-            # Or it would be in memory beside the next one.
-            del model
-    return _assemble([measured.result for measured in seen], list(checkpoints), list(data))
+    plan = Plan(
+        checkpoints,
+        data,
+        build,
+        collecting={
+            "layers": _listed(layers), "classes": _listed(classes), "samples_per_class": samples_per_class, "key": key,
+            "batch_size": batch_size, "device": device, "method": method, "reduce": reduce,
+            "dtype": dtype, "forward": forward, "max_memory": max_memory,
+        },
+        pairing={
+            "pairs": None if pairs is None else list(pairs), "metric": metric, "graph": graph, "k": k,
+            "exact": exact, "max_memory": max_memory,
+        },
+    )  # fmt: skip
+    plan.check()
+    if executor is not None:
+        plan.check_travels(executor)
+    if overwrite and store is None:
+        raise ValueError("overwrite=True goes with store=, the folder in which to redo what does not match")
+    return run(plan, executor, None if store is None else Path(store), overwrite=overwrite, progress=progress)
 
 
-class _Measured(NamedTuple):
-    where: str
-    split: str
-    result: xr.Dataset
-    samples: dict[str, np.ndarray[Any, Any]]
-
-
-def _measure(
-    where: str, split: str, model: Any, samples: Any, collecting: dict[str, Any], pairing: dict[str, Any]
-) -> _Measured:
-    """One checkpoint on one data set; the activations are gone when it returns."""
-    activations = collect_activations(model, samples, **collecting)
-    taken = {name: activations.coords[name].values for name in ("label", "index")}
-    return _Measured(where, split, pairwise_hp(activations, **pairing), taken)
-
-
-def _check_alike(seen: list[_Measured], new: _Measured) -> None:
-    """Raise ValueError where the new result has other layers, pairs or samples than those before it."""
-    for old in seen[:1]:
-        layers, others = old.result.layer.values.tolist(), new.result.layer.values.tolist()
-        odd = [name for name in (*layers, *others) if (name in layers) != (name in others)]
-        if odd or layers != others:
-            what = f"the layers {', '.join(odd)}" if odd else "the same layers, in another order"
-            raise ValueError(f"{old.where} and {new.where} differ: only one of them has {what}; sweep them apart")
-        pairs, others = _pairs(old.result), _pairs(new.result)
-        if pairs != others:
-            odd = sorted(set(pairs) ^ set(others))
-            raise ValueError(
-                f"{old.where} and {new.where} differ: only one of them has the pairs {str(odd[:10])[1:-1]}; pass "
-                "classes= that both hold"
-            )
-        for layer, width, other in zip(layers, old.result.n_features, new.result.n_features, strict=True):
-            if width != other:
-                raise ValueError(
-                    f"{old.where} and {new.where} differ: layer {layer!r} has {int(width)} features at one and "
-                    f"{int(other)} at the other; sweep them apart"
-                )
-    for old in [measured for measured in seen if measured.split == new.split][:1]:
-        if any(not np.array_equal(old.samples[name], new.samples[name]) for name in old.samples):
-            raise ValueError(
-                f"{old.where} and {new.where} saw different samples; pass a data set that gives the same samples each "
-                "time (a loader that shuffles by its own generator does not)"
-            )
-
-
-def _pairs(result: xr.Dataset) -> list[tuple[Any, Any]]:
-    return list(zip(result.class_a.values.tolist(), result.class_b.values.tolist(), strict=True))
-
-
-def _assemble(results: list[xr.Dataset], labels: list[Any], splits: list[str]) -> xr.Dataset:
-    """All results, checkpoint by checkpoint, as one Dataset."""
-    rows = [
-        _concat(results[start : start + len(splits)], "split", splits) for start in range(0, len(results), len(splits))
-    ]
-    whole = _concat(rows, "checkpoint", labels)
-    whole.coords["checkpoint"].attrs["long_name"] = "Checkpoint"
-    whole.coords["split"].attrs["long_name"] = "Data"
-    return whole
-
-
-def _concat(results: list[xr.Dataset], dim: str, labels: list[Any]) -> xr.Dataset:
-    # Every choice is spelled out: xarray's defaults are changing. The coords were compared before.
-    whole = xr.concat(
-        results,
-        dim,
-        data_vars="all",
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="override",
-    )
-    return whole.assign_coords({dim: labels})
-
-
-def _named(label: Any) -> str:
-    return f"checkpoint {label!r}"
-
-
-def _check_mapping(value: object, name: str, *kinds: type) -> None:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from label to what it stands for")
-    check_labels(value, name, kinds=kinds)
+def _listed(names: Any) -> Any:
+    """What can be gone through only once, as a list; what is no sequence of names is refused where it is used."""
+    return names if isinstance(names, str) or not isinstance(names, Iterable) else list(names)

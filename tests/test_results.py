@@ -159,7 +159,7 @@ def test_what_is_no_file_of_results_is_an_error(tmp_path):
     (tmp_path / "text.nc").write_text("checkpoint,hp\n0,0.5\n")
     with pytest.raises(ValueError, match="not a netCDF file"):
         open_results(tmp_path / "text.nc")
-    with pytest.raises(ValueError, match="no Zarr store"):
+    with pytest.raises(ValueError, match="neither of a sweep nor Zarr"):
         open_results(tmp_path)
     with pytest.raises(TypeError):
         open_results(3)

@@ -119,7 +119,7 @@ GOOD = {"(0, 1) train": {"Euclid initial": 0.5}, "(0, 2) train": {"Euclid initia
         (r"""{"('\\U11111111', 'b') train": {"Euclid initial": 0.5}}""", "is not of the form"),
         (r"""{"('a\\x00', 'b') train": {"Euclid initial": 0.5}}""", "NUL"),
         (r"""{"(0, 1) tr\u0000": {"Euclid initial": 0.5}}""", "NUL"),
-        (r"""{"(0, 1) train": {"Euclid fc\u0000": 0.5}}""", "expected the metric"),
+        (r"""{"(0, 1) train": {"Euclid fc\u0000": 0.5}}""", "NUL"),
         ('{"(1, 1) train": {"Euclid initial": 0.5}}', "with itself"),
         ('{"(0, 1) t": {"Euclid fc": 0.5}, "(1, 0) t": {"Euclid fc": 0.5}}', "there already"),
         (json.dumps(GOOD | {"(0, 1) test": {"Euclid initial": 0.5}}), r"'\(0, 2\) test' is missing"),

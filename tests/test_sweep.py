@@ -1,7 +1,6 @@
 """A sweep is what its parts give, checkpoint by checkpoint and split by split."""
 
 import copy
-import importlib
 import inspect
 import weakref
 
@@ -16,6 +15,9 @@ from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
 from hpfunc.sweep import sweep
 from tests.models import Mlp, seeded
+
+# What neither of its parts has.
+OWN = {"checkpoints", "data", "build", "executor", "store", "overwrite"}
 
 
 def make_data(n=60, features=6, classes=3, seed=0):
@@ -94,9 +96,9 @@ def test_the_options_are_those_of_the_parts():
     ):
         signature = inspect.signature(function).parameters
         parts |= {name: p.default for name, p in signature.items() if name not in elsewhere}
-    options = {name: p for name, p in own.items() if name not in {"checkpoints", "data", "build"}}
+    options = {name: p for name, p in own.items() if name not in OWN}
     assert {name: p.default for name, p in options.items()} == parts
-    assert all(p.kind is p.KEYWORD_ONLY for p in [*options.values(), own["build"]])
+    assert all(p.kind is p.KEYWORD_ONLY for name, p in own.items() if name not in {"checkpoints", "data"})
 
 
 def test_a_sweep_can_be_written_and_opened(tmp_path):
@@ -180,8 +182,7 @@ def test_bad_arguments_are_refused_before_anything_is_measured(checkpoints, data
     def measure(*args, **options):
         raise AssertionError("measured before the arguments were checked")
 
-    # By import_module, since the package has a function of the same name.
-    monkeypatch.setattr(importlib.import_module("hpfunc.sweep"), "collect_activations", measure)
+    monkeypatch.setattr("hpfunc._sweep.task.collect_activations", measure)
     with pytest.raises(error, match=words):
         sweep(checkpoints, data)
 

@@ -16,7 +16,7 @@ import torch
 
 from hpfunc._torch.guard import random_state
 
-__all__ = ["check_source", "load_module"]
+__all__ = ["check_source", "load_module", "load_structure", "makes_itself"]
 
 # Errors list this many keys.
 _LISTED = 10
@@ -81,6 +81,16 @@ def load_module(checkpoint: Any, build: Callable[[], torch.nn.Module] | None, na
         state = checkpoint
     _check_state(state, name)
     return _fill(_build(build), state, name)
+
+
+def makes_itself(checkpoint: Any) -> bool:
+    """Whether a checkpoint is a module, which needs no ``build``."""
+    return isinstance(checkpoint, torch.nn.Module)
+
+
+def load_structure(checkpoint: Any, build: Callable[[], torch.nn.Module] | None) -> torch.nn.Module:
+    """The module that `load_module` would fill, with whatever weights it has."""
+    return checkpoint if isinstance(checkpoint, torch.nn.Module) else _build(build)
 
 
 def _read(path: Path, name: str) -> Mapping[Any, Any]:

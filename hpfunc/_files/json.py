@@ -1,0 +1,44 @@
+"""JSON as the standard has it, of bounded size and depth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["read_json"]
+
+
+def read_json(file: Path, largest: int) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is larger than ``largest`` bytes, is no JSON, holds NaN or Infinity or a key twice, or is nested too
+        deeply.
+    """
+    with file.open("rb") as stream:
+        # Not by the size that the system tells: the file may grow, and a pipe or device has none.
+        content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"it has more than {largest:,} bytes, which is the limit")
+    try:
+        return json.loads(content.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {twice!r:.100} is there twice")
+    return content
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number that JSON or a result can have")

@@ -1,0 +1,6 @@
+"""How a sweep runs: one task for each checkpoint, or for each checkpoint and data set, here or elsewhere."""
+
+from hpfunc._sweep.plan import Plan
+from hpfunc._sweep.run import run
+
+__all__ = ["Plan", "run"]

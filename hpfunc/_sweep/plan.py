@@ -1,0 +1,109 @@
+"""What a sweep is to do, checked, and what of it its results depend on."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hpfunc._schema import bad_name, check_labels
+from hpfunc._store import Key, Label
+from hpfunc._sweep.identity import describe
+from hpfunc._sweep.task import Task, is_factory, named
+
+__all__ = ["Plan"]
+
+
+class Plan(NamedTuple):
+    """The arguments of a sweep."""
+
+    checkpoints: Mapping[Any, Any]
+    data: Mapping[str, Any]
+    build: Callable[[], Any] | None
+    collecting: Mapping[str, Any]
+    pairing: Mapping[str, Any]
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for what can be seen without measuring anything."""
+        from hpfunc._torch.checkpoint import check_source
+
+        _check_mapping(self.checkpoints, "checkpoints", "checkpoint", int, str)
+        _check_mapping(self.data, "data", "split", str)
+        for label, source in self.checkpoints.items():
+            check_source(source, self.build, named(label))
+
+    def check_travels(self, executor: Any) -> None:
+        """Raise TypeError unless the tasks can be sent to where the executor runs them."""
+        if not callable(getattr(executor, "submit", None)):
+            raise TypeError(f"executor is a {type(executor).__name__}; expected a concurrent.futures.Executor")
+        if isinstance(executor, ThreadPoolExecutor):
+            return
+        for label, source in self.checkpoints.items():
+            if not isinstance(source, (str, PathLike)):
+                kind = type(source).__name__
+                raise TypeError(f"{named(label)} is a {kind}; an executor is sent paths: save it, and pass its file")
+        for split, data in self.data.items():
+            if not is_factory(data):
+                raise TypeError(
+                    f"data {split!r} is a {type(data).__name__}; an executor is sent functions that make data sets: "
+                    "pass a function without arguments, defined at the top of a module"
+                )
+        # Others, such as Dask's, can send more than pickle can.
+        if isinstance(executor, ProcessPoolExecutor):
+            for name, value in {"build": self.build, "data": dict(self.data), **self.collecting}.items():
+                try:
+                    pickle.dumps(value)
+                except Exception as error:
+                    raise TypeError(
+                        f"{name} cannot be sent to another process ({error}); define functions at the top of a module"
+                    ) from error
+
+    def tasks(self, labels: list[Label], executor: Executor | None, *, keyed: bool) -> list[Task]:
+        """One task for each checkpoint here, or for each checkpoint and data set elsewhere."""
+        whole = [
+            Task(label, _absolute(self.checkpoints[label]), self.build, self.data, self.collecting, self.pairing, keyed)
+            for label in labels
+        ]
+        if executor is None:
+            return whole
+        return [task._replace(data={split: data}) for task in whole for split, data in self.data.items()]
+
+    def key(self, label: Label, weights: str, samples: Mapping[str, str], model: str) -> Key:
+        """All that the result of a checkpoint depends on."""
+        options = {name: describe(value) for name, value in {**self.collecting, **self.pairing}.items()}
+        # Neither changes the result: what is too much for memory is done in groups, or refused.
+        del options["max_memory"], options["device"]
+        data = {f"data {split!r}": digest for split, digest in samples.items()}
+        return {
+            "format": "1",
+            "weights": weights,
+            "model": model,
+            "splits": describe(list(self.data)),
+            **data,
+            **options,
+        }
+
+    def model_digest(self, label: Label) -> str:
+        """A digest of the structure of a checkpoint's module."""
+        from hpfunc._torch.checkpoint import load_structure
+        from hpfunc._torch.identity import structure_digest
+
+        return structure_digest(load_structure(self.checkpoints[label], self.build), describe)
+
+
+def _absolute(source: Any) -> Any:
+    # Workers may have another working directory.
+    return Path(source).absolute() if isinstance(source, (str, PathLike)) else source
+
+
+def _check_mapping(value: object, name: str, kind: str, *types: type) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from label to what it stands for")
+    check_labels(value, name, kinds=types)
+    for label in value:
+        why = bad_name(label, kind) if isinstance(label, str) else None
+        if why is not None:
+            raise ValueError(f"{name}: {why}")
