@@ -10,7 +10,8 @@ from hpfunc._tree import budget, count_pairs
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import pairs as pairs_module
 from hpfunc._tree import prim as prim_module
-from hpfunc._tree.distances import centre, fill_blocks, working_dtype
+from hpfunc._tree import spanning as spanning_module
+from hpfunc._tree.distances import block, centre, working_dtype
 from hpfunc._tree.exact import canonical_order, equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.memory import _available
 from hpfunc._tree.ties import tied_edges
@@ -84,6 +85,7 @@ def test_too_much_doubt_is_measured_again_in_float64():
 
 def test_all_edges_are_looked_at_when_float64_leaves_too_much_in_doubt(monkeypatch):
     monkeypatch.setattr(prim_module, "_CROWDED", 0)
+    monkeypatch.setattr(pairs_module, "_CROWDED", 0)
     rng = np.random.default_rng(4)
     for d in (1, 2, 80):
         x = rng.integers(0, 3, (30, d))
@@ -100,37 +102,39 @@ def test_error_bound_holds_and_is_not_idle():
         x = (rng.gamma(1.0, size=(60, d)) + middles).astype(np.float32)
         for dtype in (np.float32, np.float64):
             centred = centre(x, starts, np.dtype(dtype))
-            blocks = np.full((3, 3, 27, 27), np.nan, dtype)
-            fill_blocks(centred, np.arange(3), np.arange(3), blocks, None)
+            lower = block(centred, np.arange(3), np.arange(3))
+            assert lower.shape == (3, 27, 3, 27)
             exact = direct_squared(x)
             for a in range(3):
                 for b in range(3):
                     rows, cols = slice(*starts[a : a + 2]), slice(*starts[b : b + 2])
-                    block = blocks[a, b, : starts[a + 1] - starts[a], : starts[b + 1] - starts[b]]
-                    excess = exact[rows, cols] - block
-                    assert (excess >= 0).all()
-                    assert (excess <= 2 * centred.error[a, b] * (1 + 1e-6)).all()
+                    part = lower[a, : starts[a + 1] - starts[a], b, : starts[b + 1] - starts[b]]
+                    excess = exact[rows, cols] - part
+                    assert (excess > 0).all()
+                    assert (excess < 2 * centred.error[a, b]).all()
                     assert centred.error[a, b] < 1e-3 * exact[rows, cols].max()
+                    assert np.isinf(lower[a, starts[a + 1] - starts[a] :, b]).all()
 
 
-@pytest.mark.parametrize("max_memory", [4 * 9 * 9 * 8, 12 * 9 * 9 * 8, 40 * 9 * 9 * 8, None])
-def test_strips_and_batches_change_nothing(monkeypatch, max_memory):
+@pytest.mark.parametrize(("block_points", "abreast", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2)])
+def test_blocks_batches_and_threads_change_nothing(monkeypatch, block_points, abreast, n_threads):
     rng = np.random.default_rng(6)
-    label = np.repeat(np.arange(11), rng.integers(2, 10, 11))
-    label[-9:] = 10
+    label = np.repeat(np.arange(11), rng.integers(1, 10, 11))
     x = rng.integers(0, 4, (len(label), 3)).astype(float)
     x += rng.normal(size=x.shape) * (label[:, None] % 3 == 0)
-    largest = np.bincount(label).max()
-    assert largest == 9
     whole = count(x, label)
-    monkeypatch.setattr(pairs_module, "_ABREAST", 100)
-    monkeypatch.setattr(pairs_module, "_BLOCK_POINTS", 20)
-    part = count(x, label, max_memory=max_memory)
+    monkeypatch.setattr(spanning_module, "_ABREAST", abreast)
+    monkeypatch.setattr(pairs_module, "_BLOCK_POINTS", block_points)
+    monkeypatch.setattr(pairs_module, "_n_threads", lambda: n_threads)
+    part = count(x, label)
     for one, other in zip(whole.cross, part.cross, strict=True):
         np.testing.assert_array_equal(one, other)
+    for p, (a, b) in enumerate(zip(*np.triu_indices(11, 1), strict=True)):
+        both = (label == a) | (label == b)
+        assert (whole.cross.low[p], whole.cross.high[p]) == extreme_cross_edges(x[both], label[both])
 
 
-def test_one_pair_that_does_not_fit_is_refused():
+def test_classes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="max_memory"):
         count(np.arange(40).reshape(20, 2), np.arange(20) % 2, max_memory=1000)
 

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._tree.exact import rescale, squared_distances, unit_rows
+from hpfunc._tree.distances import centre, working_dtype
+from hpfunc._tree.exact import equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.graphs import nearest_neighbours, orthogonal_trees, pool
 from hpfunc._tree.memory import budget
-from hpfunc._tree.pairs import Points, candidate_edges, cross_edges, distinct_points
+from hpfunc._tree.pairs import cross_edges
 from hpfunc._tree.resolve import CrossEdges, count_classes, solve
+from hpfunc._tree.spanning import Spanning, spanning_trees
 from hpfunc._tree.ties import minimum_tree
 
 __all__ = ["CrossEdges", "PairCounts", "budget", "class_counts", "count_pairs", "span"]
@@ -84,12 +86,13 @@ def class_counts(
 ) -> npt.NDArray[np.float64]:
     """Mean number of edges between every two classes, ``(K, K)``, over all minimum spanning trees of all points."""
     x = _prepare(x, metric, name)[0]
-    _check_room(len(x), max_memory, name)
-    points = distinct_points(x, starts)
-    edges = candidate_edges(points, np.arange(len(starts) - 1))
-    members = np.zeros((len(points.x), len(starts) - 1))
-    members[np.arange(len(points.x)), np.repeat(np.arange(len(starts) - 1), np.diff(points.starts))] = points.copies
-    return count_classes(solve(points.x, np.arange(len(points.x)), members, edges))
+    label = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    first = equal_rows(x, np.array([0, len(x)]))
+    vertices, place = np.unique(first, return_inverse=True)
+    members = np.zeros((len(vertices), len(starts) - 1))
+    np.add.at(members, (place, label), 1)
+    tree = _span(x[vertices], max_memory, name, exact=True)
+    return count_classes(solve(x, vertices, members, np.concatenate([tree.edges, tree.tied])))
 
 
 def span(
@@ -100,17 +103,25 @@ def span(
     Of edges of equal length, those of lower rows are taken.
     """
     x, exponent = _prepare(x, metric, name)
-    if len(x) == 1:
-        return np.empty((0, 2), np.intp), np.empty(0)
-    _check_room(len(x), max_memory, name)
-    everyone = Points(x, np.array([0, len(x)]), np.ones(len(x), np.intp))
-    edges = np.sort(candidate_edges(everyone, np.array([0]), exact=exact), axis=1)
+    tree = _span(x, max_memory, name, exact=exact)
+    edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
     squared = squared_distances(x, edges[:, 0], edges[:, 1])
     order = np.lexsort((edges[:, 1], edges[:, 0], squared))
-    edges, squared = edges[order], squared[order]
-    tree = minimum_tree(len(x), edges, np.arange(1, len(edges) + 1))
-    edges, squared = edges[tree], squared[tree]
+    kept = order[np.sort(minimum_tree(len(x), edges[order], np.arange(1, len(order) + 1))) - 1]
+    edges, squared = edges[kept], squared[kept]
     return edges, squared / 2 if metric == "cosine" else np.ldexp(np.sqrt(squared), exponent)
+
+
+def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning:
+    """The minimum spanning trees of one cloud."""
+    starts = np.array([0, len(x)])
+    need, room = 8 * len(x) ** 2, budget(max_memory)
+    if need > room:
+        raise ValueError(
+            f"{name}: the distances between {len(x)} points take {need:,} bytes, more than max_memory allows "
+            f"({room:,}); raise max_memory or take fewer samples"
+        )
+    return spanning_trees(x, centre(x, starts, working_dtype(x)), exact=exact)[0]
 
 
 def _prepare(x: Any, metric: str, name: str) -> tuple[Any, int]:
@@ -118,13 +129,3 @@ def _prepare(x: Any, metric: str, name: str) -> tuple[Any, int]:
     if namespace(x) is not np:
         raise TypeError(f"{name} lives on a CUDA device, where trees are not built yet; pass a host copy (x.get())")
     return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
-
-
-def _check_room(n: int, max_memory: int | None, name: str) -> None:
-    """One tree over n points works on all their distances in float64 at once."""
-    need, room = 8 * n * n, budget(max_memory)
-    if need > room:
-        raise ValueError(
-            f"{name}: the distances between {n} points take {need:,} bytes, more than max_memory allows ({room:,}); "
-            "raise max_memory or take fewer samples"
-        )

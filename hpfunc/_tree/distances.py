@@ -9,7 +9,7 @@ Norms, D and the N x K products x'.m are computed in float64; only x'.y' is a pr
 So classes that are tight and far apart lose no digits to their offset.
 
 A block holds *lower bounds*: the computed value minus the bound e of its two classes. The true value, by direct
-differences in float64, lies between the entry and the entry + 2e.
+differences in float64, lies strictly between the entry and the entry + 2e.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Centred", "centre", "fill_blocks", "working_dtype"]
+__all__ = ["Centred", "block", "centre", "within", "working_dtype"]
+
+Ints = npt.NDArray[np.intp]
 
 # Sums of products are kept to so many terms, then added up: shorter sums round less.
 _TERMS = 2048
@@ -39,11 +41,6 @@ class Centred(NamedTuple):
     along: npt.NDArray[np.float64]  # (N, K) x'.m_k
     between: npt.NDArray[np.float64]  # (K, K) |m_a - m_b|^2
     error: npt.NDArray[np.float64]  # (K, K) bound on the error of a distance between classes a and b
-
-    @property
-    def n_max(self) -> int:
-        """The size of the largest class."""
-        return int(np.diff(self.starts).max())
 
 
 def working_dtype(x: npt.NDArray[Any]) -> Any:
@@ -110,42 +107,51 @@ def _growth(n: int) -> float:
     return min(float(n), _LAMBDA * float(np.sqrt(n)))
 
 
-def fill_blocks(
-    centred: Centred,
-    rows: npt.NDArray[np.intp],
-    cols: npt.NDArray[np.intp],
-    out: npt.NDArray[Any],
-    transposed: npt.NDArray[Any] | None,
-) -> None:
-    """Write lower bounds of the squared distances between consecutive classes ``rows`` and ``cols``.
+def block(centred: Centred, rows: Ints, cols: Ints) -> npt.NDArray[Any]:
+    """Lower bounds of the squared distances between every class of ``rows`` and every class of ``cols``.
 
-    Parameters
-    ----------
-    centred : Centred
-    rows, cols : arrays of consecutive class numbers
-    out : (len(rows), len(cols), n, n) array
-        ``out[i, j, p, q]``: point p of class rows[i] to point q of class cols[j]. Entries past the end of a
-        class are left as they are.
-    transposed : (len(cols), len(rows), n, n) array or None
-        The same distances seen from the other class.
+    Returns
+    -------
+    (r, m, c, n) array
+        Entry ``i, p, j, q``: point p of class ``rows[i]`` to point q of class ``cols[j]``; m and n are the largest
+        sizes among the two lots. Infinite past the end of a class.
     """
-    starts = centred.starts
-    r0, c0 = starts[rows[0]], starts[cols[0]]
-    product = _product(centred.points[r0 : starts[rows[-1] + 1]], centred.points[c0 : starts[cols[-1] + 1]])
+    left, m = _gather(centred, rows)
+    right, n = _gather(centred, cols)
+    result = _product(left, right).reshape(len(rows), m, len(cols), n)
+    dtype = result.dtype
+    one = np.full((len(rows), m, len(cols)), np.inf, dtype)
+    other = np.full((len(rows), len(cols), n), np.inf, dtype)
     for i, a in enumerate(rows):
-        p = slice(starts[a], starts[a + 1])
-        for j, b in enumerate(cols):
-            q = slice(starts[b], starts[b + 1])
-            block = product[p.start - r0 : p.stop - r0, q.start - c0 : q.stop - c0]
-            left = centred.norms[p] + 2 * (centred.along[p, a] - centred.along[p, b])
-            left += centred.between[a, b] - centred.error[a, b]
-            right = centred.norms[q] - 2 * (centred.along[q, a] - centred.along[q, b])
-            block *= -2
-            block += left.astype(block.dtype)[:, None]
-            block += right.astype(block.dtype)
-            out[i, j, : block.shape[0], : block.shape[1]] = block
-            if transposed is not None:
-                transposed[j, i, : block.shape[1], : block.shape[0]] = block.T
+        p = slice(centred.starts[a], centred.starts[a + 1])
+        along = centred.norms[p, None] + 2 * (centred.along[p, a, None] - centred.along[p, cols])
+        one[i, : p.stop - p.start] = along + (centred.between[a, cols] - centred.error[a, cols])
+    for j, b in enumerate(cols):
+        q = slice(centred.starts[b], centred.starts[b + 1])
+        other[:, j, : q.stop - q.start] = centred.norms[q] - 2 * (centred.along[q][:, rows].T - centred.along[q, b])
+    result *= -2
+    result += one[..., None]
+    result += other[:, None]
+    return result
+
+
+def within(centred: Centred, k: int) -> npt.NDArray[Any]:
+    """Lower bounds of the squared distances inside class k: ``(n, n)``, symmetric."""
+    lower = block(centred, np.array([k]), np.array([k]))[0, :, 0]
+    # Both halves are bounds, rounded in their own way; one order of the edges is needed.
+    return np.asarray(np.minimum(lower, lower.T))
+
+
+def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:
+    """Centred points of some classes, each filled up with zeros to the size of the largest; and that size."""
+    sizes = centred.starts[classes + 1] - centred.starts[classes]
+    n = int(sizes.max())
+    if (sizes == n).all() and (np.diff(classes) == 1).all():
+        return centred.points[centred.starts[classes[0]] : centred.starts[classes[-1] + 1]], n
+    points = np.zeros((len(classes), n, centred.points.shape[1]), centred.points.dtype)
+    for i, k in enumerate(classes):
+        points[i, : sizes[i]] = centred.points[centred.starts[k] : centred.starts[k + 1]]
+    return points.reshape(len(classes) * n, -1), n
 
 
 def _product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hpfunc._tree.distances import centre, fill_blocks
+from hpfunc._tree.distances import centre, within
 from hpfunc._tree.exact import canonical_order, squared_distances
 from hpfunc._tree.prim import prim
-from hpfunc._tree.resolve import CrossEdges, doubtful_edges
+from hpfunc._tree.resolve import CrossEdges
+from hpfunc._tree.spanning import doubtful_edges
 from hpfunc._tree.ties import minimum_tree, tied_edges
 
 __all__ = ["Pooled", "nearest_neighbours", "orthogonal_trees", "pool"]
@@ -44,10 +45,9 @@ def pool(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Pooled:
 def _bounds(x: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], float]:
     """Lower bounds of all squared distances, infinite on the diagonal, and what to add for upper bounds."""
     centred = centre(x, np.array([0, len(x)]), np.dtype(np.float64))
-    lower = np.empty((1, 1, len(x), len(x)))
-    fill_blocks(centred, np.array([0]), np.array([0]), lower, None)
-    np.fill_diagonal(lower[0, 0], np.inf)
-    return lower[0, 0], 2 * float(centred.error[0, 0])
+    lower = within(centred, 0)
+    np.fill_diagonal(lower, np.inf)
+    return lower, 2 * float(centred.error[0, 0])
 
 
 def orthogonal_trees(pooled: Pooled, k: int) -> tuple[CrossEdges, int]:
@@ -76,13 +76,11 @@ def orthogonal_trees(pooled: Pooled, k: int) -> tuple[CrossEdges, int]:
         weights = squared_distances(pooled.x, point[edges[:, 0]], point[edges[:, 1]])
         rank = np.empty(len(edges), np.intp)
         rank[np.lexsort((edges[:, 1], edges[:, 0], weights))] = np.arange(1, len(edges) + 1)
-        tree = minimum_tree(len(point), edges, rank)
+        tree = np.isin(rank, minimum_tree(len(point), edges, rank))
         unique = unique and not tied_edges(len(point), edges, weights, tree).any()
         lower[edges[tree, 0], edges[tree, 1]] = np.inf
         lower[edges[tree, 1], edges[tree, 0]] = np.inf
         trees.append(point[edges[tree]])
-    if not trees:
-        raise AssertionError("a complete graph has a spanning tree")
     ends, times = np.unique(np.sort(np.concatenate(trees), axis=1), axis=0, return_counts=True)
     counts = _count_weighted(pooled.members, ends, times / len(trees))
     if not unique:
@@ -92,15 +90,12 @@ def orthogonal_trees(pooled: Pooled, k: int) -> tuple[CrossEdges, int]:
 
 def _candidates(lower: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.intp] | None:
     """Edges that hold every minimum spanning tree of the finite edges, or None if these do not connect."""
-    n = len(lower)
-    bound = np.array([width / 2])
-    forest = prim(lower, np.zeros((1, 1, 1), np.intp), np.array([[n]]), bound, bound)
-    child, parent = forest.child[0], forest.parent[0]
-    if not np.isfinite(lower[child, parent]).all():
-        return None
-    tree = np.stack([child, parent], axis=1)
+    forest = prim(lower[None], np.array([len(lower)]), np.array([width / 2]))
+    tree = np.stack([forest.child[0], forest.parent[0]], axis=1)
+    if len(np.unique(forest.child[0])) < len(lower) - 1 or not np.isfinite(lower[tree[:, 0], tree[:, 1]]).all():
+        return None  # Prim had to take a vertex for which no edge is left
     if forest.crowded[0]:
-        return np.concatenate([tree, doubtful_edges(lower, np.full((1, 1), width), child, parent)])
+        return np.concatenate([tree, doubtful_edges(lower, width, tree)])
     doubt = forest.doubt[:, 1:]
     return np.concatenate([tree, doubt[np.isfinite(lower[doubt[:, 0], doubt[:, 1]])]])
 

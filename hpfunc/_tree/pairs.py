@@ -1,72 +1,107 @@
-"""The minimum spanning trees of every pair of classes of one layer, and their cross edges.
+"""Cross edges of the minimum spanning trees of every pair of classes of one layer.
 
-Exact by construction: distances are approximated by one matrix product (`distances`), Prim's algorithm runs on all
-pairs abreast and notes every edge that rounding leaves in doubt (`prim`), and those few are measured again by direct
-differences in float64 (`resolve`). A pair with no edge in doubt has a unique tree, found for certain; a pair with
-too many is done again in float64. So the counts do not depend on block size, batch or thread count.
+The tree over two classes lies in the two trees of the classes and the edges between them (cycle property), and of the
+edges between them only few can stand in it: take any sample x of class A, the way from it to class B whose heaviest
+edge is lightest (through the tree of A, then across by a shortest edge), and from where that arrives through the tree
+of B to any sample y. An edge (x, y) heavier than all of that way is in no minimum spanning tree. One matrix product
+and a few passes over its result leave about as many candidates as there are samples; Kruskal's algorithm does the rest.
+
+Exact by construction: the trees of the classes are exact (`spanning`); products give lower bounds with a known width
+(`distances`), the way is measured by upper bounds; whatever overlaps is measured by direct differences in float64
+(`exchange`), and where weights tie, all trees are taken into account (`resolve`). So the counts do not depend on block
+size, batch or thread count, and no more distances are held than those of a block for each thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
-from hpfunc._tree.distances import Centred, centre, fill_blocks, working_dtype
-from hpfunc._tree.exact import equal_rows
-from hpfunc._tree.prim import Forest, prim
-from hpfunc._tree.resolve import CrossEdges, count_cross, doubtful_edges, solve
+from hpfunc._tree.distances import Centred, block, centre, working_dtype
+from hpfunc._tree.exact import equal_rows, squared_distances
+from hpfunc._tree.exchange import Bounded, settle
+from hpfunc._tree.resolve import CrossEdges, count_cross, solve
+from hpfunc._tree.spanning import Spanning, minimax, spanning_trees
+from hpfunc._tree.ties import minimum_tree
 
-__all__ = ["Points", "Strip", "candidate_edges", "cross_edges", "distinct_points", "fill_strip"]
+__all__ = ["Points", "cross_edges", "distinct_points"]
 
-# Points of a block of the matrix product: enough for BLAS to run at full speed.
+Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+
+# Points of a block of the matrix product: enough for BLAS to run at full speed, few enough for the caches.
 _BLOCK_POINTS = 1024
-# Vertices of all graphs that Prim works on at a time: its state then stays in the second-level cache.
-_ABREAST = 80_000
+# A pair with more candidates than so many for each of its samples is done again in float64.
+_CROWDED = 30
 
 
 class Points(NamedTuple):
     """Distinct points, class by class."""
 
     x: Any  # (N, d)
-    starts: npt.NDArray[np.intp]  # (K + 1,)
-    copies: npt.NDArray[np.intp]  # (N,) how many samples of the class equal each point
+    starts: Ints  # (K + 1,)
+    copies: Ints  # (N,) how many samples of the class equal each point
 
 
-class Strip(NamedTuple):
-    """Blocks of distances for all pairs between two runs of classes."""
+class _Layer(NamedTuple):
+    """All that the pairs of a layer share."""
 
-    table: npt.NDArray[Any]  # (rows, n)
-    first_row: npt.NDArray[np.intp]  # (K, K) first row of the block from class a to class b, or -1
+    points: Points
+    centred: Centred
+    trees: list[Spanning]
+    heaviest: list[npt.NDArray[Any]]  # of each class, (n, n): the heaviest weight between any two points, rounded up
 
 
-def distinct_points(x: Any, starts: npt.NDArray[np.intp]) -> Points:
+class _Lot(NamedTuple):
+    """Some classes as one side of a block, each filled up to the size m of the largest."""
+
+    classes: Ints  # (r,)
+    heaviest: npt.NDArray[Any]  # (r, m, m) 0 past the end of a class
+    one: Ints  # (r, m - 1) one end of each tree edge, -1 past the end
+    other: Ints  # (r, m - 1)
+    weights: npt.NDArray[np.float64]  # (r, m - 1)
+
+
+class _Candidates(NamedTuple):
+    """Edges between two lots of classes that may stand in minimum spanning trees."""
+
+    pair: Ints  # (E,) number of the pair: place in the first lot * classes of the second + place in the second
+    one: Ints  # (E,) point of the first class
+    other: Ints  # (E,) point of the second class
+    lower: npt.NDArray[np.float64]  # (E,) lower bound of the squared distance
+
+
+def distinct_points(x: Any, starts: Ints) -> Points:
     """Leave out samples that equal an earlier one of their class, and count them."""
     first = equal_rows(x, starts)
-    counts = np.bincount(first, minlength=len(x))
-    keep = np.flatnonzero(counts)
+    copies = np.bincount(first, minlength=len(x))
+    keep = np.flatnonzero(copies)
     if len(keep) == len(x):
-        return Points(x, starts, counts)
-    return Points(x[keep], np.searchsorted(keep, starts), counts[keep])
+        return Points(x, starts, copies)
+    return Points(x[keep], np.searchsorted(keep, starts), copies[keep])
 
 
 def cross_edges(
     x: Any,
-    starts: npt.NDArray[np.intp],
-    pairs: npt.NDArray[np.intp],
+    starts: Ints,
+    pairs: Ints,
     *,
     exact: bool,
     budget: int,
     advance: Callable[[int], Any] = lambda n: None,
-) -> tuple[CrossEdges, npt.NDArray[np.bool_]]:
+) -> tuple[CrossEdges, Bools]:
     """Cross edges of the minimum spanning trees of pairs of classes.
 
     Parameters
     ----------
     x : (N, d) array
-        Finite, its squares in the range of float64 (`exact.rescale`).
+        Finite, its squares in the range of the working precision (`exact.rescale`).
     starts : (K + 1,) array
         Rows ``starts[k]:starts[k + 1]`` are class k.
     pairs : (P, 2) array
@@ -75,7 +110,7 @@ def cross_edges(
         Whether to settle what rounding leaves in doubt. If not, the tree of the working precision is counted, and
         the extremes are NaN.
     budget : int
-        Bytes for distances.
+        Bytes that distances may take.
     advance : callable
         Told the number of pairs done.
 
@@ -86,168 +121,229 @@ def cross_edges(
     numpy.ndarray
         ``(P,)``, the pairs that were done again in float64.
     """
-    points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
-    centred = centre(points.x, points.starts, working_dtype(points.x))
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     again = np.zeros(len(pairs), bool)
-    for members, strip in _strips(centred, pairs, budget):
-        for part in _batches(members, centred.n_max):
-            counts, redone = _chunk(points, centred, strip, pairs[part], exact=exact)
+    _check_room(starts, working_dtype(x).itemsize, budget)
+    points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
+    # Our threads each run a product of their own; BLAS threads inside them would only wait for one another.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_n_threads()) as threads:
+        layer = _prepare(points, exact, threads)
+        lots = _lots(layer)
+        wanted = np.full((len(starts) - 1,) * 2, -1, np.intp)
+        wanted[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
+        wanted[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
+        jobs = [
+            threads.submit(_between, layer, one, other, chosen, exact=exact)
+            for i, one in enumerate(lots)
+            for j, other in enumerate(lots[i:])
+            if (chosen := _chosen(wanted, one, other, j == 0)).size
+        ]
+        for job in jobs:
+            number, counts, redone = job.result()
             for field, values in zip(result, counts, strict=True):
-                field[part] = values
-            again[part] = redone
-            advance(len(part))
+                field[number] = values
+            again[number] = redone
+            advance(len(number))
     return result, again
 
 
-def _strips(centred: Centred, pairs: npt.NDArray[np.intp], budget: int) -> Iterator[tuple[npt.NDArray[np.intp], Strip]]:
-    """Pairs, and blocks of distances that serve them, in portions that fit the budget."""
-    n_classes = len(centred.starts) - 1
-    block = centred.n_max**2 * centred.points.dtype.itemsize
-    if 4 * block > budget and len(pairs):
+def _n_threads() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _check_room(starts: Ints, itemsize: int, budget: int) -> None:
+    """Refuse what the distances within the classes, and a block between two for each thread, have no room for."""
+    sizes = np.diff(starts)
+    block = max(int(sizes.max()), min(_BLOCK_POINTS, int(starts[-1]))) ** 2
+    need = int((sizes.astype(float) ** 2).sum()) * itemsize + _n_threads() * 8 * block * itemsize
+    if need > budget:
         raise ValueError(
-            f"one pair of classes of {centred.n_max} samples needs {4 * block:,} bytes for its distances, more than "
+            f"classes of up to {sizes.max()} samples need about {need:,} bytes for their distances, more than "
             f"max_memory allows ({budget:,}); raise max_memory or take fewer samples of each class"
         )
-    # A square of all classes needs K^2 blocks; between two runs of g classes 2 g^2 + 2 g are needed.
-    run = n_classes
-    if n_classes**2 * block > budget:
-        run = max(1, int(np.sqrt(budget / block / 2 + 0.25) - 0.5))
-    runs = [np.arange(lo, min(lo + run, n_classes)) for lo in range(0, n_classes, run)]
-    for i, rows in enumerate(runs):
-        for cols in runs[i:]:
-            members = np.flatnonzero(np.isin(pairs[:, 0], rows) & np.isin(pairs[:, 1], cols))
-            if members.size:
-                yield members, fill_strip(centred, rows, cols)
 
 
-def fill_strip(centred: Centred, rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]) -> Strip:
-    """Distances between the classes ``rows`` and ``cols``, both ways, and within each class."""
-    n, n_classes = centred.n_max, len(centred.starts) - 1
-    g, h = len(rows), len(cols)
-    square = rows[0] == cols[0]
-    index = np.full((n_classes, n_classes), -1, np.intp)
-    if square:
-        blocks = _blocks((g, g, n, n), centred)
-        index[np.ix_(rows, rows)] = np.arange(g * g).reshape(g, g) * n
-        step = max(1, _BLOCK_POINTS // n)
-        for i in range(0, g, step):
-            for j in range(i, g, step):
-                one, other = slice(i, i + step), slice(j, j + step)
-                mirror = blocks[other, one] if i < j else None
-                fill_blocks(centred, rows[one], rows[other], blocks[one, other], mirror)
-        return Strip(blocks.reshape(-1, n), index)
-    blocks = _blocks((2 * g * h + g + h, n, n), centred)
-    there, back, own = np.split(blocks, [g * h, 2 * g * h])
-    there, back = there.reshape(g, h, n, n), back.reshape(h, g, n, n)
-    index[np.ix_(rows, cols)] = np.arange(g * h).reshape(g, h) * n
-    index[np.ix_(cols, rows)] = (g * h + np.arange(g * h).reshape(h, g)) * n
-    both = np.concatenate([rows, cols])
-    index[both, both] = (2 * g * h + np.arange(g + h)) * n
-    step = max(1, _BLOCK_POINTS // n)
-    for i in range(0, g, step):
-        for j in range(0, h, step):
-            one, other = slice(i, i + step), slice(j, j + step)
-            fill_blocks(centred, rows[one], cols[other], there[one, other], back[other, one])
-    for k, label in enumerate(both):
-        fill_blocks(centred, both[k : k + 1], np.array([label]), own[k : k + 1, None], None)
-    return Strip(blocks.reshape(-1, n), index)
+def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> _Layer:
+    """Trees of all classes, and the heaviest weights on them."""
+    centred = centre(points.x, points.starts, working_dtype(points.x))
+    trees = spanning_trees(points.x, centred, exact=exact)
+    dtype = centred.points.dtype
+
+    def rounded_up(tree: Spanning) -> npt.NDArray[Any]:
+        heaviest = minimax(len(tree.edges) + 1, tree.edges, tree.weights)
+        up: npt.NDArray[Any] = np.nextafter(heaviest.astype(dtype), dtype.type(np.inf))
+        return up
+
+    return _Layer(points, centred, trees, list(threads.map(rounded_up, trees)))
 
 
-def _blocks(shape: tuple[int, ...], centred: Centred) -> npt.NDArray[Any]:
-    """Room for blocks of distances; infinite where classes are smaller than the largest, so never reached."""
-    if (np.diff(centred.starts) == centred.n_max).all():
-        return np.empty(shape, centred.points.dtype)
-    return np.full(shape, np.inf, centred.points.dtype)
+def _lots(layer: _Layer) -> list[_Lot]:
+    """Classes of similar size together, as many as make up a block."""
+    sizes = np.diff(layer.points.starts)
+    by_size = np.argsort(sizes, kind="stable")
+    # A lot begins where the points of the classes before it fill another block.
+    block_of = np.cumsum(sizes[by_size]) // _BLOCK_POINTS
+    lots = []
+    for classes in np.split(by_size, np.flatnonzero(np.diff(block_of)) + 1):
+        m = int(sizes[classes].max())
+        heaviest = np.zeros((len(classes), m, m), layer.centred.points.dtype)
+        one, other = (np.full((len(classes), m - 1), -1, np.intp) for _ in range(2))
+        weights = np.zeros((len(classes), m - 1))
+        for i, k in enumerate(classes):
+            tree, n = layer.trees[k], sizes[k]
+            heaviest[i, :n, :n] = layer.heaviest[k]
+            one[i, : n - 1], other[i, : n - 1] = tree.edges.T
+            weights[i, : n - 1] = tree.weights
+        lots.append(_Lot(classes, heaviest, one, other, weights))
+    return lots
 
 
-def _batches(members: npt.NDArray[np.intp], n: int) -> list[npt.NDArray[np.intp]]:
-    """Pairs in portions that Prim works on abreast: as many as fit the cache."""
-    size = max(1, _ABREAST // (2 * n))
-    return np.split(members, range(size, len(members), size))
+def _chosen(wanted: Ints, one: _Lot, other: _Lot, same: bool) -> Ints:
+    """Pairs asked for between two lots, as rows (number, place in the first lot, place in the second)."""
+    number = wanted[np.ix_(one.classes, other.classes)]
+    if same:
+        number = np.triu(number + 1, 1) - 1
+    i, j = np.nonzero(number >= 0)
+    return np.stack([number[i, j], i, j], axis=1)
 
 
-def _chunk(
-    points: Points, centred: Centred, strip: Strip, pairs: npt.NDArray[np.intp], *, exact: bool
-) -> tuple[CrossEdges, npt.NDArray[np.bool_]]:
-    """Trees and cross edges of a portion of the pairs, those with doubts settled one by one."""
-    n = centred.n_max
-    forest = grow(centred, strip, pairs, exact=exact)
-    counts = _count_all(forest, n)
-    redone = np.zeros(len(pairs), bool)
+def _between(layer: _Layer, one: _Lot, other: _Lot, chosen: Ints, *, exact: bool) -> tuple[Ints, CrossEdges, Bools]:
+    """Cross edges of the chosen pairs between two lots of classes."""
+    number, i, j = chosen.T
+    classes = np.stack([one.classes[i], other.classes[j]], axis=1)
+    error = layer.centred.error[np.ix_(one.classes, other.classes)]
+    found = _candidates(block(layer.centred, one.classes, other.classes), 2 * error, one.heaviest, other.heaviest)
+    place = np.full(error.size, -1, np.intp)
+    place[i * error.shape[1] + j] = np.arange(len(chosen))
+    found = _select(found._replace(pair=place[found.pair]), place[found.pair] >= 0)
+    sizes = np.diff(layer.points.starts)[classes].sum(axis=1)
+    crowded = np.bincount(found.pair, minlength=len(chosen)) > _CROWDED * sizes
+    crowded &= layer.centred.points.dtype != np.float64
+    found = _select(found, ~crowded[found.pair])
+
+    m, n = one.heaviest.shape[1], other.heaviest.shape[1]
+    edges = _pooled_edges(found, one, other, chosen, 2 * error[i, j])
+    offset = (edges.graph * (m + n))[:, None]
+    tree = np.zeros(len(edges.graph), bool)
+    rank = np.argsort(edges.lower, kind="stable")
+    place = np.empty_like(rank)
+    place[rank] = np.arange(1, len(rank) + 1)
+    tree[rank[minimum_tree(len(chosen) * (m + n), edges.ends + offset, place) - 1]] = True
     if not exact:
+        counts = _count_all(edges, tree, m, len(chosen), m + n)
         counts.low[:] = counts.high[:] = np.nan
-        return counts, redone
-    repeated = np.maximum.reduceat(points.copies, points.starts[:-1])[pairs].max(axis=1) > 1
-    unsure = np.zeros(len(pairs), bool)
-    unsure[forest.doubt[:, 0]] = True
-    for p in np.flatnonzero(unsure | repeated | forest.crowded):
-        doubt = forest.doubt[forest.doubt[:, 0] == p, 1:]
-        tree = np.stack([forest.child[p], forest.parent[p]], axis=1)
-        edges = np.concatenate([tree[tree[:, 0] >= 0], doubt])
-        # Positions in the padded numbering, to rows of the points.
-        edges = points.starts[pairs[p][edges // n]] + edges % n
-        if forest.crowded[p]:
-            edges = candidate_edges(points, pairs[p])
-            redone[p] = centred.points.dtype != np.float64
-        for field, value in zip(counts, _settle(points, pairs[p], edges), strict=True):
+        return number, counts, np.zeros(len(chosen), bool)
+
+    rows = layer.points.starts[classes[edges.graph[:, None], (edges.ends >= m).astype(np.intp)]]
+    rows = rows + edges.ends - m * (edges.ends >= m)
+    tree, tied = settle(
+        edges, tree, lambda e: squared_distances(layer.points.x, rows[e, 0], rows[e, 1]), len(chosen), m + n
+    )
+    counts = _count_all(edges, tree, m, len(chosen), m + n)
+    ambiguous = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
+    ambiguous |= np.array([len(cloud.tied) > 0 for cloud in layer.trees])
+    for p in np.flatnonzero(tied | crowded | ambiguous[classes].any(axis=1)):
+        between = _candidates_in_float64(layer, classes[p]) if crowded[p] else rows[(edges.graph == p)]
+        for field, value in zip(counts, _average(layer, classes[p], between), strict=True):
             field[p] = value
-    return counts, redone
+    return number, counts, crowded | np.array([cloud.again for cloud in layer.trees])[classes].any(axis=1)
 
 
-def grow(centred: Centred, strip: Strip, graphs: npt.NDArray[np.intp], *, exact: bool) -> Forest:
-    """One tree over the classes of each row of ``graphs``."""
-    own = centred.error.diagonal()
-    within = own[graphs].max(axis=1)
-    across = np.maximum(centred.error[graphs[:, :, None], graphs[:, None, :]].max(axis=(1, 2)), within)
-    base = strip.first_row[graphs[:, :, None], graphs[:, None, :]]
-    return prim(strip.table, base, np.diff(centred.starts)[graphs], within, across, exact=exact)
+def _candidates(
+    lower: npt.NDArray[Any], width: npt.NDArray[np.float64], heaviest_one: Any, heaviest_other: Any
+) -> _Candidates:
+    """Edges no heavier than the way through both trees that was found for them.
+
+    Parameters
+    ----------
+    lower : (r, m, c, n) array
+        Lower bounds of the squared distances between the points of r and c classes.
+    width : (r, c) array
+        What to add for upper bounds.
+    heaviest_one : (r, m, m) array
+    heaviest_other : (c, n, n) array
+        The heaviest weight on the way between two points of a class, rounded up.
+    """
+    parts: list[tuple[Any, ...]] = []
+    r, m = lower.shape[:2]
+    class_, point = np.arange(r)[:, None], np.arange(m)
+    for j, heaviest in enumerate(heaviest_other):
+        distances = lower[:, :, j]
+        nearest = distances.argmin(axis=2)
+        across = np.nextafter(distances[class_, point, nearest] + width[:, j, None], np.inf).astype(lower.dtype)
+        across = np.nextafter(across, lower.dtype.type(np.inf))
+        # The best point of the class to cross from, for every point; and where that arrives.
+        way = np.maximum(heaviest_one, across[:, None])
+        via = way.argmin(axis=2)
+        limit = heaviest[nearest[class_, via]]
+        np.maximum(limit, way[class_, point, via][:, :, None], out=limit)
+        # Hits are few; the flat search for them is the fast one.
+        i, one, other = np.unravel_index(np.flatnonzero(distances <= limit), limit.shape)
+        parts.append((i * len(heaviest_other) + j, one, other, distances[i, one, other].astype(np.float64)))
+    fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
+    return _Candidates(*fields)
 
 
-def _count_all(forest: Forest, n: int) -> CrossEdges:
+def _select(found: _Candidates, which: Bools) -> _Candidates:
+    fields: list[Any] = [field[which] for field in found]
+    return _Candidates(*fields)
+
+
+def _pooled_edges(found: _Candidates, one: _Lot, other: _Lot, chosen: Ints, width: npt.NDArray[np.float64]) -> Bounded:
+    """All edges that the trees of the chosen pairs lie in; the points of the second class come after the first's."""
+    m = one.heaviest.shape[1]
+    graphs, ends, weights = [found.pair], [np.stack([found.one, found.other + m], axis=1)], [found.lower]
+    for lot, which, shift in ((one, chosen[:, 1], 0), (other, chosen[:, 2], m)):
+        graph, step = np.nonzero(lot.one[which] >= 0)
+        at = which[graph], step
+        graphs.append(graph)
+        ends.append(np.stack([lot.one[at], lot.other[at]], axis=1) + shift)
+        weights.append(lot.weights[at])
+    graph, lower = np.concatenate(graphs), np.concatenate(weights)
+    upper = lower.copy()
+    upper[: len(found.pair)] += width[found.pair]
+    return Bounded(graph, np.concatenate(ends), lower, upper)
+
+
+def _count_all(edges: Bounded, tree: Bools, m: int, n_graphs: int, n_vertices: int) -> CrossEdges:
     """Cross edges and degrees of unique trees, of all graphs at once."""
-    live = forest.child >= 0
-    mean = (live & (forest.child // n != forest.parent // n)).sum(axis=1).astype(np.float64)
-    vertices = 2 * n
-    offset = np.arange(len(live))[:, None] * vertices
-    ends = np.concatenate([(forest.child + offset)[live], (forest.parent + offset)[live]])
-    degree = np.bincount(ends, minlength=len(live) * vertices).reshape(len(live), vertices)
-    weight = live.sum(axis=1).astype(np.float64)
-    degree2 = np.square(degree).sum(axis=1).astype(np.float64)
+    graph, ends = edges.graph[tree], edges.ends[tree]
+    crossing = (ends[:, 0] < m) != (ends[:, 1] < m)
+    mean = np.bincount(graph[crossing], minlength=n_graphs).astype(np.float64)
+    degree = np.bincount((ends + (graph * n_vertices)[:, None]).reshape(-1), minlength=n_graphs * n_vertices)
+    degree2 = np.square(degree).reshape(n_graphs, n_vertices).sum(axis=1).astype(np.float64)
+    weight = np.bincount(graph, minlength=n_graphs).astype(np.float64)
     return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
 
 
-def candidate_edges(points: Points, classes: npt.NDArray[np.intp], *, exact: bool = True) -> npt.NDArray[np.intp]:
-    """Edges, as rows of the points, that hold every minimum spanning tree over some classes, found in float64.
-
-    If not ``exact``, the edges of one tree, as float64 products find it.
-    """
-    rows = np.concatenate([np.arange(points.starts[k], points.starts[k + 1]) for k in classes])
-    starts = np.concatenate([[0], np.cumsum(np.diff(points.starts)[classes])])
-    centred = centre(points.x[rows], starts, np.dtype(np.float64))
-    everyone = np.arange(len(classes))
-    strip = fill_strip(centred, everyone, everyone)
-    forest = grow(centred, strip, everyone[None], exact=exact)
-    edges = np.stack([forest.child[0], forest.parent[0]], axis=1)
-    n = centred.n_max
-    if not forest.crowded[0]:
-        edges = np.concatenate([edges, forest.doubt[:, 1:]])
-        return np.asarray(rows[starts[edges // n] + edges % n])
-    child, parent = (starts[edges // n] + edges % n).T
-    sizes = np.diff(starts)
-    blocks = strip.table.reshape(len(classes), len(classes), n, n)
-    lower = np.block([[blocks[a, b, : sizes[a], : sizes[b]] for b in everyone] for a in everyone])
-    part = np.repeat(everyone, sizes)
-    width = 2 * centred.error[part[:, None], part]
-    doubt = doubtful_edges(lower, width, child, parent)
-    return np.asarray(rows[np.concatenate([np.stack([child, parent], axis=1), doubt])])
+def _candidates_in_float64(layer: _Layer, pair: Ints) -> Ints:
+    """Edges between two classes, as rows of the points, and those of their trees; from float64 bounds."""
+    starts = layer.points.starts
+    rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
+    size = int(starts[pair[0] + 1] - starts[pair[0]])
+    centred = centre(layer.points.x[rows], np.array([0, size, len(rows)]), np.dtype(np.float64))
+    clouds = [layer.trees[k] for k in pair]
+    heaviest = [minimax(len(cloud.edges) + 1, cloud.edges, cloud.weights)[None] for cloud in clouds]
+    lower = block(centred, np.array([0]), np.array([1]))
+    found = _candidates(lower, 2 * centred.error[:1, 1:], *heaviest)
+    return np.concatenate(
+        [
+            np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1),
+            *(cloud.edges + starts[k] for cloud, k in zip(clouds, pair, strict=True)),
+        ]
+    )
 
 
-def _settle(points: Points, pair: npt.NDArray[np.intp], edges: npt.NDArray[np.intp]) -> CrossEdges:
-    """Exact cross edges of one pair from candidate edges between rows of the points."""
+def _average(layer: _Layer, pair: Ints, edges: Ints) -> CrossEdges:
+    """Cross edges of one pair over all its trees; ``edges`` hold one tree and all that may replace its edges."""
+    points = layer.points
     spans = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
     vertices = np.concatenate(spans)
+    place = np.empty(len(points.x), np.intp)
+    place[vertices] = np.arange(len(vertices))
     members = np.zeros((len(vertices), 2))
     members[: len(spans[0]), 0] = points.copies[spans[0]]
     members[len(spans[0]) :, 1] = points.copies[spans[1]]
-    return count_cross(solve(points.x, vertices, members, np.searchsorted(vertices, edges)))
+    tied = [layer.trees[k].tied + points.starts[k] for k in pair]
+    return count_cross(solve(points.x, vertices, members, place[np.concatenate([edges, *tied])]))

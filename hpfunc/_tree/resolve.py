@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._tree.exact import canonical_order, squared_distances
+from hpfunc._tree.exchange import lightest
 from hpfunc._tree.ties import Group, edge_probabilities, group_equal, minimum_tree, tied_edges
 
-__all__ = ["CrossEdges", "Solved", "count_classes", "count_cross", "doubtful_edges", "solve"]
+__all__ = ["CrossEdges", "Solved", "count_classes", "count_cross", "solve"]
 
 
 class CrossEdges(NamedTuple):
@@ -54,7 +55,8 @@ def solve(
     weights = squared_distances(x, vertices[edges[:, 0]], vertices[edges[:, 1]])
     group = group_equal(members, edges, weights)
     rank = np.unique(group.weights, return_inverse=True)[1].astype(np.intp) + 1
-    tree = minimum_tree(len(group.members), group.edges, rank)
+    tree = np.zeros(len(rank), bool)
+    tree[lightest(len(group.members), group.edges, group.weights)] = True
     tied = tied_edges(len(group.members), group.edges, group.weights, tree)
     if tied.any() or group.members.sum() > len(group.members):
         # Fractions are about to be added up: in an order that no permutation of the samples changes.
@@ -107,40 +109,8 @@ def count_classes(solved: Solved) -> npt.NDArray[np.float64]:
 
 def _tree_count(group: Group, rank: npt.NDArray[np.intp], cost: npt.NDArray[np.bool_]) -> int:
     """Least number of edges with a cost in any minimum spanning tree: Kruskal on (weight, cost)."""
-    return int(cost[minimum_tree(len(group.members), group.edges, 2 * rank + cost)].sum())
+    return int((minimum_tree(len(group.members), group.edges, 2 * rank + cost) % 2).sum())
 
 
 def _sum_at(index: npt.NDArray[np.intp], values: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
     return np.bincount(index, values, minlength=n).astype(np.float64)
-
-
-def doubtful_edges(
-    lower: npt.NDArray[np.float64],
-    width: npt.NDArray[np.float64],
-    child: npt.NDArray[np.intp],
-    parent: npt.NDArray[np.intp],
-) -> npt.NDArray[np.intp]:
-    """Every edge outside the tree that may stand in a minimum spanning tree, found by looking at them all.
-
-    Parameters
-    ----------
-    lower : (V, V) array
-        Lower bounds of the weights.
-    width : (V, V) array or broadcastable to it
-        What to add for upper bounds.
-    child, parent : (V - 1,) arrays
-        A spanning tree in the order of its growth; vertex 0 is its root.
-    """
-    order = np.concatenate([[0], child])
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    lower = lower[np.ix_(order, order)]
-    upper = lower + width[np.ix_(order, order)]
-    # heaviest[i, j]: the largest upper bound on the tree path from i to j.
-    heaviest = np.full(lower.shape, -np.inf)
-    for t, p in enumerate(place[parent], start=1):
-        np.maximum(heaviest[p, :t], upper[t, p], out=heaviest[t, :t])
-        heaviest[:t, t] = heaviest[t, :t]
-    doubt = np.tril(lower <= heaviest, -1)
-    doubt[np.arange(1, len(order)), place[parent]] = False
-    return np.asarray(order[np.stack(np.nonzero(doubt), axis=1)])

@@ -8,14 +8,22 @@ its effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
-__all__ = ["LARGEST_COMPONENT", "Group", "edge_probabilities", "group_equal", "minimum_tree", "tied_edges"]
+__all__ = [
+    "LARGEST_COMPONENT",
+    "Group",
+    "components",
+    "edge_probabilities",
+    "group_equal",
+    "minimum_tree",
+    "tied_edges",
+]
 
 # Vertices of a contracted component that are still solved: a dense inverse of 3,000 x 3,000 takes about a second.
 LARGEST_COMPONENT = 3000
@@ -43,7 +51,7 @@ def group_equal(
     weights : (E,) array
     """
     zero = weights == 0
-    n, group = _components(len(members), edges[zero])
+    n, group = components(len(members), edges[zero])
     merged = np.zeros((n, members.shape[1]))
     np.add.at(merged, group, members)
     ends = np.sort(group[edges[~zero]], axis=1)
@@ -52,15 +60,14 @@ def group_equal(
     return Group(merged, ends[first], weights[~zero][first], representative)
 
 
-def minimum_tree(n: int, edges: npt.NDArray[np.intp], rank: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Which edges form the minimum spanning tree when they are taken in the order of ``rank``, a positive integer.
+def minimum_tree(n: int, edges: npt.NDArray[np.intp], rank: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """The ranks, in no order, of the edges of the minimum spanning forest by ``rank``, which are positive integers.
 
-    ``rank`` may repeat where it does not matter which edge is taken. No two edges may join the same vertices.
+    A rank may repeat where it does not matter which edge is taken. No two edges may join the same vertices.
     """
-    graph = sparse.coo_array((rank.astype(np.float64), (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()
-    tree = csgraph.minimum_spanning_tree(graph).tocoo()
-    codes = edges[:, 0].astype(np.int64) * n + edges[:, 1]
-    return np.isin(codes, tree.row.astype(np.int64) * n + tree.col)
+    graph = sparse.coo_array((rank.astype(np.float64), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    tree: npt.NDArray[np.intp] = csgraph.minimum_spanning_tree(graph.tocsr(), overwrite=True).data.astype(np.intp)
+    return tree
 
 
 def tied_edges(
@@ -74,8 +81,8 @@ def tied_edges(
     # An edge of weight w closes a tie exactly when the tree's edges below w do not already join its ends.
     for weight in np.unique(weights[suspects]):
         at = suspects[weights[suspects] == weight]
-        _, joined = _components(n, edges[tree & (weights < weight)])
-        _, level = _components(n, edges[tree & (weights <= weight)])
+        _, joined = components(n, edges[tree & (weights < weight)])
+        _, level = components(n, edges[tree & (weights <= weight)])
         one, other = edges[at].T
         tied[at] = (joined[one] != joined[other]) & (level[one] == level[other])
     return tied
@@ -94,15 +101,14 @@ def edge_probabilities(
     multiplicity = size[group.edges].prod(axis=1)
     for weight in np.unique(group.weights[tied]):
         level = np.flatnonzero((tree | tied) & (group.weights == weight))
-        n, joined = _components(len(size), group.edges[tree & (group.weights < weight)])
+        n, joined = components(len(size), group.edges[tree & (group.weights < weight)])
         ends = joined[group.edges[level]]
-        count, component = _components(n, ends)
+        _, component = components(n, ends)
         of_edge = component[ends[:, 0]]
         for c in np.unique(component[joined[group.edges[tied & (group.weights == weight)][:, 0]]]):
             inside = of_edge == c
             at = level[inside]
             probability[at] = _resistances(ends[inside], multiplicity[at]) * multiplicity[at]
-        assert count <= n
     return probability
 
 
@@ -127,7 +133,7 @@ def _resistances(ends: npt.NDArray[np.intp], conductance: npt.NDArray[np.float64
     return np.asarray(diagonal[one] + diagonal[other] - 2 * inverse[one, other])
 
 
-def _components(n: int, edges: npt.NDArray[np.intp]) -> tuple[int, npt.NDArray[np.intp]]:
+def components(n: int, edges: npt.NDArray[np.intp]) -> tuple[int, npt.NDArray[np.intp]]:
     """Number of connected components of n vertices, and the component of each."""
     graph = sparse.coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n))
     count, label = csgraph.connected_components(graph, directed=False)

@@ -1,0 +1,164 @@
+"""Exact minimum spanning trees of single clouds of points, one for each class, all abreast.
+
+Exact by construction: Prim's algorithm on lower bounds notes every edge that rounding leaves in doubt (`prim`), and
+those that matter are measured by direct differences in float64 (`exchange`). A class with too many doubts is done
+again in float64, and if need be every edge is looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hpfunc._tree.distances import Centred, centre, within
+from hpfunc._tree.exact import squared_distances
+from hpfunc._tree.exchange import Bounded, lightest, settle
+from hpfunc._tree.prim import prim
+from hpfunc._tree.ties import tied_edges
+
+__all__ = ["Spanning", "doubtful_edges", "minimax", "spanning_trees"]
+
+Ints = npt.NDArray[np.intp]
+
+_NO_EDGES = np.empty((0, 2), np.intp)
+
+# Vertices of all graphs that Prim works on at a time: its state then stays in the second-level cache.
+_ABREAST = 80_000
+
+
+class Spanning(NamedTuple):
+    """All minimum spanning trees of one cloud of points: one of them, and what may replace its edges."""
+
+    edges: Ints  # (n - 1, 2) a minimum spanning tree, rows counted from the start of the class
+    weights: npt.NDArray[np.float64]  # (n - 1,) exact squared distances
+    tied: Ints  # (T, 2) the other edges that stand in a minimum spanning tree
+    again: bool = False  # whether float32 left too much in doubt, so that float64 did it
+
+
+def spanning_trees(x: Any, centred: Centred, *, exact: bool) -> list[Spanning]:
+    """Minimum spanning trees of every class.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        The points themselves.
+    centred : Centred
+        The same, centred by class.
+    exact : bool
+        If not, the trees of the lower bounds, with these for weights.
+    """
+    sizes = np.diff(centred.starts)
+    by_size = np.argsort(sizes, kind="stable")
+    portions = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _ABREAST)))
+    found: dict[int, Spanning] = {}
+    for portion in np.array_split(by_size, portions):
+        n = int(sizes[portion].max())
+        table = np.full((len(portion), n, n), np.inf, centred.points.dtype)
+        for lower, k in zip(table, portion, strict=True):
+            lower[: sizes[k], : sizes[k]] = within(centred, k)
+        trees = _portion(x, centred, portion, table, exact=exact)
+        found.update(zip(portion.tolist(), trees, strict=True))
+    return [found[k] for k in range(len(sizes))]
+
+
+def _portion(x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], *, exact: bool) -> list[Spanning]:
+    """Trees of some classes, from the lower bounds of their squared distances."""
+    error = centred.error[portion, portion]
+    forest = prim(table, np.diff(centred.starts)[portion], error, exact=exact)
+    graph, step = np.nonzero(forest.child >= 0)
+    pairs = np.stack([forest.child[graph, step], forest.parent[graph, step]], axis=1)
+    lower = table[graph, pairs[:, 0], pairs[:, 1]].astype(np.float64)
+    if not exact:
+        return [Spanning(pairs[graph == g], lower[graph == g], _NO_EDGES) for g in range(len(portion))]
+    tree = np.arange(len(graph) + len(forest.doubt)) < len(graph)
+    graph = np.concatenate([graph, forest.doubt[:, 0]])
+    pairs = np.concatenate([pairs, forest.doubt[:, 1:]])
+    rows = centred.starts[portion][graph, None] + pairs
+    lower = table[graph, pairs[:, 0], pairs[:, 1]].astype(np.float64)
+    edges = Bounded(graph, pairs, lower, lower + 2 * error[graph])
+    tree, tied = settle(
+        edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), table.shape[1]
+    )
+    weights = squared_distances(x, rows[tree, 0], rows[tree, 1])
+    result = []
+    for g, k in enumerate(portion):
+        points, mine = x[centred.starts[k] : centred.starts[k + 1]], graph == g
+        if forest.crowded[g]:
+            result.append(_with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64))
+        elif tied[g]:
+            result.append(_with_ties(points, pairs[mine]))
+        else:
+            result.append(Spanning(pairs[mine & tree], weights[mine[tree]], _NO_EDGES))
+    return result
+
+
+def _with_ties(points: Any, edges: Ints) -> Spanning:
+    """A tree and its ties from edges that hold them all."""
+    edges = np.sort(edges, axis=1)
+    weights = squared_distances(points, edges[:, 0], edges[:, 1])
+    tree = np.zeros(len(edges), bool)
+    tree[lightest(len(points), edges, weights)] = True
+    return Spanning(edges[tree], weights[tree], edges[tied_edges(len(points), edges, weights, tree)])
+
+
+def _candidates(points: Any) -> Ints:
+    """Edges that hold every minimum spanning tree of one cloud, found in float64."""
+    n = len(points)
+    centred = centre(points, np.array([0, n]), np.dtype(np.float64))
+    lower = within(centred, 0)
+    forest = prim(lower[None], np.array([n]), centred.error[0])
+    tree = np.stack([forest.child[0], forest.parent[0]], axis=1)
+    if forest.crowded[0]:
+        return np.concatenate([tree, doubtful_edges(lower, 2 * centred.error[0, 0], tree)])
+    return np.concatenate([tree, forest.doubt[:, 1:]])
+
+
+def doubtful_edges(lower: npt.NDArray[np.float64], width: float, tree: Ints) -> Ints:
+    """Every edge outside a tree that may stand in a minimum spanning tree, found by looking at them all.
+
+    Parameters
+    ----------
+    lower : (n, n) array
+        Lower bounds of the weights.
+    width : float
+        What to add for upper bounds.
+    tree : (n - 1, 2) array
+    """
+    heaviest = minimax(len(lower), tree, lower[tree[:, 0], tree[:, 1]] + width)
+    doubt = np.tril(lower <= heaviest, -1)
+    doubt[tree.max(axis=1), tree.min(axis=1)] = False
+    return np.stack(np.nonzero(doubt), axis=1)
+
+
+def minimax(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal.
+
+    Taken in rising order, every edge joins two runs of vertices. Written one behind the other, with the weight between
+    them, all vertices form one run in which the heaviest weight between two places is that of the path.
+    """
+    order = np.argsort(weights, kind="stable")
+    root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [0.0] * n
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    for (i, j), weight in zip(edges[order].tolist(), weights[order].tolist(), strict=True):
+        first, second = find(i), find(j)
+        following[last[first]], gap[second] = second, weight
+        root[second], last[first] = first, last[second]
+    run = np.empty(n, np.intp)
+    vertex = find(0)
+    for place in range(n):
+        run[place] = vertex
+        vertex = following[vertex]
+    place_of = np.empty_like(run)
+    place_of[run] = np.arange(n)
+    behind = np.triu(np.broadcast_to(np.array(gap)[run], (n, n)), 1)
+    between = np.maximum.accumulate(behind, axis=1)
+    between += between.T
+    return np.asarray(between[np.ix_(place_of, place_of)])
