@@ -394,6 +394,18 @@ def test_fx_keeps_the_defaults_of_arguments_that_are_not_given():
     np.testing.assert_array_equal(both["mul"].values, 0)
 
 
+def test_fx_gives_variable_arguments_one_by_one():
+    class Variable(MultiInput):
+        def forward(self, *inputs):
+            return super().forward(inputs[0], inputs[1])
+
+    (a, y), (b, _) = points(8, 4), points(8, 2, seed=1)
+    model = seeded(Variable)
+    acts = collect_activations(model, ((a, b), y), method="fx")
+    hooks = collect_activations(model, ((a, b), y))
+    np.testing.assert_array_equal(acts["right"].values, hooks["right"].values)
+
+
 # 10: several inputs.
 
 

@@ -131,6 +131,11 @@ def test_known_labels_are_those_after_target_transform():
     data.convert = lambda label: int(label) % 2
     acts = collect(data)
     np.testing.assert_array_equal(acts.label.values, np.sort(Y % 2))
+    # As data sets do it themselves: by plain integers, also where the list is a tensor.
+    data.targets = torch.from_numpy(Y)
+    data.target_transform = {0: "a", 1: "b", 2: "c"}.__getitem__
+    data.convert = lambda label: "abc"[label]
+    np.testing.assert_array_equal(collect(data).label.values, np.array(list("abc"))[np.sort(Y)])
 
 
 def test_known_labels_that_are_wrong_are_noticed():

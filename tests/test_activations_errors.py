@@ -73,7 +73,10 @@ def test_models_that_cannot_be_observed():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         scripted = torch.jit.trace(seeded(Mlp), torch.zeros(1, 6))
-    refused("TorchScript", error=TypeError, model=scripted)
+    refused("model is a TorchScript module", error=TypeError, model=scripted)
+    refused(
+        "model has the layer '1', which is a TorchScript", error=TypeError, model=nn.Sequential(nn.ReLU(), scripted)
+    )
     refused("lazy parameters", model=nn.LazyLinear(3))
     refused("meta device", model=nn.Linear(6, 2, device="meta"))
 

@@ -226,6 +226,19 @@ def test_parallel_wrappers_are_taken_off():
     assert collect_activations(torch.compile(nn.DataParallel(model), backend="eager"), (x, y)).identical(expected)
 
 
+def test_distributed_wrappers_are_taken_off(tmp_path):
+    if not torch.distributed.is_available() or torch.distributed.is_initialized():
+        pytest.skip("torch.distributed cannot be set up here")
+    x, y = np.zeros((6, 6), np.float32), [0, 1] * 3
+    model = seeded(Mlp)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    try:
+        acts = collect_activations(nn.parallel.DistributedDataParallel(model), (x, y))
+    finally:
+        torch.distributed.destroy_process_group()
+    assert acts.identical(collect_activations(model, (x, y)))
+
+
 def test_threads_take_turns():
     """Each restores switches and random state that all threads share: interleaved, some would be lost."""
     from concurrent.futures import ThreadPoolExecutor

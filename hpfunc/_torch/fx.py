@@ -52,7 +52,7 @@ class _Graph(torch.fx.Interpreter):
         """Run on one batch."""
         self._emit = emit
         values = dict(self._given) | _by_name(self.module, inputs)
-        return super().run(*values.values())
+        return super().run(*_in_order(self.module, values))
 
     def run_node(self, n: torch.fx.Node) -> Any:
         """Run a node, and emit its value; the inputs have been emitted already, and constants have no names."""
@@ -101,6 +101,16 @@ def _by_name(model: nn.Module, inputs: Any) -> dict[str, Any]:
         return dict(signature.bind(**inputs).arguments)
     several = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
     return dict(signature.bind(*several).arguments)
+
+
+def _in_order(model: nn.Module, values: Mapping[str, Any]) -> Iterator[Any]:
+    """The values of named arguments one by one, also those of ``*args``."""
+    parameters = inspect.signature(model.forward).parameters
+    for name, value in values.items():
+        if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from value
+        else:
+            yield value
 
 
 def _where(error: Exception) -> str:

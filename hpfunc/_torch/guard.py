@@ -34,8 +34,10 @@ def unwrap(model: Any) -> nn.Module:
             break
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is a {type(model).__name__}; pass a torch.nn.Module")
-    if isinstance(model, torch.jit.ScriptModule):
-        raise TypeError("model is a TorchScript module, whose layers cannot be observed; pass the Python module")
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            what = f"model has the layer {name!r}, which" if name else "model"
+            raise TypeError(f"{what} is a TorchScript module, and those cannot be observed; use the Python module")
     if any(nn.parameter.is_lazy(p) for p in (*model.parameters(), *model.buffers())):
         raise ValueError("model has lazy parameters that have no shape yet; run it on one batch first")
     return model

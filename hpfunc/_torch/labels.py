@@ -70,9 +70,9 @@ def _labels_in(values: Any, dataset: Any) -> list[Label] | None:
     try:
         if values is None or isinstance(values, str) or len(values) != len(dataset):
             return None
+        labels = as_label_list(values, "data")
         transform = getattr(dataset, "target_transform", None)
-        if transform is not None:
-            values = [transform(value) for value in values]
-        return as_label_list(values, "data")
-    except (TypeError, ValueError):
+        return labels if transform is None else [as_label(transform(label), "data") for label in labels]
+    except Exception:
+        # Something else of this name; or a transform that fails, which loading the item will show.
         return None
