@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from hpfunc._sweep import Plan, run
+from hpfunc._sweep import Plan, run_sweep
 
 __all__ = ["sweep"]
 
@@ -140,7 +140,7 @@ def sweep(
         plan.check_travels(executor)
     if overwrite and store is None:
         raise ValueError("overwrite=True goes with store=, the folder in which to redo what does not match")
-    return run(plan, executor, None if store is None else Path(store), overwrite=overwrite, progress=progress)
+    return run_sweep(plan, executor, None if store is None else Path(store), overwrite=overwrite, progress=progress)
 
 
 def _listed(names: Any) -> Any:

@@ -15,17 +15,10 @@ from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
 from hpfunc.sweep import sweep
 from tests.models import Mlp, seeded
+from tests.sweep_parts import make_data
 
 # What neither of its parts has.
 OWN = {"checkpoints", "data", "build", "executor", "store", "overwrite"}
-
-
-def make_data(n=60, features=6, classes=3, seed=0):
-    """Overlapping classes, in mixed order."""
-    random = np.random.default_rng(seed)
-    labels = random.permutation(np.arange(n) % classes)
-    points = random.normal(size=(n, features)) + labels[:, None] / 2
-    return points.astype(np.float32), labels
 
 
 DATA = {"train": make_data(), "test": make_data(n=45, seed=1)}
@@ -202,3 +195,66 @@ def test_progress_goes_to_stderr_and_only_when_asked_for(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "2/2" in err
+
+
+# ---- layers in groups
+
+
+class Wide(nn.Module):
+    """Layers that take 0.5 MB each for 60 samples, and a ReLU that overwrites one of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(6, 2000)
+        self.relu = nn.ReLU(inplace=True)
+        self.second = nn.Linear(2000, 2000)
+        self.last = nn.Linear(2000, 3)
+
+    def forward(self, x):
+        return self.last(self.relu(self.second(self.relu(self.first(x)))))
+
+
+class Counted(torch.utils.data.Dataset):
+    """Tells its labels only with its samples, and counts how often it is read."""
+
+    def __init__(self):
+        self.points, self.classes = make_data()
+        self.reads = 0
+
+    def __len__(self):
+        return len(self.classes)
+
+    def __getitem__(self, item):
+        self.reads += item == 0
+        return torch.from_numpy(self.points[item]), int(self.classes[item])
+
+
+@pytest.mark.parametrize("data", [make_data(), Counted()], ids=["arrays", "stream"])
+def test_layers_in_groups_are_those_of_one_pass_bit_for_bit(data, monkeypatch):
+    model, passes = seeded(Wide), []
+
+    def collect(*args, **options):
+        passes.append(options["layers"])
+        return collect_activations(*args, **options)
+
+    monkeypatch.setattr("hpfunc._sweep.task.collect_activations", collect)
+    reduce = {"second": lambda rows: rows[:, ::2], "last": lambda rows: rows * 2}
+    whole = sweep({0: model}, {"a": data}, reduce=reduce)
+    assert passes == [None]
+    groups = sweep({0: model}, {"a": data}, reduce=reduce, max_memory=800_000)
+    assert passes[1:] == [["input", "first"], ["relu", "second"], ["relu_1", "last"]]
+    assert groups.identical(whole)
+
+
+def test_a_layer_that_is_larger_than_the_limit_is_named():
+    points, labels = make_data()
+    wide = np.tile(points, 400)
+    model = nn.Sequential(nn.Linear(2400, 2))
+    with pytest.raises(ValueError, match=r"1 layers need 576 kB of memory, more than max_memory=500 kB.*input 576 kB"):
+        sweep({0: model}, {"a": (wide, labels)}, max_memory=500_000)
+
+
+def test_without_a_limit_a_stream_is_read_once_for_each_checkpoint():
+    data = Counted()
+    sweep({0: seeded(Mlp), 1: seeded(Mlp, 1)}, {"a": data})
+    assert data.reads == 2

@@ -18,7 +18,7 @@ from hpfunc._store import Key, Label, Store, assemble, join, locked, read_part, 
 from hpfunc._sweep.plan import Plan
 from hpfunc._sweep.task import Measured, Task, measure, named, samples_of
 
-__all__ = ["run"]
+__all__ = ["run_sweep"]
 
 _log = logging.getLogger("hpfunc")
 # Silent unless the program wants to hear of it.
@@ -31,7 +31,9 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def run(plan: Plan, executor: Executor | None, store: Path | None, *, overwrite: bool, progress: bool) -> xr.Dataset:
+def run_sweep(
+    plan: Plan, executor: Executor | None, store: Path | None, *, overwrite: bool, progress: bool
+) -> xr.Dataset:
     """Do what is not done yet, and give the results of all."""
     if store is None:
         return _run(plan, executor, _Finished(plan, None), list(plan.checkpoints), progress)

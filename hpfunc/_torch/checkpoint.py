@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from hpfunc._torch.archive import check_archive
 from hpfunc._torch.guard import random_state
 
 __all__ = ["check_source", "load_module", "load_structure", "makes_itself"]
@@ -120,6 +121,7 @@ def _read(path: Path, name: str) -> Mapping[Any, Any]:
 
 
 def _unpickle(path: Path) -> Any:
+    check_archive(path)
     with warnings.catch_warnings():
         # Torch warns of what it goes on to refuse.
         warnings.simplefilter("ignore")

@@ -1,0 +1,164 @@
+"""What sweeps in other processes need: functions at the top of a module, and programs that are killed.
+
+A program is run by ``python -c "from tests.sweep_parts import ...; ..."`` in the root of the repository.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hpfunc.sweep import sweep
+from tests.models import Mlp, seeded
+
+ROOT = Path(__file__).parent.parent
+
+
+def make_data(n=60, features=6, classes=3, seed=0):
+    """Overlapping classes, in mixed order."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.arange(n) % classes)
+    points = generator.normal(size=(n, features)) + labels[:, None] / 2
+    return points.astype(np.float32), labels
+
+
+def train():
+    return make_data()
+
+
+def test():
+    return make_data(n=45, seed=1)
+
+
+# Or pytest would take it for a test.
+test.__test__ = False
+
+FACTORIES = {"train": train, "test": test}
+
+
+def save_checkpoints(folder, count, first=0):
+    """Files of small models, by their number."""
+    paths = {number: folder / f"{number}.ckpt" for number in range(first, first + count)}
+    for number, path in paths.items():
+        torch.save(seeded(Mlp, number).state_dict(), path)
+    return paths
+
+
+def start(code, **options):
+    """A program that has imported what is here."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", f"from tests.sweep_parts import *; {code}"]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
+# ---- data sets that fail
+
+
+class Faulty:
+    """A data set of which one sample cannot be loaded."""
+
+    def __init__(self, at=7):
+        self._points, self.targets = make_data()
+        self.at = at
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, item):
+        if item == self.at:
+            raise OSError("bad sector")
+        return torch.from_numpy(self._points[item]), int(self.targets[item])
+
+
+class Once:
+    """Makes a data set; the first time in all processes, when the sweep has begun, something happens instead."""
+
+    def __init__(self, flag, kill):
+        self.flag, self.kill = flag, kill
+
+    def __call__(self):
+        if Path(f"{self.flag}.armed").exists():
+            try:
+                os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                pass
+            else:
+                if self.kill:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise RuntimeError("it failed this once")
+        # The first use, for the digest of the samples, is over: from now on.
+        Path(f"{self.flag}.armed").touch()
+        return make_data()
+
+
+# ---- programs
+
+
+def sweep_and_be_killed(folder, kills, window):
+    """Sweep in forks that are killed at random moments, and tell if anything finished was measured again."""
+    # What a fork would import first is imported here; no work is done, so that no threads are started.
+    import netCDF4  # noqa: F401
+    import xarray.backends.netCDF4_  # noqa: F401
+
+    import hpfunc._sweep.run as module
+    import hpfunc._torch.groups
+    import hpfunc._torch.identity  # noqa: F401
+    from hpfunc._store.folder import part_of
+
+    folder = Path(folder)
+    paths = {number: folder / f"{number}.ckpt" for number in range(24)}
+    store, measure, moments = folder / "store", module.measure, random.Random(0)
+
+    def measure_and_tell(task):
+        with (folder / "log").open("a") as log:
+            log.write(json.dumps([task.label, (store / part_of(task.label)).exists()]) + "\n")
+        return measure(task)
+
+    module.measure = measure_and_tell
+    counts = []
+    for _ in range(kills):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                sweep(paths, FACTORIES, build=Mlp, store=store)
+                code = 0
+            finally:
+                os._exit(code)
+        time.sleep(moments.uniform(0, window))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert status == signal.SIGKILL or status == 0, status
+        counts.append(len(list(store.glob("*.nc"))) if store.exists() else 0)
+    print(json.dumps(counts))
+
+
+def slow_sweep(folder, count):
+    """A sweep that takes 0.2 s for each checkpoint."""
+
+    def forward(model, x):
+        time.sleep(0.05)
+        return model(x)
+
+    paths = {number: Path(folder, f"{number}.ckpt") for number in range(count)}
+    print("started", flush=True)
+    sweep(paths, FACTORIES, build=Mlp, store=Path(folder, "store"), forward=forward, progress=True)
+
+
+def sweep_on_a_full_disk(folder, disk):
+    """Sweep until there is no room, in the disk's folder."""
+    paths = {number: Path(folder, f"{number}.ckpt") for number in range(24)}
+    try:
+        sweep(paths, FACTORIES, build=Mlp, store=Path(disk, "store"))
+    except OSError as error:
+        names = sorted(path.name for path in Path(disk, "store").iterdir() if path.suffix != ".nc")
+        print(json.dumps([error.errno, str(error), names, len(list(Path(disk, "store").glob("*.nc")))]))
