@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from hpfunc._tree import between as between_module
 from hpfunc._tree import budget, count_pairs
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import pairs as pairs_module
 from hpfunc._tree import prim as prim_module
 from hpfunc._tree import spanning as spanning_module
+from hpfunc._tree import threads as threads_module
+from hpfunc._tree import tiles as tiles_module
 from hpfunc._tree.distances import block, centre, working_dtype
 from hpfunc._tree.exact import canonical_order, equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.memory import _available
@@ -58,6 +63,48 @@ def test_extremes_in_float32_of_many_wide_points(seed):
     assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
 
 
+def adversarial(rng):
+    """Two or three classes of points that are hard for floating point, in float32 or float64."""
+    n, d = int(rng.integers(4, 45)), int(rng.choice([1, 2, 3, 10, 64, 100, 200]))
+    label = np.concatenate([[0, 1], rng.integers(0, rng.integers(2, 4), n - 2)])
+    x = rng.normal(size=(n, d))
+    for trick in rng.choice(8, size=rng.integers(1, 4), replace=False):
+        if trick == 0:  # collapsed classes, far apart
+            x = x * 10.0 ** -rng.integers(2, 7) + rng.normal(size=(3, d))[label] * 10
+        elif trick == 1:  # a huge offset
+            x = x + 10.0 ** rng.integers(3, 8)
+        elif trick == 2:  # copies, within classes and between
+            x = x[rng.integers(0, n, n)]
+        elif trick == 3:  # low rank
+            x = x @ rng.normal(size=(d, 1)) @ rng.normal(size=(1, d))
+        elif trick == 4:  # scales that differ from point to point
+            x = x * 10.0 ** rng.integers(-5, 6, (n, 1))
+        elif trick == 5:  # a grid
+            x = np.round(2 * x)
+        elif trick == 6:  # a wide outlier
+            x[rng.integers(n)] *= 1e4
+        elif trick == 7:  # dead features
+            x = np.maximum(x, 0) * (rng.random(d) < 0.3)
+    x = x.astype(rng.choice([np.float32, np.float64]))
+    if rng.random() < 0.5:  # neighbours one unit in the last place apart; next to 0, squares vanish for the oracle
+        some, model = rng.integers(0, n, (2, n // 3))
+        x[some] = np.where(x[model] == 0, 0, np.nextafter(x[model], np.array(np.inf, x.dtype)))
+    return x, label
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_two_thousand_adversarial_cases(seed):
+    rng = np.random.default_rng([2000, seed])
+    for case in range(100):
+        x, label = adversarial(rng)
+        cross = count(x, label).cross
+        for p, (a, b) in enumerate(itertools.combinations(range(label.max() + 1), 2)):
+            both = (label == a) | (label == b)
+            expected = extreme_cross_edges(x[both], label[both] == b)
+            assert (cross.low[p], cross.high[p]) == expected, (seed, case, p)
+
+
 def test_doubt_is_left_and_settled(monkeypatch):
     # Points on a circle of near-equal steps: float32 cannot order them, float64 can.
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False) + np.random.default_rng(0).normal(size=60) * 1e-9
@@ -85,7 +132,7 @@ def test_too_much_doubt_is_measured_again_in_float64():
 
 def test_all_edges_are_looked_at_when_float64_leaves_too_much_in_doubt(monkeypatch):
     monkeypatch.setattr(prim_module, "_CROWDED", 0)
-    monkeypatch.setattr(pairs_module, "_CROWDED", 0)
+    monkeypatch.setattr(between_module, "_CROWDED", 0)
     rng = np.random.default_rng(4)
     for d in (1, 2, 80):
         x = rng.integers(0, 3, (30, d))
@@ -125,7 +172,7 @@ def test_blocks_batches_and_threads_change_nothing(monkeypatch, block_points, ab
     whole = count(x, label)
     monkeypatch.setattr(spanning_module, "_ABREAST", abreast)
     monkeypatch.setattr(pairs_module, "_BLOCK_POINTS", block_points)
-    monkeypatch.setattr(pairs_module, "_n_threads", lambda: n_threads)
+    monkeypatch.setattr(threads_module, "n_threads", lambda: n_threads)
     part = count(x, label)
     for one, other in zip(whole.cross, part.cross, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -137,6 +184,25 @@ def test_blocks_batches_and_threads_change_nothing(monkeypatch, block_points, ab
 def test_classes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="max_memory"):
         count(np.arange(40).reshape(20, 2), np.arange(20) % 2, max_memory=1000)
+
+
+def test_large_classes_are_seen_tile_by_tile(monkeypatch):
+    monkeypatch.setattr(tiles_module, "_TILE", 16)
+    monkeypatch.setattr(pairs_module, "bytes_needed", lambda starts, itemsize: 2**60)
+    rng = np.random.default_rng(12)
+    for d, dtype, make in itertools.product((2, 80), (np.float32, np.float64), ("normal", "grid", "copies", "apart")):
+        x, label = rng.normal(size=(120, d)), rng.integers(0, 3, 120)
+        if make == "grid":
+            x = np.round(x)
+        elif make == "copies":
+            x = x[rng.integers(0, 40, 120)]
+        elif make == "apart":
+            x += 1e4 * label[:, None]
+        x = x.astype(dtype)
+        cross = count(x, label).cross
+        for p, (a, b) in enumerate(((0, 1), (0, 2), (1, 2))):
+            both = (label == a) | (label == b)
+            assert (cross.low[p], cross.high[p]) == extreme_cross_edges(x[both], label[both])
 
 
 def test_sums_of_many_features_are_cut(monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
+from hpfunc._tree import tiles
 from hpfunc._tree.distances import centre, working_dtype
 from hpfunc._tree.exact import equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.graphs import nearest_neighbours, orthogonal_trees, pool
@@ -114,14 +115,18 @@ def span(
 
 def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning:
     """The minimum spanning trees of one cloud."""
-    starts = np.array([0, len(x)])
-    need, room = 8 * len(x) ** 2, budget(max_memory)
+    dtype = working_dtype(x)
+    room = budget(max_memory)
+    # The table, its heaviest paths and what they are made of.
+    if 6 * dtype.itemsize * len(x) ** 2 <= room:
+        return spanning_trees(x, centre(x, np.array([0, len(x)]), dtype), exact=exact)[0]
+    need = tiles.bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:
         raise ValueError(
-            f"{name}: the distances between {len(x)} points take {need:,} bytes, more than max_memory allows "
-            f"({room:,}); raise max_memory or take fewer samples"
+            f"{name}: {len(x)} points of {x.shape[1]} features need about {need:,} bytes of working memory, more than "
+            f"max_memory allows ({room:,}); raise max_memory or take fewer samples"
         )
-    return spanning_trees(x, centre(x, starts, working_dtype(x)), exact=exact)[0]
+    return tiles.spanning_by_tiles(x, dtype)
 
 
 def _prepare(x: Any, metric: str, name: str) -> tuple[Any, int]:

@@ -14,12 +14,14 @@ differences in float64, lies strictly between the entry and the entry + 2e.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Centred", "block", "centre", "within", "working_dtype"]
+__all__ = ["Centred", "block", "centre", "tile", "within", "working_dtype"]
 
 Ints = npt.NDArray[np.intp]
 
@@ -49,24 +51,33 @@ def working_dtype(x: npt.NDArray[Any]) -> Any:
     return np.dtype(np.float32 if narrow and x.shape[1] >= _THIN else np.float64)
 
 
-def centre(x: npt.NDArray[Any], starts: npt.NDArray[np.intp], dtype: Any) -> Centred:
-    """Centre the rows of every class and measure what the blocks of distances need."""
+def centre(x: npt.NDArray[Any], starts: Ints, dtype: Any, each: Callable[..., Iterable[Any]] = map) -> Centred:
+    """Centre the rows of every class and measure what the blocks of distances need.
+
+    ``each`` applies a function to every class, in threads perhaps.
+    """
     n_classes, d = len(starts) - 1, x.shape[1]
     points = np.empty(x.shape, dtype)
     middles = np.empty((n_classes, d), dtype)
-    for k in range(n_classes):
+    norms, along = np.empty(len(x)), np.empty((len(x), n_classes))
+
+    def subtract(k: int) -> None:
         rows = slice(starts[k], starts[k + 1])
         middles[k] = x[rows].mean(axis=0, dtype=np.float64)
         np.subtract(x[rows], middles[k], out=points[rows], dtype=dtype, casting="unsafe")
+
+    deque(each(subtract, range(n_classes)), maxlen=0)
     # Only differences of the middles matter; without their common offset they lose fewer digits.
     offsets = middles.astype(np.float64)
     offsets -= offsets.mean(axis=0)
-    norms, along = np.empty(len(x)), np.empty((len(x), n_classes))
-    step = max(1, 4_000_000 // d)
-    for lo in range(0, len(x), step):
+
+    def measure(lo: int) -> None:
         wide = points[lo : lo + step].astype(np.float64)
         np.einsum("ij,ij->i", wide, wide, out=norms[lo : lo + step])
         np.matmul(wide, offsets.T, out=along[lo : lo + step])
+
+    step = max(1, 1_000_000 // d)
+    deque(each(measure, range(0, len(x), step)), maxlen=0)
     length2 = np.einsum("ij,ij->i", offsets, offsets)
     between = np.empty((n_classes, n_classes))
     for k in range(n_classes):
@@ -132,6 +143,15 @@ def block(centred: Centred, rows: Ints, cols: Ints) -> npt.NDArray[Any]:
     result *= -2
     result += one[..., None]
     result += other[:, None]
+    return result
+
+
+def tile(centred: Centred, rows: slice, cols: slice) -> npt.NDArray[Any]:
+    """Lower bounds of the squared distances between some points and others of a single class."""
+    result = _product(centred.points[rows], centred.points[cols])
+    result *= -2
+    result += (centred.norms[rows] - centred.error[0, 0]).astype(result.dtype)[:, None]
+    result += centred.norms[cols].astype(result.dtype)
     return result
 
 

@@ -14,67 +14,28 @@ size, batch or thread count, and no more distances are held than those of a bloc
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
-from hpfunc._tree.distances import Centred, block, centre, working_dtype
-from hpfunc._tree.exact import equal_rows, squared_distances
-from hpfunc._tree.exchange import Bounded, settle
-from hpfunc._tree.resolve import CrossEdges, count_cross, solve
+from hpfunc._tree import tiles
+from hpfunc._tree.between import Layer, Lot, Points, average, between
+from hpfunc._tree.distances import centre, working_dtype
+from hpfunc._tree.exact import equal_rows
+from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import Spanning, minimax, spanning_trees
-from hpfunc._tree.ties import minimum_tree
+from hpfunc._tree.threads import n_threads, pool
 
-__all__ = ["Points", "cross_edges", "distinct_points"]
+__all__ = ["cross_edges", "distinct_points"]
 
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
 # Points of a block of the matrix product: enough for BLAS to run at full speed, few enough for the caches.
 _BLOCK_POINTS = 1024
-# A pair with more candidates than so many for each of its samples is done again in float64.
-_CROWDED = 30
-
-
-class Points(NamedTuple):
-    """Distinct points, class by class."""
-
-    x: Any  # (N, d)
-    starts: Ints  # (K + 1,)
-    copies: Ints  # (N,) how many samples of the class equal each point
-
-
-class _Layer(NamedTuple):
-    """All that the pairs of a layer share."""
-
-    points: Points
-    centred: Centred
-    trees: list[Spanning]
-    heaviest: list[npt.NDArray[Any]]  # of each class, (n, n): the heaviest weight between any two points, rounded up
-
-
-class _Lot(NamedTuple):
-    """Some classes as one side of a block, each filled up to the size m of the largest."""
-
-    classes: Ints  # (r,)
-    heaviest: npt.NDArray[Any]  # (r, m, m) 0 past the end of a class
-    one: Ints  # (r, m - 1) one end of each tree edge, -1 past the end
-    other: Ints  # (r, m - 1)
-    weights: npt.NDArray[np.float64]  # (r, m - 1)
-
-
-class _Candidates(NamedTuple):
-    """Edges between two lots of classes that may stand in minimum spanning trees."""
-
-    pair: Ints  # (E,) number of the pair: place in the first lot * classes of the second + place in the second
-    one: Ints  # (E,) point of the first class
-    other: Ints  # (E,) point of the second class
-    lower: npt.NDArray[np.float64]  # (E,) lower bound of the squared distance
 
 
 def distinct_points(x: Any, starts: Ints) -> Points:
@@ -123,17 +84,18 @@ def cross_edges(
     """
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     again = np.zeros(len(pairs), bool)
-    _check_room(starts, working_dtype(x).itemsize, budget)
+    dtype = working_dtype(x)
+    if bytes_needed(starts, dtype.itemsize) > budget:
+        return _large_pairs(x, starts, pairs, exact=exact, budget=budget, advance=advance)
     points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
-    # Our threads each run a product of their own; BLAS threads inside them would only wait for one another.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_n_threads()) as threads:
+    with pool() as threads:
         layer = _prepare(points, exact, threads)
         lots = _lots(layer)
         wanted = np.full((len(starts) - 1,) * 2, -1, np.intp)
         wanted[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
         wanted[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
         jobs = [
-            threads.submit(_between, layer, one, other, chosen, exact=exact)
+            threads.submit(between, layer, one, other, chosen, exact=exact)
             for i, one in enumerate(lots)
             for j, other in enumerate(lots[i:])
             if (chosen := _chosen(wanted, one, other, j == 0)).size
@@ -147,27 +109,43 @@ def cross_edges(
     return result, again
 
 
-def _n_threads() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _check_room(starts: Ints, itemsize: int, budget: int) -> None:
-    """Refuse what the distances within the classes, and a block between two for each thread, have no room for."""
+def bytes_needed(starts: Ints, itemsize: int) -> int:
+    """Memory for the distances within each class, and for a block between two in every thread."""
     sizes = np.diff(starts)
     block = max(int(sizes.max()), min(_BLOCK_POINTS, int(starts[-1]))) ** 2
-    need = int((sizes.astype(float) ** 2).sum()) * itemsize + _n_threads() * 8 * block * itemsize
+    return int((sizes.astype(float) ** 2).sum()) * itemsize + n_threads() * 8 * block * itemsize
+
+
+def _large_pairs(
+    x: Any, starts: Ints, pairs: Ints, *, exact: bool, budget: int, advance: Callable[[int], Any]
+) -> tuple[CrossEdges, Bools]:
+    """The same for classes too large for their distances: each pair is one cloud, seen tile by tile."""
+    result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
+    again = np.zeros(len(pairs), bool)
+    dtype, sizes = working_dtype(x), np.diff(starts)
+    most = int(sizes[pairs].sum(axis=1).max())
+    need = tiles.bytes_needed(most, x.shape[1], dtype.itemsize)
     if need > budget:
         raise ValueError(
-            f"classes of up to {sizes.max()} samples need about {need:,} bytes for their distances, more than "
+            f"a pair of {most} samples of {x.shape[1]} features needs about {need:,} bytes to work in, more than "
             f"max_memory allows ({budget:,}); raise max_memory or take fewer samples of each class"
         )
+    for p, pair in enumerate(pairs):
+        rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
+        points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
+        cloud = tiles.spanning_by_tiles(points.x, dtype)
+        counts = average(points, np.array([0, 1]), np.concatenate([cloud.edges, cloud.tied]))
+        for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
+            field[p] = value
+        again[p] = cloud.again
+        advance(1)
+    return result, again
 
 
-def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> _Layer:
+def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> Layer:
     """Trees of all classes, and the heaviest weights on them."""
-    centred = centre(points.x, points.starts, working_dtype(points.x))
-    trees = spanning_trees(points.x, centred, exact=exact)
+    centred = centre(points.x, points.starts, working_dtype(points.x), threads.map)
+    trees = spanning_trees(points.x, centred, exact=exact, each=threads.map)
     dtype = centred.points.dtype
 
     def rounded_up(tree: Spanning) -> npt.NDArray[Any]:
@@ -175,10 +153,10 @@ def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> _Layer
         up: npt.NDArray[Any] = np.nextafter(heaviest.astype(dtype), dtype.type(np.inf))
         return up
 
-    return _Layer(points, centred, trees, list(threads.map(rounded_up, trees)))
+    return Layer(points, centred, trees, list(threads.map(rounded_up, trees)))
 
 
-def _lots(layer: _Layer) -> list[_Lot]:
+def _lots(layer: Layer) -> list[Lot]:
     """Classes of similar size together, as many as make up a block."""
     sizes = np.diff(layer.points.starts)
     by_size = np.argsort(sizes, kind="stable")
@@ -195,155 +173,14 @@ def _lots(layer: _Layer) -> list[_Lot]:
             heaviest[i, :n, :n] = layer.heaviest[k]
             one[i, : n - 1], other[i, : n - 1] = tree.edges.T
             weights[i, : n - 1] = tree.weights
-        lots.append(_Lot(classes, heaviest, one, other, weights))
+        lots.append(Lot(classes, heaviest, one, other, weights))
     return lots
 
 
-def _chosen(wanted: Ints, one: _Lot, other: _Lot, same: bool) -> Ints:
+def _chosen(wanted: Ints, one: Lot, other: Lot, same: bool) -> Ints:
     """Pairs asked for between two lots, as rows (number, place in the first lot, place in the second)."""
     number = wanted[np.ix_(one.classes, other.classes)]
     if same:
         number = np.triu(number + 1, 1) - 1
     i, j = np.nonzero(number >= 0)
     return np.stack([number[i, j], i, j], axis=1)
-
-
-def _between(layer: _Layer, one: _Lot, other: _Lot, chosen: Ints, *, exact: bool) -> tuple[Ints, CrossEdges, Bools]:
-    """Cross edges of the chosen pairs between two lots of classes."""
-    number, i, j = chosen.T
-    classes = np.stack([one.classes[i], other.classes[j]], axis=1)
-    error = layer.centred.error[np.ix_(one.classes, other.classes)]
-    found = _candidates(block(layer.centred, one.classes, other.classes), 2 * error, one.heaviest, other.heaviest)
-    place = np.full(error.size, -1, np.intp)
-    place[i * error.shape[1] + j] = np.arange(len(chosen))
-    found = _select(found._replace(pair=place[found.pair]), place[found.pair] >= 0)
-    sizes = np.diff(layer.points.starts)[classes].sum(axis=1)
-    crowded = np.bincount(found.pair, minlength=len(chosen)) > _CROWDED * sizes
-    crowded &= layer.centred.points.dtype != np.float64
-    found = _select(found, ~crowded[found.pair])
-
-    m, n = one.heaviest.shape[1], other.heaviest.shape[1]
-    edges = _pooled_edges(found, one, other, chosen, 2 * error[i, j])
-    offset = (edges.graph * (m + n))[:, None]
-    tree = np.zeros(len(edges.graph), bool)
-    rank = np.argsort(edges.lower, kind="stable")
-    place = np.empty_like(rank)
-    place[rank] = np.arange(1, len(rank) + 1)
-    tree[rank[minimum_tree(len(chosen) * (m + n), edges.ends + offset, place) - 1]] = True
-    if not exact:
-        counts = _count_all(edges, tree, m, len(chosen), m + n)
-        counts.low[:] = counts.high[:] = np.nan
-        return number, counts, np.zeros(len(chosen), bool)
-
-    rows = layer.points.starts[classes[edges.graph[:, None], (edges.ends >= m).astype(np.intp)]]
-    rows = rows + edges.ends - m * (edges.ends >= m)
-    tree, tied = settle(
-        edges, tree, lambda e: squared_distances(layer.points.x, rows[e, 0], rows[e, 1]), len(chosen), m + n
-    )
-    counts = _count_all(edges, tree, m, len(chosen), m + n)
-    ambiguous = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
-    ambiguous |= np.array([len(cloud.tied) > 0 for cloud in layer.trees])
-    for p in np.flatnonzero(tied | crowded | ambiguous[classes].any(axis=1)):
-        between = _candidates_in_float64(layer, classes[p]) if crowded[p] else rows[(edges.graph == p)]
-        for field, value in zip(counts, _average(layer, classes[p], between), strict=True):
-            field[p] = value
-    return number, counts, crowded | np.array([cloud.again for cloud in layer.trees])[classes].any(axis=1)
-
-
-def _candidates(
-    lower: npt.NDArray[Any], width: npt.NDArray[np.float64], heaviest_one: Any, heaviest_other: Any
-) -> _Candidates:
-    """Edges no heavier than the way through both trees that was found for them.
-
-    Parameters
-    ----------
-    lower : (r, m, c, n) array
-        Lower bounds of the squared distances between the points of r and c classes.
-    width : (r, c) array
-        What to add for upper bounds.
-    heaviest_one : (r, m, m) array
-    heaviest_other : (c, n, n) array
-        The heaviest weight on the way between two points of a class, rounded up.
-    """
-    parts: list[tuple[Any, ...]] = []
-    r, m = lower.shape[:2]
-    class_, point = np.arange(r)[:, None], np.arange(m)
-    for j, heaviest in enumerate(heaviest_other):
-        distances = lower[:, :, j]
-        nearest = distances.argmin(axis=2)
-        across = np.nextafter(distances[class_, point, nearest] + width[:, j, None], np.inf).astype(lower.dtype)
-        across = np.nextafter(across, lower.dtype.type(np.inf))
-        # The best point of the class to cross from, for every point; and where that arrives.
-        way = np.maximum(heaviest_one, across[:, None])
-        via = way.argmin(axis=2)
-        limit = heaviest[nearest[class_, via]]
-        np.maximum(limit, way[class_, point, via][:, :, None], out=limit)
-        # Hits are few; the flat search for them is the fast one.
-        i, one, other = np.unravel_index(np.flatnonzero(distances <= limit), limit.shape)
-        parts.append((i * len(heaviest_other) + j, one, other, distances[i, one, other].astype(np.float64)))
-    fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
-    return _Candidates(*fields)
-
-
-def _select(found: _Candidates, which: Bools) -> _Candidates:
-    fields: list[Any] = [field[which] for field in found]
-    return _Candidates(*fields)
-
-
-def _pooled_edges(found: _Candidates, one: _Lot, other: _Lot, chosen: Ints, width: npt.NDArray[np.float64]) -> Bounded:
-    """All edges that the trees of the chosen pairs lie in; the points of the second class come after the first's."""
-    m = one.heaviest.shape[1]
-    graphs, ends, weights = [found.pair], [np.stack([found.one, found.other + m], axis=1)], [found.lower]
-    for lot, which, shift in ((one, chosen[:, 1], 0), (other, chosen[:, 2], m)):
-        graph, step = np.nonzero(lot.one[which] >= 0)
-        at = which[graph], step
-        graphs.append(graph)
-        ends.append(np.stack([lot.one[at], lot.other[at]], axis=1) + shift)
-        weights.append(lot.weights[at])
-    graph, lower = np.concatenate(graphs), np.concatenate(weights)
-    upper = lower.copy()
-    upper[: len(found.pair)] += width[found.pair]
-    return Bounded(graph, np.concatenate(ends), lower, upper)
-
-
-def _count_all(edges: Bounded, tree: Bools, m: int, n_graphs: int, n_vertices: int) -> CrossEdges:
-    """Cross edges and degrees of unique trees, of all graphs at once."""
-    graph, ends = edges.graph[tree], edges.ends[tree]
-    crossing = (ends[:, 0] < m) != (ends[:, 1] < m)
-    mean = np.bincount(graph[crossing], minlength=n_graphs).astype(np.float64)
-    degree = np.bincount((ends + (graph * n_vertices)[:, None]).reshape(-1), minlength=n_graphs * n_vertices)
-    degree2 = np.square(degree).reshape(n_graphs, n_vertices).sum(axis=1).astype(np.float64)
-    weight = np.bincount(graph, minlength=n_graphs).astype(np.float64)
-    return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
-
-
-def _candidates_in_float64(layer: _Layer, pair: Ints) -> Ints:
-    """Edges between two classes, as rows of the points, and those of their trees; from float64 bounds."""
-    starts = layer.points.starts
-    rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
-    size = int(starts[pair[0] + 1] - starts[pair[0]])
-    centred = centre(layer.points.x[rows], np.array([0, size, len(rows)]), np.dtype(np.float64))
-    clouds = [layer.trees[k] for k in pair]
-    heaviest = [minimax(len(cloud.edges) + 1, cloud.edges, cloud.weights)[None] for cloud in clouds]
-    lower = block(centred, np.array([0]), np.array([1]))
-    found = _candidates(lower, 2 * centred.error[:1, 1:], *heaviest)
-    return np.concatenate(
-        [
-            np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1),
-            *(cloud.edges + starts[k] for cloud, k in zip(clouds, pair, strict=True)),
-        ]
-    )
-
-
-def _average(layer: _Layer, pair: Ints, edges: Ints) -> CrossEdges:
-    """Cross edges of one pair over all its trees; ``edges`` hold one tree and all that may replace its edges."""
-    points = layer.points
-    spans = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
-    vertices = np.concatenate(spans)
-    place = np.empty(len(points.x), np.intp)
-    place[vertices] = np.arange(len(vertices))
-    members = np.zeros((len(vertices), 2))
-    members[: len(spans[0]), 0] = points.copies[spans[0]]
-    members[len(spans[0]) :, 1] = points.copies[spans[1]]
-    tied = [layer.trees[k].tied + points.starts[k] for k in pair]
-    return count_cross(solve(points.x, vertices, members, place[np.concatenate([edges, *tied])]))

@@ -7,6 +7,8 @@ again in float64, and if need be every edge is looked at.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +20,15 @@ from hpfunc._tree.exchange import Bounded, lightest, settle
 from hpfunc._tree.prim import prim
 from hpfunc._tree.ties import tied_edges
 
-__all__ = ["Spanning", "doubtful_edges", "minimax", "spanning_trees"]
+__all__ = [
+    "Spanning",
+    "doubtful_edges",
+    "heaviest_between",
+    "minimax",
+    "run_of_vertices",
+    "spanning_trees",
+    "with_ties",
+]
 
 Ints = npt.NDArray[np.intp]
 
@@ -37,7 +47,9 @@ class Spanning(NamedTuple):
     again: bool = False  # whether float32 left too much in doubt, so that float64 did it
 
 
-def spanning_trees(x: Any, centred: Centred, *, exact: bool) -> list[Spanning]:
+def spanning_trees(
+    x: Any, centred: Centred, *, exact: bool, each: Callable[..., Iterable[Any]] = map
+) -> list[Spanning]:
     """Minimum spanning trees of every class.
 
     Parameters
@@ -48,6 +60,8 @@ def spanning_trees(x: Any, centred: Centred, *, exact: bool) -> list[Spanning]:
         The same, centred by class.
     exact : bool
         If not, the trees of the lower bounds, with these for weights.
+    each : callable
+        Applies a function to every class, in threads perhaps.
     """
     sizes = np.diff(centred.starts)
     by_size = np.argsort(sizes, kind="stable")
@@ -56,8 +70,8 @@ def spanning_trees(x: Any, centred: Centred, *, exact: bool) -> list[Spanning]:
     for portion in np.array_split(by_size, portions):
         n = int(sizes[portion].max())
         table = np.full((len(portion), n, n), np.inf, centred.points.dtype)
-        for lower, k in zip(table, portion, strict=True):
-            lower[: sizes[k], : sizes[k]] = within(centred, k)
+        for lower, k, distances in zip(table, portion, each(within, repeat(centred), portion.tolist()), strict=True):
+            lower[: sizes[k], : sizes[k]] = distances
         trees = _portion(x, centred, portion, table, exact=exact)
         found.update(zip(portion.tolist(), trees, strict=True))
     return [found[k] for k in range(len(sizes))]
@@ -86,15 +100,15 @@ def _portion(x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], *
     for g, k in enumerate(portion):
         points, mine = x[centred.starts[k] : centred.starts[k + 1]], graph == g
         if forest.crowded[g]:
-            result.append(_with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64))
+            result.append(with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64))
         elif tied[g]:
-            result.append(_with_ties(points, pairs[mine]))
+            result.append(with_ties(points, pairs[mine]))
         else:
             result.append(Spanning(pairs[mine & tree], weights[mine[tree]], _NO_EDGES))
     return result
 
 
-def _with_ties(points: Any, edges: Ints) -> Spanning:
+def with_ties(points: Any, edges: Ints) -> Spanning:
     """A tree and its ties from edges that hold them all."""
     edges = np.sort(edges, axis=1)
     weights = squared_distances(points, edges[:, 0], edges[:, 1])
@@ -133,10 +147,27 @@ def doubtful_edges(lower: npt.NDArray[np.float64], width: float, tree: Ints) -> 
 
 
 def minimax(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal.
+    """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal."""
+    run, gap = run_of_vertices(n, edges, weights)
+    place = np.empty_like(run)
+    place[run] = np.arange(n)
+    between = heaviest_between(gap)
+    between += between.T
+    return np.asarray(between[np.ix_(place, place)])
 
-    Taken in rising order, every edge joins two runs of vertices. Written one behind the other, with the weight between
-    them, all vertices form one run in which the heaviest weight between two places is that of the path.
+
+def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """The vertices of a tree in an order in which the heaviest weight between two places is that of their path.
+
+    Taken in rising order, every edge joins two runs of vertices. Write them one behind the other, with the weight in
+    the gap; at the end all vertices form one run.
+
+    Returns
+    -------
+    run : (n,) array
+        Vertices.
+    gap : (n,) array
+        The weight between each place and the one before it; 0 at the first.
     """
     order = np.argsort(weights, kind="stable")
     root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [0.0] * n
@@ -156,9 +187,10 @@ def minimax(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> npt.NDArra
     for place in range(n):
         run[place] = vertex
         vertex = following[vertex]
-    place_of = np.empty_like(run)
-    place_of[run] = np.arange(n)
-    behind = np.triu(np.broadcast_to(np.array(gap)[run], (n, n)), 1)
-    between = np.maximum.accumulate(behind, axis=1)
-    between += between.T
-    return np.asarray(between[np.ix_(place_of, place_of)])
+    return run, np.array(gap)[run]
+
+
+def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The heaviest of the gaps between any two places of a run, the later one second: upper triangle, else 0."""
+    n = len(gap)
+    return np.asarray(np.maximum.accumulate(np.triu(np.broadcast_to(gap, (n, n)), 1), axis=1))

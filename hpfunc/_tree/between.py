@@ -1,0 +1,200 @@
+"""The pairs between two lots of classes: candidates from one block of distances, Kruskal, what rounding left open."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hpfunc._tree.distances import Centred, block, centre
+from hpfunc._tree.exact import squared_distances
+from hpfunc._tree.exchange import Bounded, settle
+from hpfunc._tree.resolve import CrossEdges, count_cross, solve
+from hpfunc._tree.spanning import Spanning, minimax
+from hpfunc._tree.ties import minimum_tree
+
+__all__ = ["Layer", "Lot", "Points", "average", "between"]
+
+Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+
+# A pair with more candidates than so many for each of its samples is done again in float64.
+_CROWDED = 30
+
+
+class Points(NamedTuple):
+    """Distinct points, class by class."""
+
+    x: Any  # (N, d)
+    starts: Ints  # (K + 1,)
+    copies: Ints  # (N,) how many samples of the class equal each point
+
+
+class Layer(NamedTuple):
+    """All that the pairs of a layer share."""
+
+    points: Points
+    centred: Centred
+    trees: list[Spanning]
+    heaviest: list[npt.NDArray[Any]]  # of each class, (n, n): the heaviest weight between any two points, rounded up
+
+
+class Lot(NamedTuple):
+    """Some classes as one side of a block, each filled up to the size m of the largest."""
+
+    classes: Ints  # (r,)
+    heaviest: npt.NDArray[Any]  # (r, m, m) 0 past the end of a class
+    one: Ints  # (r, m - 1) one end of each tree edge, -1 past the end
+    other: Ints  # (r, m - 1)
+    weights: npt.NDArray[np.float64]  # (r, m - 1)
+
+
+class _Candidates(NamedTuple):
+    """Edges between two lots of classes that may stand in minimum spanning trees."""
+
+    pair: Ints  # (E,) number of the pair: place in the first lot * classes of the second + place in the second
+    one: Ints  # (E,) point of the first class
+    other: Ints  # (E,) point of the second class
+    lower: npt.NDArray[np.float64]  # (E,) lower bound of the squared distance
+
+
+def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) -> tuple[Ints, CrossEdges, Bools]:
+    """Cross edges of the chosen pairs between two lots of classes."""
+    number, i, j = chosen.T
+    classes = np.stack([one.classes[i], other.classes[j]], axis=1)
+    error = layer.centred.error[np.ix_(one.classes, other.classes)]
+    found = _candidates(block(layer.centred, one.classes, other.classes), 2 * error, one.heaviest, other.heaviest)
+    place = np.full(error.size, -1, np.intp)
+    place[i * error.shape[1] + j] = np.arange(len(chosen))
+    found = _select(found._replace(pair=place[found.pair]), place[found.pair] >= 0)
+    sizes = np.diff(layer.points.starts)[classes].sum(axis=1)
+    crowded = np.bincount(found.pair, minlength=len(chosen)) > _CROWDED * sizes
+    crowded &= layer.centred.points.dtype != np.float64
+    found = _select(found, ~crowded[found.pair])
+
+    m, n = one.heaviest.shape[1], other.heaviest.shape[1]
+    edges = _pooled_edges(found, one, other, chosen, 2 * error[i, j])
+    offset = (edges.graph * (m + n))[:, None]
+    tree = np.zeros(len(edges.graph), bool)
+    rank = np.argsort(edges.lower, kind="stable")
+    place = np.empty_like(rank)
+    place[rank] = np.arange(1, len(rank) + 1)
+    tree[rank[minimum_tree(len(chosen) * (m + n), edges.ends + offset, place) - 1]] = True
+    if not exact:
+        counts = _count_all(edges, tree, m, len(chosen), m + n)
+        counts.low[:] = counts.high[:] = np.nan
+        return number, counts, np.zeros(len(chosen), bool)
+
+    rows = layer.points.starts[classes[edges.graph[:, None], (edges.ends >= m).astype(np.intp)]]
+    rows = rows + edges.ends - m * (edges.ends >= m)
+    tree, tied = settle(
+        edges, tree, lambda e: squared_distances(layer.points.x, rows[e, 0], rows[e, 1]), len(chosen), m + n
+    )
+    counts = _count_all(edges, tree, m, len(chosen), m + n)
+    ambiguous = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
+    ambiguous |= np.array([len(cloud.tied) > 0 for cloud in layer.trees])
+    for p in np.flatnonzero(tied | crowded | ambiguous[classes].any(axis=1)):
+        candidates = _candidates_in_float64(layer, classes[p]) if crowded[p] else rows[edges.graph == p]
+        tied_within = [layer.trees[k].tied + layer.points.starts[k] for k in classes[p]]
+        exact_counts = average(layer.points, classes[p], np.concatenate([candidates, *tied_within]))
+        for field, value in zip(counts, exact_counts, strict=True):
+            field[p] = value
+    return number, counts, crowded | np.array([cloud.again for cloud in layer.trees])[classes].any(axis=1)
+
+
+def _candidates(
+    lower: npt.NDArray[Any], width: npt.NDArray[np.float64], heaviest_one: Any, heaviest_other: Any
+) -> _Candidates:
+    """Edges no heavier than the way through both trees that was found for them.
+
+    Parameters
+    ----------
+    lower : (r, m, c, n) array
+        Lower bounds of the squared distances between the points of r and c classes.
+    width : (r, c) array
+        What to add for upper bounds.
+    heaviest_one : (r, m, m) array
+    heaviest_other : (c, n, n) array
+        The heaviest weight on the way between two points of a class, rounded up.
+    """
+    parts: list[tuple[Any, ...]] = []
+    r, m = lower.shape[:2]
+    class_, point = np.arange(r)[:, None], np.arange(m)
+    for j, heaviest in enumerate(heaviest_other):
+        distances = lower[:, :, j]
+        nearest = distances.argmin(axis=2)
+        across = np.nextafter(distances[class_, point, nearest] + width[:, j, None], np.inf).astype(lower.dtype)
+        across = np.nextafter(across, lower.dtype.type(np.inf))
+        # The best point of the class to cross from, for every point; and where that arrives.
+        way = np.maximum(heaviest_one, across[:, None])
+        via = way.argmin(axis=2)
+        limit = heaviest[nearest[class_, via]]
+        np.maximum(limit, way[class_, point, via][:, :, None], out=limit)
+        # Hits are few; the flat search for them is the fast one.
+        i, one, other = np.unravel_index(np.flatnonzero(distances <= limit), limit.shape)
+        parts.append((i * len(heaviest_other) + j, one, other, distances[i, one, other].astype(np.float64)))
+    fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
+    return _Candidates(*fields)
+
+
+def _select(found: _Candidates, which: Bools) -> _Candidates:
+    fields: list[Any] = [field[which] for field in found]
+    return _Candidates(*fields)
+
+
+def _pooled_edges(found: _Candidates, one: Lot, other: Lot, chosen: Ints, width: npt.NDArray[np.float64]) -> Bounded:
+    """All edges that the trees of the chosen pairs lie in; the points of the second class come after the first's."""
+    m = one.heaviest.shape[1]
+    graphs, ends, weights = [found.pair], [np.stack([found.one, found.other + m], axis=1)], [found.lower]
+    for lot, which, shift in ((one, chosen[:, 1], 0), (other, chosen[:, 2], m)):
+        graph, step = np.nonzero(lot.one[which] >= 0)
+        at = which[graph], step
+        graphs.append(graph)
+        ends.append(np.stack([lot.one[at], lot.other[at]], axis=1) + shift)
+        weights.append(lot.weights[at])
+    graph, lower = np.concatenate(graphs), np.concatenate(weights)
+    upper = lower.copy()
+    upper[: len(found.pair)] += width[found.pair]
+    return Bounded(graph, np.concatenate(ends), lower, upper)
+
+
+def _count_all(edges: Bounded, tree: Bools, m: int, n_graphs: int, n_vertices: int) -> CrossEdges:
+    """Cross edges and degrees of unique trees, of all graphs at once."""
+    graph, ends = edges.graph[tree], edges.ends[tree]
+    crossing = (ends[:, 0] < m) != (ends[:, 1] < m)
+    mean = np.bincount(graph[crossing], minlength=n_graphs).astype(np.float64)
+    degree = np.bincount((ends + (graph * n_vertices)[:, None]).reshape(-1), minlength=n_graphs * n_vertices)
+    degree2 = np.square(degree).reshape(n_graphs, n_vertices).sum(axis=1).astype(np.float64)
+    weight = np.bincount(graph, minlength=n_graphs).astype(np.float64)
+    return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
+
+
+def _candidates_in_float64(layer: Layer, pair: Ints) -> Ints:
+    """Edges between two classes, as rows of the points, and those of their trees; from float64 bounds."""
+    starts = layer.points.starts
+    rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
+    size = int(starts[pair[0] + 1] - starts[pair[0]])
+    centred = centre(layer.points.x[rows], np.array([0, size, len(rows)]), np.dtype(np.float64))
+    clouds = [layer.trees[k] for k in pair]
+    heaviest = [minimax(len(cloud.edges) + 1, cloud.edges, cloud.weights)[None] for cloud in clouds]
+    lower = block(centred, np.array([0]), np.array([1]))
+    found = _candidates(lower, 2 * centred.error[:1, 1:], *heaviest)
+    return np.concatenate(
+        [
+            np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1),
+            *(cloud.edges + starts[k] for cloud, k in zip(clouds, pair, strict=True)),
+        ]
+    )
+
+
+def average(points: Points, pair: Ints, edges: Ints) -> CrossEdges:
+    """Cross edges of two classes over all their minimum spanning trees, whose edges are all among ``edges``."""
+    spans = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
+    vertices = np.concatenate(spans)
+    place = np.empty(len(points.x), np.intp)
+    place[vertices] = np.arange(len(vertices))
+    members = np.zeros((len(vertices), 2))
+    members[: len(spans[0]), 0] = points.copies[spans[0]]
+    members[len(spans[0]) :, 1] = points.copies[spans[1]]
+    return count_cross(solve(points.x, vertices, members, place[edges]))

@@ -1,0 +1,56 @@
+"""Threads for work made of large array operations."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from threadpoolctl import threadpool_limits
+
+__all__ = ["n_threads", "pool"]
+
+
+class _SingleBlas:
+    """BLAS held to one thread while anyone asks for it.
+
+    The number of BLAS threads belongs to the process: only the first to come may change it, and only the last to
+    leave may put it back, or callers in several threads would undo one another's.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.holders = 0
+        self.limits: threadpool_limits | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self.lock:
+            self.holders += 1
+            if self.holders == 1:
+                self.limits = threadpool_limits(1, "blas")
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.holders -= 1
+                if self.holders == 0 and self.limits is not None:
+                    self.limits.restore_original_limits()
+
+
+_single_blas = _SingleBlas()
+
+
+def n_threads() -> int:
+    """The number of processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@contextmanager
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """A thread for each processor; BLAS threads inside them would only wait for one another, and are held to one."""
+    with _single_blas.held(), ThreadPoolExecutor(n_threads()) as threads:
+        yield threads
