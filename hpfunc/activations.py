@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpfunc._arrays import check_option, from_tensor
 from hpfunc._random import check_key
+from hpfunc._tree.memory import budget
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,19 +138,16 @@ def collect_activations(
         check_option("method", method, ("hooks", "fx", "snapshot"))
     if key is not None:
         check_key(key)
-    for name, value in (
-        ("samples_per_class", samples_per_class),
-        ("batch_size", batch_size),
-        ("max_memory", max_memory),
-    ):
-        _check_count(name, value, optional=name != "batch_size")
+    _check_count("samples_per_class", samples_per_class, optional=True)
+    _check_count("batch_size", batch_size, optional=False)
+    limit = None if max_memory is None else budget(max_memory)
     if forward is not None and not callable(forward):
         raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
     form = as_form(reduce, dtype)
     with collect.observed(model, method=method, forward=forward, device=device) as record:
         chosen = choose_samples(data, classes=classes, limit=samples_per_class, key=key, batch_size=batch_size)
         tensors = collect.collect_rows(
-            record, chosen, layers=patterns, form=form, store=store, max_memory=max_memory, progress=progress
+            record, chosen, layers=patterns, form=form, store=store, max_memory=limit, progress=progress
         )
     dims = _dims(tensors)
     return xr.Dataset(

@@ -349,6 +349,15 @@ def test_a_snapshot_without_the_input_gets_it_and_the_callers_snapshot_stays():
     assert mine["act"] is held
 
 
+def test_a_snapshot_forward_need_not_return():
+    class Model(SnapshotCNN):
+        def snapshot_forward(self, x):
+            super().snapshot_forward(x)
+
+    images = np.zeros((4, 1, 28, 28), np.float32)
+    assert "fc2" in collect_activations(seeded(Model), (images, [0, 0, 1, 1]), method="snapshot")
+
+
 def test_a_function_of_the_callers():
     x, y = points(8, 6)
     model = seeded(Mlp)
@@ -444,6 +453,13 @@ def test_mean_over_space_and_functions_by_layer():
     np.testing.assert_allclose(some["0"], full["0"].max(["0_1", "0_2"]), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(some["1"], mean["1"])
     assert some["input"].shape == (8, 3, 6, 6)
+
+
+def test_the_mean_of_integers_is_a_fraction():
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 4), dtype=np.uint8)
+    y = [0, 1] * 3
+    acts = collect_activations(nn.Flatten(), (pixels, y), reduce="mean")
+    np.testing.assert_allclose(acts["input"], pixels[acts.index.values].mean((2, 3)), rtol=1e-6)
 
 
 def test_a_function_may_keep_one_number_a_sample():

@@ -121,7 +121,7 @@ def test_a_function_that_gives_no_dict():
         ("dtype", "complex", "choose one of float16, float32, float64"),
         ("samples_per_class", 0, "samples_per_class=0 is not positive"),
         ("batch_size", -1, "batch_size=-1 is not positive"),
-        ("max_memory", 0, "max_memory=0 is not positive"),
+        ("max_memory", 0, "max_memory=0 is not a positive number"),
         ("key", -1, "key=-1 is negative"),
     ],
 )

@@ -73,8 +73,10 @@ def _choose_known(source: Known, wanted: list[Label] | None, limit: int | None, 
     groups = [group for group in groups if group]
 
     def batches() -> Iterator[Batch]:
-        for group, inputs in zip(groups, source.load(groups), strict=True):
-            yield Batch(inputs, np.array([row_of[p] for p in group]))
+        loaded = source.load(groups)
+        for group in groups:
+            # Not in a variable, which would hold it while the next is loaded.
+            yield Batch(next(loaded), np.array([row_of[p] for p in group]))
 
     return Chosen(
         _as_array([source.labels[p] for p in positions]), np.array([source.index(p) for p in positions]), batches

@@ -99,4 +99,8 @@ def mean_over_space(rows: torch.Tensor) -> torch.Tensor:
     Values of fewer than four axes are kept: of a sequence ``(n, step, feature)`` and a signal
     ``(n, channel, time)`` the shape does not tell which axis is which.
     """
-    return rows.mean(dim=tuple(range(2, rows.ndim))) if rows.ndim >= 4 else rows
+    if rows.ndim < 4:
+        return rows
+    # Pixels may be integers, which have no mean of their own kind.
+    dtype = None if rows.is_floating_point() or rows.is_complex() else torch.float32
+    return rows.mean(dim=tuple(range(2, rows.ndim)), dtype=dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hpfunc._torch.names import INPUT, CallNames, clean
@@ -30,14 +30,17 @@ def snapshots(model: Any) -> Iterator[Record]:
 
     def record(inputs: Any, emit: Emit) -> Any:
         model.refresh()
-        output = apply(model.snapshot_forward, inputs)
+        apply(model.snapshot_forward, inputs)
         taken = model.snapshot
         if not isinstance(taken, Mapping):
             raise TypeError(f"model.snapshot is a {type(taken).__name__} after refresh(); expected a dict of lists")
-        _emit_all(taken, emit)
+        names = {key: clean(str(key)) for key in taken}
+        if "initial" in names and INPUT not in names:
+            names["initial"] = INPUT
+        values = [(names[key], value) for key, entry in taken.items() for value in _members(key, entry)]
         # Not kept for longer than this batch.
         model.refresh()
-        return output
+        return _emit_all(values, emit)
 
     yield record
 
@@ -53,22 +56,22 @@ def called(function: Callable[[Any], Any]) -> Iterator[Record]:
                 f"method: the callable returned a {type(taken).__name__}; expected a dict name -> tensor, one entry "
                 "for each layer"
             )
-        _emit_all(taken, emit)
-        return taken
+        return _emit_all([(clean(str(key)), value) for key, value in taken.items()], emit)
 
     yield record
 
 
-def _emit_all(taken: Mapping[Any, Any], emit: Emit) -> None:
-    """Emit entries in the dict's order; a list of several values is several calls."""
-    names = {key: clean(str(key)) for key in taken}
-    if "initial" in names and INPUT not in names:
-        names["initial"] = INPUT
-    calls = CallNames(names.values())
-    for key, value in taken.items():
-        for member in value if isinstance(value, list) else [value]:
-            # The entry `input` is the model's input: it takes the place of the one that was emitted before.
-            name = INPUT if names[key] == INPUT else calls.next(names[key])
-            emit(name, member, True)
-        if isinstance(value, list) and not value:
-            raise ValueError(f"snapshot entry {key!r} stayed empty: snapshot_forward(x) appended nothing to it")
+def _members(key: Any, entry: Any) -> list[Any]:
+    """What was appended to an entry of the snapshot, or what stands in its place."""
+    if isinstance(entry, list) and not entry:
+        raise ValueError(f"snapshot entry {key!r} stayed empty: snapshot_forward(x) appended nothing to it")
+    return entry if isinstance(entry, list) else [entry]
+
+
+def _emit_all(values: Sequence[tuple[str, Any]], emit: Emit) -> list[Any]:
+    """Emit values in their order, and return them; a name that comes again is another call."""
+    calls = CallNames([name for name, _ in values])
+    for name, value in values:
+        # An entry `input` is the model's input, and takes the place of what was emitted before.
+        emit(INPUT if name == INPUT else calls.next(name), value, True)
+    return [value for _, value in values]

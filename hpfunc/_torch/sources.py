@@ -113,12 +113,13 @@ class _Dataset(Known):
 
     def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Any]:
         for group in groups:
-            loaded = []
-            for k in group:
-                inputs, label = split_item(item_at(self.data, k), f"item {k} of data")
-                check_label(as_label(label, f"item {k} of data"), self.labels[k], k)
-                loaded.append(inputs)
-            yield collate(loaded, group)
+            yield collate([self._inputs(k) for k in group], group)
+
+    def _inputs(self, k: int) -> Any:
+        where = f"item {k} of data"
+        inputs, label = split_item(item_at(self.data, k), where)
+        check_label(as_label(label, where), self.labels[k], k)
+        return inputs
 
 
 class _Items:

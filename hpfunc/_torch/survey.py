@@ -78,7 +78,7 @@ def survey(record: Record, inputs: Any, layers: Sequence[str] | None, form: Form
         warnings.warn(
             f"left out: {', '.join(mixed[:5])}{', ...' if len(mixed) > 5 else ''} ({len(mixed)} in all), where no axis "
             "counts the samples alone; method= with a function can give one row for each sample",
-            stacklevel=2,
+            stacklevel=4,
         )
     plan = [measured[name] for name in found if name in measured]
     form.check([layer.name for layer in plan])
