@@ -1,0 +1,92 @@
+"""The layers that are measured: how many classes, samples and features, and where the points come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import points
+
+
+class Sources(NamedTuple):
+    """Real data, where the user has it."""
+
+    mnist: tuple[Path, ...] = ()
+    checkpoint: Path | None = None
+
+
+class Case(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    n_classes: int
+    n_samples: int
+    n_features: int
+    max_memory: int | None = None
+
+    @property
+    def family(self) -> str:
+        """The name without that of a checkpoint."""
+        return self.name.partition(" ")[0]
+
+
+THIN = ("fc2", "softmax")
+
+_STANDARD = (
+    Case("mnist", 10, 892, 784),
+    Case("conv", 10, 1000, 32768),
+    Case("classes-100", 100, 500, 512, max_memory=2 * 10**9),
+    Case("classes-1000", 1000, 50, 2048),
+    Case("fc2", 10, 892, 10),
+    Case("softmax", 10, 892, 10),
+)
+CASES = {
+    "tiny": (
+        Case("mnist", 3, 20, 784),
+        Case("conv", 3, 20, 256),
+        Case("classes-100", 8, 10, 16, max_memory=2 * 10**9),
+        Case("classes-1000", 20, 5, 32),
+        Case("fc2", 10, 8, 10),
+        Case("softmax", 10, 8, 10),
+        Case("two-large", 2, 100, 16, max_memory=3 * 10**9),
+    ),
+    "standard": _STANDARD,
+    "large": (*_STANDARD, Case("two-large", 2, 50_000, 512, max_memory=3 * 10**9)),
+}
+FAMILIES = tuple(case.name for case in CASES["large"])
+
+
+def chosen_cases(size: str, families: Sequence[str] | None, sources: Sources) -> list[Case]:
+    """The rows asked for, by default all of this size; those of a checkpoint bear its name."""
+    if families is None:
+        cases = list(CASES[size])
+    else:
+        known = {case.name: case for case in (*CASES["large"], *CASES[size])}
+        cases = [known[name] for name in families]
+    if sources.mnist and sources.checkpoint is not None:
+        stem = sources.checkpoint.stem
+        return [case._replace(name=f"{case.name} {stem}") if case.name in THIN else case for case in cases]
+    return cases
+
+
+def points_of(case: Case, sources: Sources) -> tuple[Any, str]:
+    """Points (n_classes * n_samples, n_features) in float32, class by class, and where they come from."""
+    if case.family == "mnist" and sources.mnist:
+        images, labels = points.read_mnist(sources.mnist)
+        rows = points.first_of_each_class(labels, case.n_classes, case.n_samples)
+        return images[rows].reshape(len(rows), -1), "MNIST test images"
+    if case.family in THIN and sources.mnist and sources.checkpoint is not None:
+        from benchmarks.network import layer_points
+
+        images, labels = points.read_mnist(sources.mnist)
+        rows = points.first_of_each_class(labels, case.n_classes, case.n_samples)
+        found = layer_points(sources.checkpoint, images[rows], labels[rows], [case.family])
+        return found[case.family], f"MNIST test images through {sources.checkpoint.name}"
+    make = {
+        "mnist": points.images_like,
+        "conv": points.low_rank,
+        "fc2": points.logits,
+        "softmax": lambda *shape: points.softmax(points.logits(*shape)),
+    }.get(case.family, points.around_means)
+    return make(case.n_classes, case.n_samples, case.n_features), "synthetic"

@@ -1,0 +1,77 @@
+"""What was measured on: processor, memory, versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("numpy", "scipy", "xarray", "torch", "dataeval", "smartsvm")
+
+
+def describe_machine() -> dict[str, Any]:
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "memory": f"{_memory() / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "blas": _blas(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+    }
+
+
+def when() -> dict[str, str]:
+    """The time, and the state of the sources where git tells."""
+    facts = {"measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
+    try:
+        command = ["git", "rev-parse", "--short=10", "HEAD"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, check=True)
+        facts["commit"] = done.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return facts
+
+
+def cores() -> int:
+    """The cores that this process may use: as many threads multiply."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0
+
+
+def _blas() -> str:
+    """NumPy's BLAS, and which of its kernels the processor makes it take."""
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return "; ".join(
+        f"{lib['internal_api']} {lib['version']} ({lib.get('architecture', 'unknown')}, {lib['num_threads']} threads)"
+        for lib in libraries[:1]
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

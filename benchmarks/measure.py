@@ -1,0 +1,79 @@
+"""Seconds and bytes, measured the same way everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.points import in_strips
+
+Work = Callable[[], Any]
+
+# A table of products of more entries than this (4 GB) is made strip by strip in a buffer of a 16th of it.
+_MOST_ENTRIES = 2**30
+
+
+def in_a_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a process of its own, with a heap that nobody has used before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def seconds_of(work: Work) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def interleaved(works: Mapping[str, Work], repeat: int) -> dict[str, list[float]]:
+    """The seconds of each, in turns: what slows the machine down for a while slows all of them down."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeat):
+        for name, work in works.items():
+            seconds[name].append(seconds_of(work))
+    return seconds
+
+
+def median(seconds: list[float]) -> float:
+    return float(np.median(seconds))
+
+
+def product(x: npt.NDArray[np.float32]) -> Work:
+    """One matrix product of the points with a copy of themselves (of the same array, NumPy would do half of it)."""
+    y = x.copy()
+    if len(x) ** 2 <= _MOST_ENTRIES:
+        return lambda: x @ y.T
+
+    def tiled() -> None:
+        buffer = np.empty((0, len(y)), np.float32)
+        for rows in in_strips(x, len(y), _MOST_ENTRIES // 16):
+            if len(buffer) < len(rows):
+                buffer = np.empty((len(rows), len(y)), np.float32)
+            np.matmul(rows, y.T, out=buffer[: len(rows)])
+
+    return tiled
+
+
+def peak_memory(work: Work) -> tuple[int, int] | None:
+    """Bytes of this process before some work and at its peak; None where the system does not tell (not Linux)."""
+    try:
+        # Sets the peak back to what is in memory now.
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        work()
+        return None
+    before = _status("VmRSS")
+    work()
+    return before, _status("VmHWM")
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))

@@ -1,0 +1,103 @@
+"""Where the points of a benchmark come from: MNIST files, or random numbers of a known structure."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.intp]
+
+_IMAGES, _LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+def read_mnist(places: Sequence[Path]) -> tuple[Floats, Ints]:
+    """Test images (n, 1, 28, 28) of pixels from 0 to 1 and their labels, from a folder or from the two files."""
+    images, labels = places if len(places) == 2 else (_find(places, _IMAGES), _find(places, _LABELS))
+    return read_idx(images)[:, None].astype(np.float32) / np.float32(255), read_idx(labels).astype(np.intp)
+
+
+def _find(places: Sequence[Path], name: str) -> Path:
+    folders = [folder for place in places for folder in (place, place / "raw", place / "MNIST" / "raw")]
+    files = [folder / file for folder in folders for file in (name, f"{name}.gz")]
+    found = [file for file in files if file.is_file()]
+    if not found:
+        raise SystemExit(f"No {name}, as it is or with .gz, in any of {', '.join(map(str, folders))}.")
+    return found[0]
+
+
+def read_idx(path: Path) -> npt.NDArray[np.uint8]:
+    """The array in a file of MNIST's format, packed by gzip or not."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
+        data = stream.read()
+    # Two zero bytes, the type (8: bytes without a sign), the number of axes, and the length of each.
+    if data[:3] != b"\0\0\x08":
+        raise SystemExit(f"{path} is not a file of bytes in MNIST's idx format.")
+    shape = np.frombuffer(data, ">u4", count=data[3], offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def first_of_each_class(labels: Ints, n_classes: int, n_samples: int) -> Ints:
+    """Positions of the first samples of each class, class by class."""
+    rows = [np.flatnonzero(labels == k)[:n_samples] for k in range(n_classes)]
+    if min(map(len, rows)) < n_samples:
+        raise SystemExit(f"A class has {min(map(len, rows))} samples only; {n_samples} of each are needed.")
+    return np.concatenate(rows)
+
+
+def labels_of(n_classes: int, n_samples: int) -> Ints:
+    return np.repeat(np.arange(n_classes), n_samples)
+
+
+def around_means(n_classes: int, n_samples: int, n_features: int) -> Floats:
+    """Normal noise of full rank around the means of classes that overlap."""
+    random = np.random.default_rng(0)
+    points = random.standard_normal((n_classes * n_samples, n_features), dtype=np.float32)
+    points += np.repeat(_means(random, n_classes, n_features), n_samples, axis=0)
+    return points
+
+
+def low_rank(n_classes: int, n_samples: int, n_features: int, rank: int = 1000) -> Floats:
+    """What a wide convolution gives: few directions, a little noise, cut off below zero."""
+    random = np.random.default_rng(0)
+    latent = around_means(n_classes, n_samples, rank)
+    spread = random.standard_normal((rank, n_features), dtype=np.float32) / np.float32(np.sqrt(rank))
+    points: Floats = latent @ spread
+    for rows in in_strips(points, n_features):
+        rows += 0.1 * random.standard_normal(rows.shape, dtype=np.float32)
+    return np.maximum(points, 0, out=points)
+
+
+def images_like(n_classes: int, n_samples: int, n_features: int) -> Floats:
+    """Values from 0 to 1, many of them at the ends, of classes that overlap: what pixels are like."""
+    return np.clip(low_rank(n_classes, n_samples, n_features, rank=30), 0, 1)
+
+
+def logits(n_classes: int, n_samples: int, n_features: int) -> Floats:
+    """Each class high in its own feature: the last layer of a trained classifier."""
+    points = around_means(n_classes, n_samples, n_features)
+    own = labels_of(n_classes, n_samples) % n_features
+    points[np.arange(len(points)), own] += 5
+    return points
+
+
+def softmax(points: Floats) -> Floats:
+    powers: Floats = np.exp(points - points.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def in_strips(array: npt.NDArray[Any], width: int, most: int = 2**26) -> Iterator[npt.NDArray[Any]]:
+    """Views of some rows each, so that a table of as many rows and ``width`` columns has at most ``most`` entries."""
+    step = max(1, most // width)
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+
+
+def _means(random: np.random.Generator, n_classes: int, n_features: int) -> Floats:
+    return 0.2 * random.standard_normal((n_classes, n_features), dtype=np.float32)

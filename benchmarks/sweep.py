@@ -1,0 +1,139 @@
+"""The full job of the older tool, one checkpoint and one split at a time: ``python -m benchmarks.sweep``.
+
+Its network has eleven layers of up to 32,768 features; 892 samples of each of ten classes make 45 pairs. Timed is
+``sweep`` with loading and all forward passes, against the float32 products X.Y^T of the layers (Y a copy of X) in the
+same process. The peak is that of a process that does nothing but the sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import points
+from benchmarks.machine import cores, describe_machine, when
+from benchmarks.measure import in_a_new_process, median, peak_memory, product, seconds_of
+from benchmarks.store import open_store, save_store
+from benchmarks.tables import sweep_layer_table, sweep_table
+
+# Classes, samples of each, and pixels of a side.
+_SHAPES = {"tiny": (3, 8, 12), "standard": (10, 892, 28)}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    store = open_store(options.json, "sweep", "tiny" if options.size == "tiny" else "full", describe_machine())
+    measured = {}
+    for checkpoint in options.checkpoint or [None]:
+        name = "untrained" if checkpoint is None else checkpoint.stem
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        common = (options.size, tuple(options.mnist or ()), checkpoint, options.max_memory)
+        peak = in_a_new_process(measure_peak, *common)
+        row = {**in_a_new_process(measure_seconds, *common, options.repeat), **peak, **when()}
+        measured[name] = store["rows"][name] = row
+        save_store(options.json, store)
+    print(sweep_table(measured))
+    for name, row in measured.items():
+        print(f"\n{name}\n{sweep_layer_table(row)}")
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--mnist", type=Path, nargs="+", metavar="PLACE",
+        help="the folder of MNIST's test images, or the two files of images and labels; else synthetic images",
+    )  # fmt: skip
+    parser.add_argument("--checkpoint", type=Path, nargs="+", help="weights of the network; else untrained ones")
+    parser.add_argument("--size", choices=_SHAPES, default="standard", help="default: %(default)s")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the median counts (%(default)s)")
+    parser.add_argument("--max-memory", type=int, default=15 * 10**8, metavar="BYTES", help="of sweep (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, or add them to those there")
+    options = parser.parse_args(arguments)
+    if options.repeat < 1:
+        parser.error("--repeat takes a number of 1 or more")
+    return options
+
+
+def images_of(size: str, mnist: Sequence[Path]) -> tuple[Any, Any, str]:
+    """Images (n, 1, side, side), their labels, and where they come from."""
+    n_classes, n_samples, side = _SHAPES[size]
+    if not mnist:
+        images = points.images_like(n_classes, n_samples, side * side).reshape(-1, 1, side, side)
+        return images, points.labels_of(n_classes, n_samples), "synthetic"
+    images, labels = points.read_mnist(mnist)
+    rows = np.sort(points.first_of_each_class(labels, n_classes, n_samples))
+    middle = slice((28 - side) // 2, (28 + side) // 2)
+    return np.ascontiguousarray(images[rows, :, middle, middle]), labels[rows], "MNIST test images"
+
+
+def run_sweep(images: Any, labels: Any, checkpoint: Path | None, max_memory: int) -> Any:
+    import hpfunc as hp
+    from benchmarks.network import builder, untrained
+
+    side = images.shape[-1]
+    weights = untrained(side) if checkpoint is None else checkpoint
+    build = builder(side)
+    return hp.sweep({0: weights}, {"test": (images, labels)}, build=build, max_memory=max_memory)
+
+
+def warm_up() -> None:
+    """Import and load, on a few samples, what every run needs."""
+    images = points.images_like(2, 4, 144).reshape(-1, 1, 12, 12)
+    run_sweep(images, points.labels_of(2, 4), None, 10**9)
+
+
+def measure_peak(size: str, mnist: Sequence[Path], checkpoint: Path | None, max_memory: int) -> dict[str, Any]:
+    """Memory of a process that does nothing but the sweep."""
+    images, labels, _ = images_of(size, mnist)
+    warm_up()
+    peak = peak_memory(lambda: run_sweep(images, labels, checkpoint, max_memory))
+    before, most = (None, None) if peak is None else peak
+    return {"before_bytes": before, "peak_bytes": most}
+
+
+def measure_seconds(
+    size: str, mnist: Sequence[Path], checkpoint: Path | None, max_memory: int, repeat: int
+) -> dict[str, Any]:
+    """Seconds of the sweep and of each layer's product, in turns."""
+    images, labels, origin = images_of(size, mnist)
+    warm_up()
+    sweeps: list[float] = []
+    results: list[Any] = []
+    products: dict[str, list[float]] = {}
+    for _ in range(repeat):
+        sweeps.append(seconds_of(lambda: results.append(run_sweep(images, labels, checkpoint, max_memory))))
+        for name in results[-1].layer.values.tolist():
+            products.setdefault(name, []).append(seconds_of(product_of(checkpoint, images, labels, name)))
+    result = results[-1]
+    total = sum(map(median, products.values()))
+    mean_hp = result.hp.mean(("checkpoint", "split", "pair"))
+    return {
+        "origin": origin,
+        "n_classes": len(np.unique(labels)),
+        "n_samples": int(np.bincount(labels).min()),
+        "n_features": {name: int(result.n_features.sel(layer=name)) for name in products},
+        "max_memory": max_memory,
+        "cores": cores(),
+        "seconds": {"sweep": sweeps, "products": products},
+        "score": median(sweeps) / total,
+        "mean_hp": {name: float(mean_hp.sel(layer=name)) for name in products},
+    }
+
+
+def product_of(checkpoint: Path | None, images: Any, labels: Any, layer: str) -> Any:
+    """The product of one layer; making its points is not part of it."""
+    from benchmarks.network import layer_points
+
+    return product(layer_points(checkpoint, images, labels, [layer])[layer])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

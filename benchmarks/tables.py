@@ -1,0 +1,98 @@
+"""Results as Markdown tables, for the terminal and for README.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.measure import median
+
+
+def pairwise_table(rows: dict[str, Any]) -> str:
+    """One line for each layer."""
+    peers = list(dict.fromkeys(name for row in rows.values() for name in row["peers"]))
+    header = ["layer", "points", "K", "n", "d", "pairwise_hp", "X·Yᵀ", "score", *peers, "memory beyond the input"]
+    lines = []
+    for name, row in rows.items():
+        shape = [f"{row[key]:,}" for key in ("n_classes", "n_samples", "n_features")]
+        seconds = [in_seconds(median(row["seconds"][way])) for way in ("ours", "product")]
+        others = [_peer(row["peers"].get(peer), row["n_pairs"]) for peer in peers]
+        memory = in_megabytes(row["peak_beyond_input_bytes"])
+        lines.append([name, row["origin"], *shape, *seconds, f"{row['score']:.2f}", *others, memory, _agreement(row)])
+    return markdown([*header, "counts equal to SciPy's"], lines)
+
+
+def _peer(found: dict[str, Any] | None, n_pairs: int) -> str:
+    if found is None:
+        return "–"
+    if found["pairs"] == n_pairs:
+        return in_seconds(found["seconds"])
+    return f"{in_seconds(found['seconds'])} (from {found['pairs']:,} of {n_pairs:,} pairs)"
+
+
+def _agreement(row: dict[str, Any]) -> str:
+    found = row["peers"].get("SciPy")
+    return "not measured" if found is None else f"{found['equal']:,} of {found['pairs']:,}"
+
+
+def peer_table(rows: dict[str, Any]) -> str:
+    """How many times our time each peer takes, and how often it finds the count of a minimum spanning tree."""
+    peers = list(dict.fromkeys(name for row in rows.values() for name in row["peers"]))
+    lines = []
+    for name, row in rows.items():
+        ours, cells = median(row["seconds"]["ours"]), []
+        for found in (row["peers"].get(peer) for peer in peers):
+            if found is None:
+                cells += ["–", "–"]
+            else:
+                cells += [f"{found['seconds'] / ours:,.1f}", f"{found['equal']:,} of {found['pairs']:,}"]
+        lines.append([name, *cells])
+    return markdown(["layer", *(f"{peer}{what}" for peer in peers for what in (" ÷ ours", ": counts equal"))], lines)
+
+
+def sweep_table(rows: dict[str, Any]) -> str:
+    """One line for each checkpoint."""
+    header = ["checkpoint", "images", "layers", "K", "n", "sweep", "products X·Yᵀ", "score", "peak of the process"]
+    lines = []
+    for name, row in rows.items():
+        total = sum(map(median, row["seconds"]["products"].values()))
+        shape = [str(len(row["n_features"])), f"{row['n_classes']:,}", f"{row['n_samples']:,}"]
+        seconds = [in_seconds(median(row["seconds"]["sweep"])), in_seconds(total)]
+        lines.append([name, row["origin"], *shape, *seconds, f"{row['score']:.2f}", in_megabytes(row["peak_bytes"])])
+    return markdown(header, lines)
+
+
+def sweep_layer_table(row: dict[str, Any]) -> str:
+    """One line for each layer of a checkpoint."""
+    lines = [
+        [layer, f"{width:,}", in_seconds(median(row["seconds"]["products"][layer])), f"{row['mean_hp'][layer]:.4f}"]
+        for layer, width in row["n_features"].items()
+    ]
+    return markdown(["layer", "d", "X·Yᵀ", "mean hp"], lines)
+
+
+def machine_list(machine: dict[str, Any]) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return "\n".join(
+        [
+            f"- Processor: {machine['processor']}, {machine['cores']} cores; {machine['memory']} of memory",
+            f"- {machine['system']}, Python {machine['python']}, {packages}",
+            f"- BLAS of NumPy: {machine['blas']}",
+        ]
+    )
+
+
+def markdown(header: list[str], lines: list[list[str]]) -> str:
+    # Unicode's combining marks are not used here, so that lengths are widths.
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    table = [header, ["-" * width for width in widths], *lines]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in table
+    )
+
+
+def in_seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.3g} s"
+
+
+def in_megabytes(n_bytes: int | None) -> str:
+    return "not measured" if n_bytes is None else f"{n_bytes / 1e6:,.0f} MB"
