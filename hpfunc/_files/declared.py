@@ -12,9 +12,9 @@ _RATIO = 1032
 _FREE = 2**24
 
 
-def check_declared(declared: int, on_disk: int, *, ratio: int = _RATIO) -> None:
+def check_declared(declared: int, on_disk: int, *, packed: bool = True) -> None:
     """Raise ValueError if arrays of ``declared`` bytes cannot be what ``on_disk`` bytes hold, or are too large."""
     if declared > LARGEST:
         raise ValueError(f"it declares {declared:,} bytes; the limit is {LARGEST:,}")
-    if declared > _FREE + ratio * on_disk:
+    if declared > (_FREE + _RATIO * on_disk if packed else on_disk):
         raise ValueError(f"it declares {declared:,} bytes and has {on_disk:,}, which cannot hold them")

@@ -27,7 +27,7 @@ def check_netcdf(file: Path) -> None:
             raise ValueError("it holds groups, or more variables than results have")
         declared = sum(_declared(name, variable) for name, variable in stored.variables.items())
         # The classic format does not compress and leaves nothing out.
-        check_declared(declared, size, ratio=1 if classic else 1032)
+        check_declared(declared, size, packed=not classic)
         room = _MOST_TEXT
         for name, variable in stored.variables.items():
             if variable.dtype is str:
