@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hpfunc._arrays import namespace
 from hpfunc._tree import tiles
-from hpfunc._tree.distances import centre, working_dtype
+from hpfunc._tree.distances import prepare, working_dtype
 from hpfunc._tree.exact import equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.graphs import nearest_neighbours, orthogonal_trees, pool
 from hpfunc._tree.memory import budget
@@ -119,7 +119,7 @@ def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning
     room = budget(max_memory)
     # The table, its heaviest paths and what they are made of.
     if 6 * dtype.itemsize * len(x) ** 2 <= room:
-        return spanning_trees(x, centre(x, np.array([0, len(x)]), dtype), exact=exact)[0]
+        return spanning_trees(x, prepare(x, np.array([0, len(x)])), exact=exact)[0]
     need = tiles.bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:
         raise ValueError(

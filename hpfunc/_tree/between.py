@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hpfunc._tree.distances import Centred, block, centre
+from hpfunc._tree.distances import Centred, block, centre, differences, upper_bound
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, settle
 from hpfunc._tree.resolve import CrossEdges, count_cross, solve
@@ -19,7 +19,7 @@ __all__ = ["Layer", "Lot", "Points", "average", "between"]
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
-# A pair with more candidates than so many for each of its samples is done again in float64.
+# A pair with more candidates than so many for each of its samples is done again more precisely.
 _CROWDED = 30
 
 
@@ -64,17 +64,19 @@ def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) ->
     number, i, j = chosen.T
     classes = np.stack([one.classes[i], other.classes[j]], axis=1)
     error = layer.centred.error[np.ix_(one.classes, other.classes)]
-    found = _candidates(block(layer.centred, one.classes, other.classes), 2 * error, one.heaviest, other.heaviest)
+    found = _candidates(
+        block(layer.centred, one.classes, other.classes), error, layer.centred.relative, one.heaviest, other.heaviest
+    )
     place = np.full(error.size, -1, np.intp)
     place[i * error.shape[1] + j] = np.arange(len(chosen))
     found = _select(found._replace(pair=place[found.pair]), place[found.pair] >= 0)
     sizes = np.diff(layer.points.starts)[classes].sum(axis=1)
     crowded = np.bincount(found.pair, minlength=len(chosen)) > _CROWDED * sizes
-    crowded &= layer.centred.points.dtype != np.float64
+    crowded &= layer.centred.relative == 0
     found = _select(found, ~crowded[found.pair])
 
     m, n = one.heaviest.shape[1], other.heaviest.shape[1]
-    edges = _pooled_edges(found, one, other, chosen, 2 * error[i, j])
+    edges = _pooled_edges(found, one, other, chosen, error[i, j], layer.centred.relative)
     offset = (edges.graph * (m + n))[:, None]
     tree = np.zeros(len(edges.graph), bool)
     rank = np.argsort(edges.lower, kind="stable")
@@ -95,7 +97,7 @@ def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) ->
     ambiguous = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
     ambiguous |= np.array([len(cloud.tied) > 0 for cloud in layer.trees])
     for p in np.flatnonzero(tied | crowded | ambiguous[classes].any(axis=1)):
-        candidates = _candidates_in_float64(layer, classes[p]) if crowded[p] else rows[edges.graph == p]
+        candidates = _candidates_again(layer, classes[p]) if crowded[p] else rows[edges.graph == p]
         tied_within = [layer.trees[k].tied + layer.points.starts[k] for k in classes[p]]
         exact_counts = average(layer.points, classes[p], np.concatenate([candidates, *tied_within]))
         for field, value in zip(counts, exact_counts, strict=True):
@@ -104,7 +106,11 @@ def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) ->
 
 
 def _candidates(
-    lower: npt.NDArray[Any], width: npt.NDArray[np.float64], heaviest_one: Any, heaviest_other: Any
+    lower: npt.NDArray[Any],
+    error: npt.NDArray[np.float64],
+    relative: float,
+    heaviest_one: npt.NDArray[Any],
+    heaviest_other: Any,
 ) -> _Candidates:
     """Edges no heavier than the way through both trees that was found for them.
 
@@ -112,8 +118,9 @@ def _candidates(
     ----------
     lower : (r, m, c, n) array
         Lower bounds of the squared distances between the points of r and c classes.
-    width : (r, c) array
-        What to add for upper bounds.
+    error : (r, c) array
+    relative : float
+        See `distances.upper_bound`.
     heaviest_one : (r, m, m) array
     heaviest_other : (c, n, n) array
         The heaviest weight on the way between two points of a class, rounded up.
@@ -124,7 +131,7 @@ def _candidates(
     for j, heaviest in enumerate(heaviest_other):
         distances = lower[:, :, j]
         nearest = distances.argmin(axis=2)
-        across = np.nextafter(distances[class_, point, nearest] + width[:, j, None], np.inf).astype(lower.dtype)
+        across = upper_bound(distances[class_, point, nearest], error[:, j, None], relative).astype(lower.dtype)
         across = np.nextafter(across, lower.dtype.type(np.inf))
         # The best point of the class to cross from, for every point; and where that arrives.
         way = np.maximum(heaviest_one, across[:, None])
@@ -143,7 +150,9 @@ def _select(found: _Candidates, which: Bools) -> _Candidates:
     return _Candidates(*fields)
 
 
-def _pooled_edges(found: _Candidates, one: Lot, other: Lot, chosen: Ints, width: npt.NDArray[np.float64]) -> Bounded:
+def _pooled_edges(
+    found: _Candidates, one: Lot, other: Lot, chosen: Ints, error: npt.NDArray[np.float64], relative: float
+) -> Bounded:
     """All edges that the trees of the chosen pairs lie in; the points of the second class come after the first's."""
     m = one.heaviest.shape[1]
     graphs, ends, weights = [found.pair], [np.stack([found.one, found.other + m], axis=1)], [found.lower]
@@ -155,7 +164,7 @@ def _pooled_edges(found: _Candidates, one: Lot, other: Lot, chosen: Ints, width:
         weights.append(lot.weights[at])
     graph, lower = np.concatenate(graphs), np.concatenate(weights)
     upper = lower.copy()
-    upper[: len(found.pair)] += width[found.pair]
+    upper[: len(found.pair)] = upper_bound(found.lower, error[found.pair], relative)
     return Bounded(graph, np.concatenate(ends), lower, upper)
 
 
@@ -170,22 +179,21 @@ def _count_all(edges: Bounded, tree: Bools, m: int, n_graphs: int, n_vertices: i
     return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
 
 
-def _candidates_in_float64(layer: Layer, pair: Ints) -> Ints:
-    """Edges between two classes, as rows of the points, and those of their trees; from float64 bounds."""
+def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False) -> Ints:
+    """Candidates of one pair, and the trees of its classes, as rows: by products in float64, or else by differences."""
     starts = layer.points.starts
     rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
-    size = int(starts[pair[0] + 1] - starts[pair[0]])
-    centred = centre(layer.points.x[rows], np.array([0, size, len(rows)]), np.dtype(np.float64))
+    halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
+    points = layer.points.x[rows]
+    centred = differences(points, halves) if by_differences else centre(points, halves, np.dtype(np.float64))
     clouds = [layer.trees[k] for k in pair]
     heaviest = [minimax(len(cloud.edges) + 1, cloud.edges, cloud.weights)[None] for cloud in clouds]
     lower = block(centred, np.array([0]), np.array([1]))
-    found = _candidates(lower, 2 * centred.error[:1, 1:], *heaviest)
-    return np.concatenate(
-        [
-            np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1),
-            *(cloud.edges + starts[k] for cloud, k in zip(clouds, pair, strict=True)),
-        ]
-    )
+    found = _candidates(lower, centred.error[:1, 1:], centred.relative, *heaviest)
+    if len(found.pair) > _CROWDED * len(rows) and not by_differences:
+        return _candidates_again(layer, pair, by_differences=True)
+    between = np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1)
+    return np.concatenate([between, *(cloud.edges + starts[k] for cloud, k in zip(clouds, pair, strict=True))])
 
 
 def average(points: Points, pair: Ints, edges: Ints) -> CrossEdges:

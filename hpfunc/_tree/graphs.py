@@ -95,7 +95,7 @@ def _candidates(lower: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.
     if len(np.unique(forest.child[0])) < len(lower) - 1 or not np.isfinite(lower[tree[:, 0], tree[:, 1]]).all():
         return None  # Prim had to take a vertex for which no edge is left
     if forest.crowded[0]:
-        return np.concatenate([tree, doubtful_edges(lower, width, tree)])
+        return np.concatenate([tree, doubtful_edges(lower, tree, lower[tree[:, 0], tree[:, 1]] + width)])
     doubt = forest.doubt[:, 1:]
     return np.concatenate([tree, doubt[np.isfinite(lower[doubt[:, 0], doubt[:, 1]])]])
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from hpfunc._tree import tiles
 from hpfunc._tree.between import Layer, Lot, Points, average, between
-from hpfunc._tree.distances import centre, working_dtype
+from hpfunc._tree.distances import prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
 from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import Spanning, minimax, spanning_trees
@@ -144,7 +144,7 @@ def _large_pairs(
 
 def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> Layer:
     """Trees of all classes, and the heaviest weights on them."""
-    centred = centre(points.x, points.starts, working_dtype(points.x), threads.map)
+    centred = prepare(points.x, points.starts, threads.map)
     trees = spanning_trees(points.x, centred, exact=exact, each=threads.map)
     dtype = centred.points.dtype
 

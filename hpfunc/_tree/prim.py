@@ -1,11 +1,12 @@
 """Prim's algorithm on many small complete graphs abreast, noting every edge that rounding leaves in doubt.
 
-The weights are lower bounds: the true weight of an edge lies between its entry L and L + 2e, with one e for a graph.
+The weights are lower bounds L: the true weight of an edge lies between L and U(L) = L (1 + r) + 2e, with
+one e and r for a graph.
 
 Why nothing is missed. Let vertices be visited as v_0, v_1, ..., and take an edge f = (v_i, v_j), i < j, of some true
 minimum spanning tree that is not in Prim's tree. On the tree path between its ends some edge g is at least as heavy,
-so L(f) <= true(f) <= true(g) <= L(g) + 2e. The heaviest step t in (i, j] has L(g) <= L_t (the minimax property of
-Prim's tree), and f crosses the cut of that step: it is noted there, since L(f) <= L_t + 2e.
+so L(f) <= true(f) <= true(g) <= U(L(g)). The heaviest step t in (i, j] has L(g) <= L_t (the minimax property of Prim's
+tree), and f crosses the cut of that step: it is noted there, since L(f) <= U(L_t).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from hpfunc._tree.distances import upper_bound
 
 __all__ = ["Forest", "prim"]
 
@@ -53,7 +56,9 @@ class _Doubts:
         self.found.append(np.stack([graph, np.minimum(one, other), np.maximum(one, other)], axis=1))
 
 
-def prim(table: npt.NDArray[Any], sizes: Ints, error: npt.NDArray[np.float64], *, exact: bool = True) -> Forest:
+def prim(
+    table: npt.NDArray[Any], sizes: Ints, error: npt.NDArray[np.float64], relative: float = 0.0, *, exact: bool = True
+) -> Forest:
     """Minimum spanning trees of G complete graphs of at most n vertices each, all grown from vertex 0.
 
     Parameters
@@ -64,7 +69,8 @@ def prim(table: npt.NDArray[Any], sizes: Ints, error: npt.NDArray[np.float64], *
     sizes : (G,) array
         Vertices of each graph.
     error : (G,) array
-        Half the width of the interval that an entry stands for.
+    relative : float
+        The interval that an entry stands for, see `distances.upper_bound`.
     exact : bool
         Whether to note the edges in doubt.
     """
@@ -90,7 +96,7 @@ def prim(table: npt.NDArray[Any], sizes: Ints, error: npt.NDArray[np.float64], *
         row = table[graphs, vertex]
         live = step < sizes - 1
         # Rounded upwards: a threshold may only be too generous.
-        threshold = np.nextafter((weight + 2 * error).astype(table.dtype), infinity)
+        threshold = np.nextafter(upper_bound(weight, error, relative).astype(table.dtype), infinity)
         near = row <= threshold[:, None]
         near &= visited
         hang = _nearest(row, near)

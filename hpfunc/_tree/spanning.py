@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hpfunc._tree.distances import Centred, centre, within
+from hpfunc._tree.distances import Centred, centre, differences, upper_bound, within
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, lightest, settle
 from hpfunc._tree.prim import prim
@@ -80,7 +80,7 @@ def spanning_trees(
 def _portion(x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], *, exact: bool) -> list[Spanning]:
     """Trees of some classes, from the lower bounds of their squared distances."""
     error = centred.error[portion, portion]
-    forest = prim(table, np.diff(centred.starts)[portion], error, exact=exact)
+    forest = prim(table, np.diff(centred.starts)[portion], error, centred.relative, exact=exact)
     graph, step = np.nonzero(forest.child >= 0)
     pairs = np.stack([forest.child[graph, step], forest.parent[graph, step]], axis=1)
     lower = table[graph, pairs[:, 0], pairs[:, 1]].astype(np.float64)
@@ -91,7 +91,7 @@ def _portion(x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], *
     pairs = np.concatenate([pairs, forest.doubt[:, 1:]])
     rows = centred.starts[portion][graph, None] + pairs
     lower = table[graph, pairs[:, 0], pairs[:, 1]].astype(np.float64)
-    edges = Bounded(graph, pairs, lower, lower + 2 * error[graph])
+    edges = Bounded(graph, pairs, lower, upper_bound(lower, error[graph], centred.relative))
     tree, tied = settle(
         edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), table.shape[1]
     )
@@ -117,31 +117,34 @@ def with_ties(points: Any, edges: Ints) -> Spanning:
     return Spanning(edges[tree], weights[tree], edges[tied_edges(len(points), edges, weights, tree)])
 
 
-def _candidates(points: Any) -> Ints:
-    """Edges that hold every minimum spanning tree of one cloud, found in float64."""
-    n = len(points)
-    centred = centre(points, np.array([0, n]), np.dtype(np.float64))
+def _candidates(points: Any, *, by_differences: bool = False) -> Ints:
+    """Edges that hold every minimum spanning tree of one cloud: by products in float64, or else by differences."""
+    n, starts = len(points), np.array([0, len(points)])
+    centred = differences(points, starts) if by_differences else centre(points, starts, np.dtype(np.float64))
     lower = within(centred, 0)
-    forest = prim(lower[None], np.array([n]), centred.error[0])
+    forest = prim(lower[None], np.array([n]), centred.error[0], centred.relative)
     tree = np.stack([forest.child[0], forest.parent[0]], axis=1)
-    if forest.crowded[0]:
-        return np.concatenate([tree, doubtful_edges(lower, 2 * centred.error[0, 0], tree)])
-    return np.concatenate([tree, forest.doubt[:, 1:]])
+    if not forest.crowded[0]:
+        return np.concatenate([tree, forest.doubt[:, 1:]])
+    if not by_differences:
+        return _candidates(points, by_differences=True)
+    # What is in doubt now are ties.
+    upper = upper_bound(lower[tree[:, 0], tree[:, 1]], centred.error[0, 0], centred.relative)
+    return np.concatenate([tree, doubtful_edges(lower, tree, upper)])
 
 
-def doubtful_edges(lower: npt.NDArray[np.float64], width: float, tree: Ints) -> Ints:
+def doubtful_edges(lower: npt.NDArray[np.float64], tree: Ints, upper: npt.NDArray[np.float64]) -> Ints:
     """Every edge outside a tree that may stand in a minimum spanning tree, found by looking at them all.
 
     Parameters
     ----------
     lower : (n, n) array
         Lower bounds of the weights.
-    width : float
-        What to add for upper bounds.
     tree : (n - 1, 2) array
+    upper : (n - 1,) array
+        Upper bounds of the weights of the tree's edges.
     """
-    heaviest = minimax(len(lower), tree, lower[tree[:, 0], tree[:, 1]] + width)
-    doubt = np.tril(lower <= heaviest, -1)
+    doubt = np.tril(lower <= minimax(len(lower), tree, upper), -1)
     doubt[tree.max(axis=1), tree.min(axis=1)] = False
     return np.stack(np.nonzero(doubt), axis=1)
 
