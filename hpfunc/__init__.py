@@ -1,7 +1,6 @@
 """Class separation at every layer of a PyTorch network, by the Henze-Penrose statistic."""
 
-__version__ = "0.1.0"
-
+from hpfunc._version import __version__ as __version__
 from hpfunc.activations import collect_activations
 from hpfunc.multiclass import euclidean_mst, multiclass_hp
 from hpfunc.pairwise import pairwise_hp

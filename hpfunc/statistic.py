@@ -11,6 +11,7 @@ import xarray as xr
 from hpfunc._arrays import as_points, check_directions, check_finite, check_option
 from hpfunc._estimate import ESTIMATORS, bayes_bounds, null_moments, significance
 from hpfunc._tree import PairCounts, count_pairs
+from hpfunc._version import __version__
 
 __all__ = ["bayes_error_bounds", "check_graph", "hp_estimate", "hp_statistic", "statistics"]
 
@@ -143,8 +144,6 @@ def statistics(counts: PairCounts, m: Any, n: Any) -> dict[str, Any]:
 
 def describe(results: xr.Dataset, metric: str, graph: str, k: int) -> xr.Dataset:
     """The same results with the attrs of the schema."""
-    from hpfunc import __version__
-
     results = results.assign_attrs(metric=metric, graph=graph, k=int(k), hpfunc_version=__version__)
     for name, variable in results.data_vars.items():
         variable.attrs.update(long_name=_LONG_NAMES[str(name)], units="1")

@@ -36,7 +36,7 @@ STOREYS = {
     "models": {"_torch"},
     "statistics on arrays": {"_adjust", "_estimate", "_permute", "_principal"},
     "trees": {"_tree"},
-    "the door": {"_arrays", "_progress", "_random"},
+    "the door": {"_arrays", "_progress", "_random", "_version"},
 }
 
 # The only rooms that know a heavy or optional library, wherever in them it is imported.
@@ -118,8 +118,6 @@ def arrows(*, deferred: bool = True) -> set[tuple[str, str]]:
     found = set()
     for module, path in known.items():
         for name in imports(module, path, deferred=deferred):
-            if name == "hpfunc.__version__":
-                continue  # A fact about the package, set before its first import: no data flows.
             if name == "hpfunc" or name.startswith("hpfunc."):
                 inner = name.removeprefix("hpfunc").removeprefix(".")
                 while inner and inner not in known:
