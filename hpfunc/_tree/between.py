@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 from hpfunc._tree.distances import Centred, block, centre, differences, upper_bound
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.exchange import Bounded, settle
+from hpfunc._tree.exchange import Bounded, kruskal, settle
 from hpfunc._tree.resolve import CrossEdges, count_cross, solve
 from hpfunc._tree.spanning import Spanning, minimax
-from hpfunc._tree.ties import minimum_tree
 
 __all__ = ["Layer", "Lot", "Points", "average", "between"]
 
@@ -72,17 +71,14 @@ def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) ->
     found = _select(found._replace(pair=place[found.pair]), place[found.pair] >= 0)
     sizes = np.diff(layer.points.starts)[classes].sum(axis=1)
     crowded = np.bincount(found.pair, minlength=len(chosen)) > _CROWDED * sizes
-    crowded &= layer.centred.relative == 0
+    crowded &= exact and layer.centred.relative == 0
     found = _select(found, ~crowded[found.pair])
 
     m, n = one.heaviest.shape[1], other.heaviest.shape[1]
     edges = _pooled_edges(found, one, other, chosen, error[i, j], layer.centred.relative)
-    offset = (edges.graph * (m + n))[:, None]
     tree = np.zeros(len(edges.graph), bool)
-    rank = np.argsort(edges.lower, kind="stable")
-    place = np.empty_like(rank)
-    place[rank] = np.arange(1, len(rank) + 1)
-    tree[rank[minimum_tree(len(chosen) * (m + n), edges.ends + offset, place) - 1]] = True
+    pooled = edges.ends + (edges.graph * (m + n))[:, None]
+    tree[kruskal(len(chosen) * (m + n), pooled, edges.lower)] = True
     if not exact:
         counts = _count_all(edges, tree, m, len(chosen), m + n)
         counts.low[:] = counts.high[:] = np.nan

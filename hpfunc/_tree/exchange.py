@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hpfunc._tree.ties import components, minimum_tree
 
-__all__ = ["Bounded", "settle"]
+__all__ = ["Bounded", "kruskal", "lightest", "settle"]
 
 Ints = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -77,15 +77,20 @@ def settle(
     return tree, tied
 
 
-def lightest(n: int, ends: Ints, weights: Floats) -> Ints:
-    """The edges of a minimum spanning forest; several edges may join the same vertices, or a vertex to itself."""
+def kruskal(n: int, ends: Ints, weights: Floats) -> Ints:
+    """The edges of a minimum spanning forest, no two of which join the same vertices."""
     by_weight = np.argsort(weights, kind="stable")
     rank = np.empty_like(by_weight)
     rank[by_weight] = np.arange(1, len(weights) + 1)
-    order = np.lexsort((rank, ends[:, 1], ends[:, 0]))
+    return np.asarray(by_weight[minimum_tree(n, ends, rank) - 1])
+
+
+def lightest(n: int, ends: Ints, weights: Floats) -> Ints:
+    """The edges of a minimum spanning forest; several edges may join the same vertices, or a vertex to itself."""
+    order = np.lexsort((weights, ends[:, 1], ends[:, 0]))
     new = np.concatenate([[True], (np.diff(ends[order], axis=0) != 0).any(axis=1)])
     order = order[new & (ends[order, 0] != ends[order, 1])]
-    return np.asarray(by_weight[minimum_tree(n, ends[order], rank[order]) - 1])
+    return np.asarray(order[kruskal(n, ends[order], weights[order])])
 
 
 def _overlaps(edges: Bounded, tree: Bools) -> tuple[Bools, Bools]:
