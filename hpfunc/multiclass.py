@@ -32,7 +32,7 @@ def multiclass_hp(
     metric : {"euclidean", "cosine"}
         Distance between points.
     max_memory : int, optional
-        Bytes that distances may take; by default half of what is free.
+        Bytes to work in, beyond the data; by default half of what is free.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def euclidean_mst(
         True: the tree of float64 distances by direct differences, for certain. False: the tree that float64 matrix
         products find.
     max_memory : int, optional
-        Bytes that distances may take; by default half of what is free.
+        Bytes to work in, beyond the data; by default half of what is free.
 
     Returns
     -------

@@ -57,7 +57,7 @@ def hp_statistic(
         the tree that the working precision finds; the extremes are then NaN. Only the single tree knows the
         difference; other graphs are always exact.
     max_memory : int, optional
-        Bytes that distances may take; by default half of what is free.
+        Bytes to work in, beyond the data; by default half of what is free.
 
     Returns
     -------

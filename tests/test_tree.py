@@ -188,7 +188,7 @@ def test_classes_that_do_not_fit_are_refused():
 
 def test_large_classes_are_seen_tile_by_tile(monkeypatch):
     monkeypatch.setattr(tiles_module, "_TILE", 16)
-    monkeypatch.setattr(pairs_module, "bytes_needed", lambda starts, itemsize: 2**60)
+    monkeypatch.setattr(pairs_module, "bytes_needed", lambda starts, d, itemsize: 2**60)
     rng = np.random.default_rng(12)
     for d, dtype, make in itertools.product((2, 80), (np.float32, np.float64), ("normal", "grid", "copies", "apart")):
         x, label = rng.normal(size=(120, d)), rng.integers(0, 3, 120)

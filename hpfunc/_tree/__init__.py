@@ -117,8 +117,8 @@ def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning
     """The minimum spanning trees of one cloud."""
     dtype = working_dtype(x)
     room = budget(max_memory)
-    # The table, its heaviest paths and what they are made of.
-    if 6 * dtype.itemsize * len(x) ** 2 <= room:
+    # The centred points, the table of distances, the heaviest paths and what they are made of.
+    if dtype.itemsize * (x.size + 6 * len(x) ** 2) <= room:
         return spanning_trees(x, prepare(x, np.array([0, len(x)])), exact=exact)[0]
     need = tiles.bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:

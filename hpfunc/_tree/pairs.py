@@ -71,7 +71,7 @@ def cross_edges(
         Whether to settle what rounding leaves in doubt. If not, the tree of the working precision is counted, and
         the extremes are NaN.
     budget : int
-        Bytes that distances may take.
+        Bytes to work in, beyond the points.
     advance : callable
         Told the number of pairs done.
 
@@ -85,7 +85,7 @@ def cross_edges(
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     again = np.zeros(len(pairs), bool)
     dtype = working_dtype(x)
-    if bytes_needed(starts, dtype.itemsize) > budget:
+    if bytes_needed(starts, x.shape[1], dtype.itemsize) > budget:
         return _large_pairs(x, starts, pairs, exact=exact, budget=budget, advance=advance)
     points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
     with pool() as threads:
@@ -109,11 +109,11 @@ def cross_edges(
     return result, again
 
 
-def bytes_needed(starts: Ints, itemsize: int) -> int:
-    """Memory for the distances within each class, and for a block between two in every thread."""
-    sizes = np.diff(starts)
-    block = max(int(sizes.max()), min(_BLOCK_POINTS, int(starts[-1]))) ** 2
-    return int((sizes.astype(float) ** 2).sum()) * itemsize + n_threads() * 8 * block * itemsize
+def bytes_needed(starts: Ints, d: int, itemsize: int) -> int:
+    """Memory for the centred points, the distances within each class, and a block between two in every thread."""
+    sizes = np.diff(starts).astype(float)
+    block = max(float(sizes.max()), min(_BLOCK_POINTS, float(starts[-1]))) ** 2
+    return int((float(starts[-1]) * d + (sizes**2).sum() + n_threads() * 8 * block) * itemsize)
 
 
 def _large_pairs(
