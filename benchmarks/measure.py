@@ -74,6 +74,23 @@ def peak_memory(work: Work) -> tuple[int, int] | None:
     return before, _status("VmHWM")
 
 
+class FirstRun:
+    """Some work of which the first run is watched: its ``peak`` is what `peak_memory` tells."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.runs = 0
+        self.peak: tuple[int, int] | None = None
+
+    def __call__(self) -> None:
+        """Do the work."""
+        self.runs += 1
+        if self.runs == 1:
+            self.peak = peak_memory(self.work)
+        else:
+            self.work()
+
+
 def _status(field: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))

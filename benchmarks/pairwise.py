@@ -17,7 +17,7 @@ from benchmarks import peers
 from benchmarks.cases import CASES, FAMILIES, Case, Sources, chosen_cases, points_of
 from benchmarks.growth import draw_growth, growth_table, measure_growth
 from benchmarks.machine import cores, describe_machine, when
-from benchmarks.measure import in_a_new_process, interleaved, median, peak_memory, product
+from benchmarks.measure import FirstRun, in_a_new_process, interleaved, median, product
 from benchmarks.points import around_means, labels_of
 from benchmarks.store import open_store, save_store
 from benchmarks.tables import pairwise_table
@@ -92,8 +92,8 @@ def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_s
     def ours() -> None:
         results[:] = [hp.pairwise_hp(x, labels, max_memory=case.max_memory)]
 
-    peak = peak_memory(ours)
-    seconds = interleaved({"ours": ours, "product": product(x)}, repeat)
+    watched = FirstRun(ours)
+    seconds = interleaved({"ours": watched, "product": product(x)}, repeat)
     counts = {name: results[0][name].values for name in ("cross_edges_min", "cross_edges_max")}
     return {
         "origin": origin,
@@ -106,7 +106,7 @@ def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_s
         "seconds": seconds,
         "score": median(seconds["ours"]) / median(seconds["product"]),
         "input_bytes": x.nbytes,
-        "peak_beyond_input_bytes": None if peak is None else peak[1] - peak[0],
+        "peak_beyond_input_bytes": None if watched.peak is None else watched.peak[1] - watched.peak[0],
         "mean_hp": float(results[0].hp.mean()),
         "peers": {
             name: peers.measure_peer(count, x, case.n_classes, counts, peer_seconds)

@@ -155,6 +155,16 @@ def test_the_peak_is_that_of_the_work():
         assert 0.95 * n_bytes < most - before < 1.2 * n_bytes + 2e7
 
 
+def test_only_the_first_run_is_watched(monkeypatch):
+    seen = []
+    monkeypatch.setattr(measure, "peak_memory", lambda work: (work(), seen.append("watched"))[0] or (1, 2))
+    work = measure.FirstRun(lambda: seen.append("run"))
+    for _ in range(3):
+        work()
+    assert seen == ["run", "watched", "run", "run"]
+    assert work.peak == (1, 2)
+
+
 @pytest.mark.parametrize("name", ["SciPy", "DataEval", "SmartSVM"])
 def test_a_peer_counts_the_edges_of_a_tree(name):
     counts = peers.installed(True)
