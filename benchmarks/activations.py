@@ -1,125 +1,119 @@
 """Time and memory of collecting activations against the plain forward pass: ``python -m benchmarks.activations``.
 
-The limits are 1.15 times the plain pass, and 200 MB of memory beside it and what is returned.
+The limits: 1.15 times the plain pass, and 200 MB of memory beside it and what is returned. The two take turns in one
+process, and the best run of each counts; the peaks are of a new process for each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from benchmarks.measure import in_a_new_process, interleaved, peak_memory
+from benchmarks.tables import in_megabytes, in_seconds, markdown
 
 LIMIT_RATIO = 1.15
-LIMIT_MB = 200.0
+LIMIT_BYTES = 200_000_000
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.activations", description=__doc__)
-    parser.add_argument("--model", default="resnet18", help="a model of torchvision (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=224, help="image size (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=256, help="how many images (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=256, help="images in one pass (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="the best of so many runs counts (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--measure", choices=("seconds", "plain", "collect"), help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.measure:
-        print(json.dumps(measure(options)))
-        return 0
-    row = compare(options)
-    print(json.dumps(row) if options.json else as_table(row))
-    return 0 if row["within limits"] else 1
-
-
-def compare(options: argparse.Namespace) -> dict[str, object]:
-    """The row: seconds from one process that alternates, peak memory from a process for each way."""
-    names = ("model", "size", "images", "batch_size", "repeats")
-    words = [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
-
-    def child(what: str) -> dict[str, float]:
-        command = [sys.executable, "-m", "benchmarks.activations", "--measure", what, *words]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        return json.loads(done.stdout.splitlines()[-1])
-
-    seconds, plain, collect = child("seconds"), child("plain"), child("collect")
-    ratio = seconds["collect"] / seconds["plain"]
-    extra = (collect["peak"] - plain["peak"] - collect["returned"]) / 1e6
-    return {
-        **{name: getattr(options, name) for name in names},
-        "plain s": seconds["plain"],
-        "collect s": seconds["collect"],
-        "ratio": ratio,
-        "plain MB": plain["peak"] / 1e6,
-        "collect MB": collect["peak"] / 1e6,
-        "returned MB": collect["returned"] / 1e6,
-        "extra MB": extra,
-        "within limits": ratio <= LIMIT_RATIO and extra <= LIMIT_MB,
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    shape = (options.model, options.size, options.images, options.batch_size)
+    row = {
+        "model": options.model,
+        "size": options.size,
+        "images": options.images,
+        "batch_size": options.batch_size,
+        "seconds": in_a_new_process(measure_seconds, *shape, options.repeat),
+        "peak": {way: in_a_new_process(measure_peak, way, *shape) for way in WAYS},
     }
+    row |= compared(row)
+    print(json.dumps(row) if options.json else table(row))
+    return 0 if row["within_limits"] else 1
 
 
-def measure(options: argparse.Namespace) -> dict[str, float]:
-    """What one process measures."""
-    plain, collect = ways(options)
-    if options.measure == "seconds":
-        times: dict[str, list[float]] = {"plain": [], "collect": []}
-        for _ in range(options.repeats):
-            times["plain"].append(seconds_of(plain))
-            times["collect"].append(seconds_of(collect))
-        return {way: min(values) for way, values in times.items()}
-    returned = (plain if options.measure == "plain" else collect)()
-    return {"peak": peak_bytes(), "returned": returned}
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.activations",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default="resnet18", help="a model of torchvision (%(default)s)")
+    parser.add_argument("--size", type=int, default=224, help="pixels of a side (%(default)s)")
+    parser.add_argument("--images", type=int, default=256, help="how many images (%(default)s)")
+    parser.add_argument("--batch-size", type=int, default=256, help="images in one pass (%(default)s)")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which the best counts (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    return parser.parse_args(arguments)
 
 
-def ways(options: argparse.Namespace) -> tuple[Callable[[], int], Callable[[], int]]:
-    """The plain forward pass, and the collection of all layers; both tell how many bytes they return."""
+def plain(model: Any, images: Any, labels: Any, batch_size: int) -> int:
+    """The forward pass, with nothing kept."""
+    import torch
+
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            model(images[start : start + batch_size])
+    return 0
+
+
+def collect(model: Any, images: Any, labels: Any, batch_size: int) -> int:
+    """All layers, each averaged over space; tells how many bytes they are."""
+    import hpfunc as hp
+
+    return int(hp.collect_activations(model, (images, labels), reduce="mean", batch_size=batch_size).nbytes)
+
+
+WAYS = {"plain": plain, "collect": collect}
+
+
+def ways(model: str, size: int, images: int, batch_size: int) -> dict[str, partial[int]]:
+    """The two ways on random images, with everything loaded that is loaded once."""
     import numpy as np
     import torch
     import torchvision
 
-    from hpfunc.activations import collect_activations
-
     torch.manual_seed(0)
-    model = torchvision.models.get_model(options.model, weights=None).eval()
-    images = torch.randn(options.images, 3, options.size, options.size)
-    labels = np.arange(options.images) % 2
-
-    def plain() -> int:
-        with torch.no_grad():
-            for start in range(0, len(images), options.batch_size):
-                model(images[start : start + options.batch_size])
-        return 0
-
-    def collect(images: torch.Tensor = images) -> int:
-        acts = collect_activations(model, (images, labels[: len(images)]), reduce="mean", batch_size=options.batch_size)
-        return int(acts.nbytes)
-
-    # What is imported once belongs to neither.
-    collect(images[:2])
-    return plain, collect
+    network = torchvision.models.get_model(model, weights=None).eval()
+    pixels = torch.randn(images, 3, size, size)
+    labels = np.arange(images) % 2
+    collect(network, pixels[:2], labels[:2], 2)
+    return {name: partial(way, network, pixels, labels, batch_size) for name, way in WAYS.items()}
 
 
-def seconds_of(way: Callable[[], int]) -> float:
-    start = time.perf_counter()
-    way()
-    return time.perf_counter() - start
+def measure_seconds(model: str, size: int, images: int, batch_size: int, repeat: int) -> dict[str, list[float]]:
+    return interleaved(ways(model, size, images, batch_size), repeat)
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has had."""
-    import resource
+def measure_peak(way: str, *shape: Any) -> dict[str, int] | None:
+    """Bytes that one way needs at its peak beyond what was there, and the bytes that it returns."""
+    work, returned = ways(*shape)[way], []
+    peak = peak_memory(lambda: returned.append(work()))
+    return None if peak is None else {"bytes": peak[1] - peak[0], "returned": returned[0]}
 
-    # In kilobytes, but on macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+def compared(row: dict[str, Any]) -> dict[str, Any]:
+    """What it costs to collect."""
+    best = {way: min(seconds) for way, seconds in row["seconds"].items()}
+    ratio = best["collect"] / best["plain"]
+    peak = row["peak"]
+    extra = None
+    if peak["plain"] and peak["collect"]:
+        extra = peak["collect"]["bytes"] - peak["plain"]["bytes"] - peak["collect"]["returned"]
+    within = ratio <= LIMIT_RATIO and (extra is None or extra <= LIMIT_BYTES)
+    return {"ratio": ratio, "extra_bytes": extra, "within_limits": within}
 
 
-def as_table(row: dict[str, object]) -> str:
-    shown = {name: f"{value:.3g}" if isinstance(value, float) else str(value) for name, value in row.items()}
-    widths = [max(len(name), len(value)) for name, value in shown.items()]
-    lines = (shown.keys(), shown.values())
-    return "\n".join("  ".join(text.rjust(n) for text, n in zip(line, widths, strict=True)) for line in lines)
+def table(row: dict[str, Any]) -> str:
+    header = ["model", "size", "images", "batch", "plain pass", "collect", "ratio", "memory beside it and the result"]
+    shape = [str(row[name]) for name in ("model", "size", "images", "batch_size")]
+    seconds = [in_seconds(min(row["seconds"][way])) for way in WAYS]
+    line = [*shape, *seconds, f"{row['ratio']:.2f}", in_megabytes(row["extra_bytes"])]
+    return markdown(header, [line])
 
 
 if __name__ == "__main__":

@@ -112,7 +112,9 @@ def collect_activations(
     in a name, becomes an underscore. The axis that counts the samples is the one that follows the size of the
     batch, and comes first in the result; a value that has none, such as a positional embedding, is left out.
 
-    Before the data the model sees two and three samples, to learn what its layers are and how large.
+    Before the data the model sees two and three samples, to learn what its layers are and how large. Compiled models
+    run as they are written, and transformers without their fused kernels, which pass over the modules inside. Calls in
+    several threads take turns, because they share the random state that is put back.
 
     Examples
     --------

@@ -192,6 +192,27 @@ def test_attention_is_seen_whatever_the_fused_kernels_would_skip():
     assert_is_all_of(acts, leaf_values(model, torch.from_numpy(x)), y)
 
 
+def test_a_masked_encoder_gives_dense_values():
+    """Its fused path would pass nested tensors, which have no shape, from layer to layer."""
+
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=16, batch_first=True)
+            self.encoder = nn.TransformerEncoder(layer, num_layers=2)
+
+        def forward(self, x, mask):
+            return self.encoder(x, src_key_padding_mask=mask)
+
+    x, y = points(6, 5, 8)
+    mask = np.zeros((6, 5), bool)
+    mask[:, 3:] = True
+    for method, name in (("hooks", "encoder.layers.0.norm2"), ("fx", "encoder")):
+        acts = collect_activations(seeded(Masked), ((x, mask), y), method=method)
+        assert acts[name].shape == (6, 5, 8)
+        assert np.isfinite(acts[name].values).all()
+
+
 def test_a_value_without_samples_is_left_out():
     class Positions(nn.Module):
         def __init__(self):

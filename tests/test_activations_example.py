@@ -55,10 +55,21 @@ def test_the_zoo_example_measures_a_folder(zoo, tmp_path):
 
 @pytest.mark.slow
 def test_the_benchmark_gives_a_row(capsys):
-    benchmark.main(["--model", "resnet18", "--size", "32", "--images", "4", "--repeats", "1", "--json"])
+    benchmark.main(["--size", "32", "--images", "4", "--repeat", "2", "--json"])
     row = json.loads(capsys.readouterr().out)
-    assert row["plain s"] > 0
-    assert row["ratio"] == row["collect s"] / row["plain s"]
-    # 62 layers: the input's 3 channels, 64 to 512 channels, 1000 classes; 4 images of 4 bytes.
-    assert 0 < row["returned MB"] < 1
-    assert benchmark.as_table(row).splitlines()[1].split()[0] == "resnet18"
+    assert [len(seconds) for seconds in row["seconds"].values()] == [2, 2]
+    assert row["ratio"] == min(row["seconds"]["collect"]) / min(row["seconds"]["plain"])
+    # 4 images: the input's 3 channels, and 60 layers of 64 to 512 channels and 1000 classes, in float32.
+    assert 50_000 < row["peak"]["collect"]["returned"] < 500_000
+    assert "| resnet18 |" in benchmark.table(row)
+
+
+def test_the_benchmark_judges_time_and_memory():
+    def judged(seconds, peak):
+        both = {"plain": {"bytes": 10**9, "returned": 0}, "collect": {"bytes": peak, "returned": 10**6}}
+        found = benchmark.compared({"seconds": {"plain": [2.0, 1.0], "collect": [seconds, 9.0]}, "peak": both})
+        return found["within_limits"]
+
+    assert judged(1.1, 10**9)
+    assert not judged(1.2, 10**9)
+    assert not judged(1.1, 10**9 + 202 * 10**6)
