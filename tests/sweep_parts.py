@@ -103,8 +103,11 @@ class Once:
 # ---- programs
 
 
-def sweep_and_be_killed(folder, kills, window):
-    """Sweep in forks that are killed at random moments, and tell if anything finished was measured again."""
+def sweep_and_be_killed(folder, kills):
+    """Sweep in forks that are killed at random moments, and tell if anything finished was measured again.
+
+    The moments are some milliseconds after the start or after a checkpoint was begun: however slow the machine is.
+    """
     # What a fork would import first is imported here; no work is done, so that no threads are started.
     import netCDF4  # noqa: F401
     import xarray.backends.netCDF4_  # noqa: F401
@@ -123,7 +126,11 @@ def sweep_and_be_killed(folder, kills, window):
             log.write(json.dumps([task.label, (store / part_of(task.label)).exists()]) + "\n")
         return measure(task)
 
+    def begun():
+        return (folder / "log").read_text().count("\n")
+
     module.measure = measure_and_tell
+    (folder / "log").touch()
     counts = []
     for _ in range(kills):
         child = os.fork()
@@ -134,7 +141,10 @@ def sweep_and_be_killed(folder, kills, window):
                 code = 0
             finally:
                 os._exit(code)
-        time.sleep(moments.uniform(0, window))
+        wanted = begun() + moments.randrange(4)
+        while begun() < wanted and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.06))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert status == signal.SIGKILL or status == 0, status

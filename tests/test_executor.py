@@ -2,6 +2,8 @@
 
 import logging
 import multiprocessing
+import subprocess
+import sys
 import warnings
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -12,7 +14,7 @@ from hpfunc._sweep.run import _outcomes
 from hpfunc.results import open_results
 from hpfunc.sweep import sweep
 from tests.models import Mlp, seeded
-from tests.sweep_parts import FACTORIES, Faulty, Once, make_data, save_checkpoints, train
+from tests.sweep_parts import FACTORIES, ROOT, Faulty, Once, make_data, save_checkpoints, train
 
 
 @pytest.fixture
@@ -211,3 +213,24 @@ def test_a_cluster_of_two_processes_gives_the_same_though_one_is_killed(paths, t
         expected = sweep(paths, {"train": train, "killing": train}, build=Mlp)
     assert runs.identical(expected)
     assert open_results(tmp_path / "store").load().identical(expected)
+
+
+@pytest.mark.slow
+def test_the_example_runs_and_goes_on(tmp_path):
+    """As a program of its own, since workers import the file that is run."""
+    pytest.importorskip("distributed")
+    pytest.importorskip("sklearn")
+    command = [
+        sys.executable,
+        str(ROOT / "examples" / "dask_sweep.py"),
+        "--out",
+        str(tmp_path / "out"),
+        "--epochs",
+        "1",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["layer", "input", "0", "1", "2", "3"]
+    assert [line[0] for line in lines[2:]] == ["0", "1"]
+    assert dict(open_results(tmp_path / "out" / "store").sizes) == {"checkpoint": 2, "split": 2, "layer": 5, "pair": 45}

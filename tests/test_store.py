@@ -246,7 +246,7 @@ def test_a_folder_of_something_else_is_refused(paths, tmp_path):
 @pytest.mark.slow
 def test_killed_twenty_times_the_result_is_the_same_and_nothing_is_done_twice(tmp_path):
     paths = save_checkpoints(tmp_path, 24)
-    program = start(f"sweep_and_be_killed({str(tmp_path)!r}, kills=20, window=0.6)")
+    program = start(f"sweep_and_be_killed({str(tmp_path)!r}, kills=20)")
     out, err = program.communicate(timeout=100)
     assert program.returncode == 0, err
     counts = json.loads(out)

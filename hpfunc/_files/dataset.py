@@ -14,7 +14,7 @@ from hpfunc._files.zarr import check_zarr
 __all__ = ["open_dataset"]
 
 
-def open_dataset(file: Path, *, chunks: Any = None) -> xr.Dataset:
+def open_dataset(file: Path) -> xr.Dataset:
     """Open a netCDF file or a Zarr folder after what it declares was checked; values are read when asked for.
 
     Raises
@@ -28,7 +28,7 @@ def open_dataset(file: Path, *, chunks: Any = None) -> xr.Dataset:
     try:
         (check_zarr if zarr else check_netcdf)(file)
         # Results hold no times; a foreign file's are not worth an error of their own.
-        options: dict[str, Any] = {"decode_times": False, "cache": False, "chunks": chunks}
+        options: dict[str, Any] = {"decode_times": False, "cache": False}
         if zarr:
             # The copy of all metadata in one place was not checked, so it is not used.
             return xr.open_dataset(file, engine="zarr", consolidated=False, **options)

@@ -26,7 +26,7 @@ def read_results(file: Path, *, lazy: bool = False) -> xr.Dataset:
         For a Zarr folder where the package ``zarr`` is not installed.
     """
     # Not by `with`: lazy arrays read the file after this function has returned.
-    stored = open_dataset(file, chunks=-1 if lazy else None)
+    stored = open_dataset(file)
     try:
         why = no_results(stored)
         if why is None:
@@ -39,7 +39,8 @@ def read_results(file: Path, *, lazy: bool = False) -> xr.Dataset:
         raise
     if not lazy:
         stored.close()
-    results = _plain_types(stored.drop_encoding())
+    # Only now, since labels are read faster without dask.
+    results = _plain_types((stored.chunk() if lazy else stored).drop_encoding())
     try:
         for name, coord in results.coords.items():
             if coord.dtype == object:

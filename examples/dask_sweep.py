@@ -1,0 +1,89 @@
+"""A sweep on a Dask cluster that can be stopped at any time: every checkpoint is a task and a file.
+
+Run it, stop it by Ctrl-C, run it again: it goes on where it stopped. Here the cluster is two processes of this machine:
+
+    python examples/dask_sweep.py --out sweep
+
+Elsewhere only the cluster changes, and the store must be a folder that this program can write to. For one worker on
+each GPU of a machine:
+
+    from dask_cuda import LocalCUDACluster
+    with LocalCUDACluster() as cluster, Client(cluster) as client:
+        hp.sweep(..., executor=client.get_executor(), device="cuda")
+
+Each worker then sees its own GPU as "cuda". For several machines: dask_jobqueue.SLURMCluster, or the address of a
+scheduler, Client("tcp://..."), where checkpoints and data lie on a disk that all of them see.
+
+Paths and functions travel to the workers; models and data sets do not. So the functions stand at the top of the file,
+and everything else below ``if __name__ == "__main__"``, since a worker imports this file too.
+"""
+
+import argparse
+import functools
+from pathlib import Path
+
+import torch
+from dask.distributed import Client, LocalCluster
+from sklearn.datasets import load_digits
+from torch import nn
+
+import hpfunc as hp
+
+
+def build() -> nn.Module:
+    """The network, for each checkpoint a new one."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def digits(split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """A data set, made where it is needed: the first 1,200 images, or the others."""
+    found = load_digits()
+    images, labels = torch.tensor(found.images / 16, dtype=torch.float32), torch.tensor(found.target)
+    part = slice(1200) if split == "train" else slice(1200, None)
+    return images[part], labels[part]
+
+
+def train(folder: Path, epochs: int) -> dict[int, Path]:
+    """A file of weights for each epoch, those before the first included; kept from an earlier run."""
+    paths = {epoch: folder / f"epoch{epoch}.ckpt" for epoch in range(epochs + 1)}
+    if all(path.exists() for path in paths.values()):
+        return paths
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    model, (images, labels) = build(), digits("train")
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for epoch, path in paths.items():
+        if epoch:
+            for batch in torch.randperm(len(images)).split(100):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
+                optimizer.step()
+        torch.save(model.state_dict(), path)
+    return paths
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--out", type=Path, default=Path("sweep"), help="folder for checkpoints and store (%(default)s)"
+    )
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args(arguments)
+    paths = train(options.out / "checkpoints", options.epochs)
+    data = {split: functools.partial(digits, split) for split in ("train", "test")}
+    store = options.out / "store"
+    with (
+        LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        hp.sweep(
+            paths, data, build=build, executor=client.get_executor(), store=store, samples_per_class=50, progress=True
+        )
+    # Also from another program, while the sweep is at work: what is finished, read from the files when it is needed.
+    runs = hp.open_results(store)
+    print(runs.hp.sel(split="test").mean("pair").to_pandas().round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
