@@ -16,6 +16,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import hpfunc as hp
 
@@ -28,12 +29,38 @@ LAYERS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def quickstart() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("quickstart", QUICKSTART)
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def quickstart() -> ModuleType:
+    return load("quickstart")
+
+
+@pytest.fixture
+def mnist(tmp_path) -> Path:
+    """A folder in torchvision's layout: real images where they stand beside the project, else noise."""
+    real = ROOT.parent / "shared" / "data" / "mnist"
+    if real.exists():
+        parts = [
+            gzip.decompress((real / f"t10k-{name}-ubyte.gz").read_bytes()) for name in ("images-idx3", "labels-idx1")
+        ]
+        images, labels = (np.frombuffer(p[skip:], np.uint8) for p, skip in zip(parts, (16, 8), strict=True))
+        images = images.reshape(-1, 28, 28)
+    else:
+        images = np.random.default_rng(0).integers(0, 256, (400, 28, 28), dtype=np.uint8)
+        labels = (np.arange(400) % 10).astype(np.uint8)
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, first, n in (("train", 0, 240), ("t10k", 240, 160)):
+        x, y = images[first : first + n], labels[first : first + n]
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, n, 28, 28) + x.tobytes())
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, n) + y.tobytes())
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +139,8 @@ def test_quickstart_stops_early_where_it_cannot_write(quickstart, tmp_path):
         quickstart.main([*SMALL, "--out", str(tmp_path / "file" / "below")])
 
 
-def test_quickstart_on_mnist_in_the_layout_of_torchvision(quickstart, tmp_path, capsys):
-    raw = tmp_path / "data" / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for part, n in (("train", 120), ("t10k", 80)):
-        images, labels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), (np.arange(n) % 10).astype(np.uint8)
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, n, 28, 28) + images.tobytes())
-        (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, n) + labels.tobytes())
-    quickstart.main([*SMALL, "--out", str(tmp_path / "out"), "--mnist", str(tmp_path / "data"), "--pair", "4", "9"])
+def test_quickstart_on_mnist_in_the_layout_of_torchvision(quickstart, mnist, tmp_path, capsys):
+    quickstart.main([*SMALL, "--out", str(tmp_path / "out"), "--mnist", str(mnist), "--pair", "4", "9"])
     runs = hp.open_results(tmp_path / "out" / "results.nc")
     assert runs.n_features.sel(layer=["input", "flatten"]).values.tolist() == [784, 4096]
     with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
@@ -187,6 +207,149 @@ def test_help_names_every_option():
     done = subprocess.run([sys.executable, QUICKSTART, "--help"], capture_output=True, text=True, check=True)
     for option in ("--out", "--overwrite", "--mnist", "--download", "--samples", "--epochs", "--save-every", "--seed"):
         assert option in done.stdout
+
+
+# ---- the other examples
+
+
+def written(out: Path) -> set[str]:
+    """What an example wrote; every picture is one."""
+    for picture in out.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    return {path.name for path in out.iterdir()}
+
+
+def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
+    out, guide = tmp_path / "out", load("mnist_guide")
+    arguments = ["--data", str(mnist), "--out", str(out), "--epochs", "2", "--save-every", "1", "--samples", "5"]
+    guide.main(arguments)
+    pictures = {
+        "distributions", "distributions_by_layer", "layers", "trajectory", "pairs", "fisher_training", "fisher_layers",
+        "pca",
+    }  # fmt: skip
+    assert written(out) == {"checkpoints", "results.nc"} | {f"{name}.png" for name in pictures}
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {f"conv{i}.ckpt" for i in range(3)}
+    runs = hp.open_results(out / "results.nc")
+    assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 11, "pair": 45}
+    assert runs.layer.values.tolist() == [name for name in LAYERS if name != "flatten"]
+    assert int(runs.n_a.max()) == 5
+    change = (runs.hp.sel(checkpoint=2) - runs.hp.sel(checkpoint=0)).mean("pair")
+    printed = capsys.readouterr().out
+    shown = {row[0]: row[1:] for row in map(str.split, printed.splitlines()) if len(row) == 3 and row[0] in LAYERS}
+    for layer in runs.layer.values.tolist():
+        np.testing.assert_allclose([float(v) for v in shown[layer]], change.sel(layer=layer).values, atol=5.1e-4)
+    with pytest.raises(SystemExit, match=r"exists: nothing was done"):
+        guide.main(arguments)
+    with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
+        guide.main(["--data", str(tmp_path), "--out", str(tmp_path / "other")])
+
+
+def test_numpy_example_imports_no_torch_and_writes_what_it_measured(tmp_path):
+    out = tmp_path / "out"
+    script = ROOT / "examples" / "numpy_only.py"
+    code = (
+        f"import sys, runpy; sys.argv = ['numpy_only', '--samples', '20', '--out', {str(out)!r}]; "
+        f"runpy.run_path({str(script)!r}, run_name='__main__'); print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert written(out) == {"features.nc", "features.png", "pairs.csv"}
+    rows = (out / "pairs.csv").read_text().splitlines()
+    assert len(rows) == 1 + 4 * 45
+
+
+def test_numpy_example_reads_arrays_of_ones_own(tmp_path, capsys):
+    rng, example = np.random.default_rng(0), load("numpy_only")
+    labels = np.repeat(["ant", "bee"], 15)
+    near, far = rng.normal(size=(30, 3)), rng.normal(size=(30, 3)) + 99 * (labels == "bee")[:, None]
+    np.savez(tmp_path / "mine.npz", labels=labels, near=near, far=far)
+    example.main(["--data", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "out")])
+    rows = {row[0]: row[1:] for row in map(str.split, capsys.readouterr().out.splitlines()) if len(row) == 5}
+    assert float(rows["far"][0]) == pytest.approx(float(hp.hp_statistic(far[:15], far[15:]).hp), abs=5e-4)
+    assert float(rows["near"][0]) == pytest.approx(float(hp.hp_statistic(near[:15], near[15:]).hp), abs=5e-4)
+    np.savez(tmp_path / "bare.npz", near=near)
+    with pytest.raises(SystemExit, match="needs 'labels'"):
+        example.main(["--data", str(tmp_path / "bare.npz"), "--out", str(tmp_path / "other")])
+
+
+def test_snapshots_a_function_and_hooks_agree_where_they_see_the_same(capsys):
+    load("own_model_snapshot").main(["--samples", "12"])
+    seen = {}
+    for line in capsys.readouterr().out.splitlines():
+        method, *values = line.split("  ")
+        seen[method] = dict(pair.split() for pair in values if pair.strip())
+    hooks, snapshot, function = seen["hooks"], seen["snapshot"], seen["a function"]
+    assert list(snapshot) == ["input", "fc1", "relu", "sum", "fc2"]
+    assert {name: snapshot[name] for name in hooks} == hooks
+    assert [function[name] for name in ("input", "carried", "sum", "score")] == [
+        snapshot[name] for name in ("input", "relu", "sum", "fc2")
+    ]
+
+
+def test_bridges_lead_back_to_the_samples(tmp_path, capsys):
+    example, out = load("bridging_images"), tmp_path / "out"
+    example.main(["--epochs", "1", "--out", str(out)])
+    assert written(out) == {"images.png", "trees.png"}
+    printed = capsys.readouterr().out
+    counts = [int(n) for n in re.findall(r"(\d+) cross edges between 4 and 9", printed)]
+    assert len(counts) == 2
+    assert min(counts) > 0
+
+    rng = np.random.default_rng(0)
+    labels, index = np.tile([9, 4, 4], 10), rng.permutation(30)
+    layer = xr.DataArray(
+        rng.normal(size=(30, 2)), dims=("sample", "x"), coords={"label": ("sample", labels), "index": ("sample", index)}
+    )
+    found = example.find_bridges(layer, hp.euclidean_mst(layer))
+    at = dict(zip(index.tolist(), zip(layer.values, labels.tolist(), strict=True), strict=True))
+    for a, b, distance in found:
+        assert (at[a][1], at[b][1]) == (4, 9)
+        assert distance == pytest.approx(float(np.linalg.norm(at[a][0] - at[b][0])))
+    assert [d for *_, d in found] == sorted(d for *_, d in found)
+    assert len(found) == float(hp.hp_statistic(layer.values[labels == 4], layer.values[labels == 9]).cross_edges)
+
+
+def test_files_of_the_older_tool_come_in_and_its_pictures_out(tmp_path, capsys):
+    example, out = load("from_the_older_tool"), tmp_path / "made"
+    example.main(["--out", str(out), "--n", "999"])
+    pictures = {"distributions", "distributions_by_layer", "fisher_training", "fisher_layers", "layers", "pairs"}
+    assert written(out) == {"preDict.json", "postDict.json", "results.nc"} | {f"{name}.png" for name in pictures}
+    capsys.readouterr()
+    files = ["--before", str(out / "preDict.json"), "--after", str(out / "postDict.json")]
+    example.main([*files, "--out", str(tmp_path / "read"), "--n", "999"])
+    assert written(tmp_path / "read") == {"results.nc"} | {f"{name}.png" for name in pictures}
+    again = hp.open_results(tmp_path / "read" / "results.nc")
+    assert again.identical(hp.open_results(out / "results.nc"))
+    training = re.search(r"training: (\d+) of 6 differences", capsys.readouterr().out)
+    assert training
+    assert int(training.group(1)) >= 4  # every layer but the input was fitted
+    with pytest.raises(SystemExit):
+        example.main(["--before", str(out / "preDict.json"), "--out", str(tmp_path / "x")])
+    assert not (tmp_path / "x").exists()
+
+
+def test_watching_a_training_does_not_change_it(tmp_path, monkeypatch):
+    import torch
+
+    example, weights = load("during_training"), []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        "step",
+        lambda self: (step(self), weights.append(self.param_groups[0]["params"][0].detach().clone()))[0],
+    )
+    example.main(["--epochs", "2", "--samples", "8", "--out", str(tmp_path / "out")])
+    assert written(tmp_path / "out") == {"results.nc", "trajectory.png"}
+    runs = hp.open_results(tmp_path / "out" / "results.nc")
+    assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 6, "pair": 45}
+    assert not runs.hp.isel(checkpoint=0, layer=-1).equals(runs.hp.isel(checkpoint=2, layer=-1))
+    watched = weights[:]
+    weights.clear()
+    monkeypatch.setattr(example, "measure", lambda *_: runs.isel(checkpoint=0, drop=True))
+    example.main(["--epochs", "2", "--out", str(tmp_path / "unwatched")])
+    assert len(weights) == len(watched) > 0
+    assert all(torch.equal(a, b) for a, b in zip(weights, watched, strict=True))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)

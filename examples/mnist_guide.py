@@ -1,0 +1,161 @@
+"""MNIST from network to insight, step by step: define, train and save checkpoints, measure, analyse.
+
+Run it with ``python examples/mnist_guide.py --download --out mnist``. It follows the four steps of the older tool's
+guide, with hpfunc in place of that tool:
+
+1. the network: any ``torch.nn.Module``. Nothing has to be added to it; hooks see what every layer gives,
+2. the training: as always, and the weights are saved at each epoch that shall be looked at,
+3. the measurement: one `hpfunc.sweep` over checkpoints and data sets,
+4. the analysis: histograms, Fisher's tests of training and of layers, principal components with their tree.
+
+MNIST is torchvision's: ``--data FOLDER`` is the folder that holds ``MNIST/raw``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.datasets import MNIST
+from torchvision.transforms import ToTensor
+
+import hpfunc as hp
+
+# ---- 1. the network
+
+
+class CNN(nn.Module):
+    """Two convolutions and two linear layers, with the names that the older tool's checkpoints have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=3)
+        self.relu = nn.ReLU()  # called three times: relu, relu_1 and relu_2 in the results
+        self.maxpool = nn.MaxPool2d(2)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.fc1 = nn.Linear(4096, 512)
+        self.fc2 = nn.Linear(512, 10)
+        self.softmax = nn.Softmax(dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the class probabilities."""
+        x = self.maxpool(self.relu(self.conv1(x)))
+        x = self.maxpool(self.relu(self.conv2(x)))
+        x = self.relu(self.fc1(x.flatten(1)))
+        return self.softmax(self.fc2(x))
+
+
+# ---- 2. the training
+
+
+def train(model: CNN, data: MNIST, *, epochs: int, save_every: int, folder: Path) -> dict[int, Path]:
+    """Train, and save the weights before the first epoch, every few epochs and after the last."""
+    folder.mkdir(parents=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loader = DataLoader(data, batch_size=64, shuffle=True)
+    checkpoints = {}
+    for epoch in range(epochs + 1):
+        for x, label in loader if epoch else ():
+            loss = nn.functional.nll_loss(model(x).clamp_min(1e-9).log(), label)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if epoch % save_every == 0 or epoch == epochs:
+            checkpoints[epoch] = folder / f"conv{epoch}.ckpt"
+            torch.save(model.state_dict(), checkpoints[epoch])
+        if epoch:
+            print(f"epoch {epoch}: loss {loss.item():.3f}")
+    return checkpoints
+
+
+# ---- 4. the analysis
+
+
+def analyse(runs: xr.Dataset, out: Path) -> None:
+    """Write the pictures that the older tool drew, and those that it did not, from the stored results alone."""
+    first, last = runs.checkpoint.values[[0, -1]].tolist()
+    ends = runs.sel(checkpoint=[first, last])
+    training = hp.fisher_permutation(runs.hp.sel(checkpoint=first), runs.hp.sel(checkpoint=last), key=0)
+    steps = hp.fisher_steps(runs.hp.sel(checkpoint=last), along="layer", key=1)
+    hardest = ends.sel(checkpoint=first, split="test", layer="fc2")
+    pictures = {
+        "distributions": hp.plot_distributions(ends).figure,
+        "distributions_by_layer": hp.plot_distributions(ends, by_layer=True),
+        "layers": hp.plot_layers(ends).figure,
+        "trajectory": hp.plot_trajectory(runs.sel(split="test")).figure,
+        "pairs": hp.plot_pairs(hardest, order="similarity").figure,
+        "fisher_training": hp.plot_fisher(training).figure,
+        "fisher_layers": hp.plot_fisher(steps).figure,
+    }
+    for name, figure in pictures.items():
+        figure.savefig(out / f"{name}.png", dpi=120)
+    table = training.statistic.to_series().unstack("split").round(3)
+    print(f"\nChange of mean HP from epoch {first} to {last}, by layer:\n{table.loc[runs.layer.values]}")
+
+
+def draw_components(checkpoints: dict[int, Path], data: MNIST, pair: Sequence[int], layer: str, out: Path) -> None:
+    """Draw two classes at one layer, before and after training, with the tree whose cross edges HP counts."""
+    planes, trees = [], []
+    for path in checkpoints.values():
+        model = CNN()
+        model.load_state_dict(torch.load(path, weights_only=True))
+        points = hp.collect_activations(model, data, layers=[layer], classes=pair, samples_per_class=100)[layer]
+        planes.append(hp.pca2d(points))
+        trees.append(hp.euclidean_mst(points))
+    at = {"checkpoint": list(checkpoints)}
+    joined = (xr.concat(each, "checkpoint").assign_coords(at) for each in (planes, trees))
+    plane, tree = joined
+    hp.plot_pca(plane, tree=tree).savefig(out / "pca.png", dpi=120)
+
+
+# ---- the command line
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run it all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("MNISTdata"), help="holds MNIST/raw (MNISTdata)")
+    parser.add_argument("--download", action="store_true", help="fetch MNIST into --data if it is not there")
+    parser.add_argument("--out", type=Path, default=Path("mnist"), help="a new folder for everything written (mnist)")
+    parser.add_argument("--epochs", type=int, default=2, help="how long to train (2)")
+    parser.add_argument("--save-every", type=int, default=1, help="epochs between checkpoints (1)")
+    parser.add_argument("--samples", type=int, default=100, help="images of each class that are measured (100)")
+    args = parser.parse_args(argv)
+    if args.out.exists():
+        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+    try:
+        train_set, test_set = (
+            MNIST(args.data, train=train, transform=ToTensor(), download=args.download) for train in (True, False)
+        )
+    except RuntimeError as error:
+        raise SystemExit(
+            f"No MNIST in {args.data / 'MNIST' / 'raw'} ({error}). Pass --download to fetch it."
+        ) from error
+
+    torch.manual_seed(0)
+    checkpoints = train(
+        CNN(), train_set, epochs=args.epochs, save_every=args.save_every, folder=args.out / "checkpoints"
+    )
+    # ---- 3. the measurement
+    runs = hp.sweep(
+        checkpoints,
+        {"train": train_set, "test": test_set},
+        build=CNN,
+        samples_per_class=args.samples,
+        progress=True,
+    )
+    runs.to_netcdf(args.out / "results.nc")  # hp.open_results(...) reads it again, whenever you like
+
+    analyse(runs, args.out)
+    ends = {epoch: checkpoints[epoch] for epoch in (0, args.epochs)}
+    draw_components(ends, test_set, [4, 9], "fc2", args.out)
+    print(f"\nWrote checkpoints, results.nc and pictures into {args.out}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A NumPy analysis that exists already: which of these feature sets keeps the classes apart? No torch needed.
+
+Run it with ``python examples/numpy_only.py --out features``, on features of scikit-learn's handwritten digits, or with
+``--data FILE.npz`` on your own: one array ``labels`` of n classes, and arrays of n rows, one for each feature set. It
+
+1. measures with `hpfunc.pairwise_hp` how well each pair of classes is separated in each feature set,
+2. bounds the error that the best possible classifier makes on each pair,
+3. tests whether two feature sets differ, pair by pair,
+4. writes a table (CSV, one row for each feature set and pair), a results file and a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import hpfunc as hp
+
+
+def digit_features(per_class: int) -> dict[str, np.ndarray]:
+    """Make four feature sets of the digits: the pixels, edges, a random projection, and how dark each row is."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    chosen = np.concatenate([np.flatnonzero(digits.target == c)[:per_class] for c in range(10)])
+    images = digits.images[chosen] / 16
+    projection = np.random.default_rng(0).normal(size=(64, 8))
+    return {
+        "labels": digits.target[chosen],
+        "pixels": images,
+        "edges": np.diff(images, axis=1),
+        "projection": images.reshape(-1, 64) @ projection,
+        "rows": images.mean(axis=2),
+    }
+
+
+def read_features(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a file."""
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    if "labels" not in arrays or len(arrays) < 2:
+        raise SystemExit(f"--data {path} holds {sorted(arrays)}; it needs 'labels' and at least one feature set")
+    return arrays
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run it all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, metavar="FILE.npz", help="your own arrays (digits)")
+    parser.add_argument("--samples", type=int, default=100, metavar="N", help="digits of each class (100)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("features"), help="a new folder for what is written (features)"
+    )
+    args = parser.parse_args(argv)
+    if args.out.exists():
+        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+    arrays = digit_features(args.samples) if args.data is None else read_features(args.data)
+    labels = arrays.pop("labels")
+
+    # A mapping from names to arrays stands where the activations of a network would.
+    results = hp.pairwise_hp(arrays, labels).rename(layer="features")
+    results = results.merge(hp.bayes_error_bounds(results).rename(lower="error_lower", upper="error_upper"))
+    print("Mean over the pairs, by feature set:")
+    print(results[["hp", "error_lower", "error_upper"]].mean("pair").to_dataframe().round(3))
+
+    first, *others = arrays
+    for other in others:
+        test = hp.fisher_permutation(results.hp.sel(features=first), results.hp.sel(features=other), key=0)
+        change, p = float(test.statistic), float(test.pvalue)
+        print(f"{first} -> {other}: mean HP {change:+.3f}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
+
+    args.out.mkdir(parents=True)
+    results.to_dataframe().to_csv(args.out / "pairs.csv")
+    results.to_netcdf(args.out / "features.nc")
+    axes = hp.plot_layers(results.rename(features="layer"))
+    axes.set_xlabel("features")
+    axes.figure.savefig(args.out / "features.png", dpi=120)
+    print(f"Wrote pairs.csv, features.nc and features.png into {args.out}.")
+
+
+if __name__ == "__main__":
+    main()
