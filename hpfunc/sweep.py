@@ -106,6 +106,10 @@ def sweep(
     data set is read once to know), and all options but ``max_memory``, ``device`` and ``progress``. Code that a
     ``forward``, ``reduce`` or data set calls is not followed.
 
+    Checkpoint files may come from anywhere. Before torch reads one, its archive is checked: it may declare no more than
+    it holds, in at most 100,000 entries with a pickle of at most 16 MiB, and its sums must be right; the pickle is gone
+    through without making anything of it. Tensors are dense, and of the module's shapes before they are copied.
+
     Where threads do the work in parallel, the last bits of a layer's values may depend on their number, and so, in
     rare near-ties, a count: give all workers the same number of threads (Dask sets one).
 
