@@ -14,13 +14,19 @@ _PAUSE = 10
 
 def progress_bar(show: bool, what: str, total: int | None = None, done: int = 0) -> AbstractContextManager[Any]:
     """A tqdm bar over ``what``, or one that shows nothing; in a file it is a line now and then."""
+    if not show:
+        # tqdm.auto looks for a notebook's widgets, and warns where they are missing, although nothing is shown.
+        from tqdm import tqdm as plain
+
+        hidden: AbstractContextManager[Any] = plain(disable=True)
+        return hidden
     from tqdm.auto import tqdm
 
     options: dict[str, Any] = {}
     in_notebook = any(part.__module__ == "tqdm.notebook" for part in tqdm.__mro__)
-    if show and not in_notebook and not sys.stderr.isatty():
+    if not in_notebook and not sys.stderr.isatty():
         options = {"file": _Lines(), "mininterval": _PAUSE, "maxinterval": _PAUSE, "ncols": 80}
-    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, initial=done, disable=not show, **options)
+    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, initial=done, **options)
     return bar
 
 

@@ -185,6 +185,18 @@ def test_importing_touches_nothing_heavy():
     assert not loaded & heavy
 
 
+def test_a_hidden_bar_does_not_look_for_the_widgets_of_a_notebook():
+    # tqdm.auto warns where they are missing: in a notebook, of each function, though no bar was asked for.
+    code = """
+import sys, hpfunc
+hpfunc.pairwise_hp([0.0, 1, 2, 9], [0, 0, 1, 1])
+print("tqdm.auto" in sys.modules)
+hpfunc.pairwise_hp([0.0, 1, 2, 9], [0, 0, 1, 1], progress=True)
+print("tqdm.auto" in sys.modules)
+"""
+    assert in_a_new_process(code).split() == ["False", "True"]
+
+
 def test_importing_takes_less_than_half_a_second_beyond_numpy_and_xarray():
     code = "import numpy, xarray, time; t = time.perf_counter(); import hpfunc; print(time.perf_counter() - t)"
     assert min(float(in_a_new_process(code)) for _ in range(4)) < 0.5
@@ -251,7 +263,7 @@ def test_every_parameter_is_documented_and_no_other():
 
 
 def test_top_level_holds_only_what_belongs_there():
-    allowed = {"hpfunc", "examples", "tests", "benchmarks", "pyproject.toml", "README.md", "LICENSE"}
+    allowed = {"hpfunc", "examples", "tests", "benchmarks", "pyproject.toml", "README.md", "LICENSE", "CITATION.cff"}
     ignored = [line.strip().strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.strip()]
     there = {
         path.name
@@ -259,6 +271,13 @@ def test_top_level_holds_only_what_belongs_there():
         if not path.name.startswith(".") and not any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored)
     }
     assert there == allowed
+
+
+def test_the_citation_is_one_and_of_this_version():
+    words = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for key in ("cff-version", "message", "title", "authors", "version", "license", "references"):
+        assert re.search(rf"^{key}:", words, re.M), key
+    assert re.search(r"^version: (.+)$", words, re.M).group(1) == hp.__version__
 
 
 def test_type_hints_are_announced():
