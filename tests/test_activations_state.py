@@ -148,17 +148,32 @@ def test_normalisation_runs_on_its_stored_statistics():
     assert int(model[0].num_batches_tracked) == 0
 
 
-def test_what_was_collected_can_be_trained_on():
-    """Tensors of inference_mode could not, also where the caller is in it."""
-    x, y = images()
-    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 4))
+def test_without_gradients_and_without_inference_mode():
+    """Tensors of inference_mode could not be trained on later, also where the caller is in it."""
+    model, seen = seeded(Mlp), []
+
+    def forward(model, x):
+        seen.append(model(x))
+        return seen[-1]
+
     with torch.inference_mode():
-        acts = collect_activations(model, (x, y))
-    features = torch.from_dlpack(acts["1"].values)
-    head = nn.Linear(4, 2)
-    head(features).sum().backward()
+        collect_activations(model, (np.zeros((6, 6), np.float32), [0, 1] * 3), forward=forward)
+    assert not any(values.requires_grad or values.is_inference() for values in seen)
+    head = nn.Linear(3, 2)
+    head(seen[-1]).sum().backward()
     assert head.weight.grad is not None
-    assert not features.is_inference()
+
+
+def test_modes_are_set_without_the_methods_that_models_override():
+    """Some merge weights in eval(), some keep a part frozen in train(): what they do could not be undone."""
+
+    class Merging(Mlp):
+        def train(self, mode=True):
+            raise AssertionError(f"train({mode}) was called")
+
+    model = seeded(Merging)
+    collect_activations(model, (np.zeros((6, 6), np.float32), [0, 1] * 3))
+    assert model.training
 
 
 def test_the_callers_own_hooks_stay_and_still_fire():
@@ -199,23 +214,35 @@ def test_a_snapshot_model_is_as_it_was():
 # 8: compiled and parallel models.
 
 
-def test_a_compiled_model_is_observed_in_its_original():
+def test_a_compiled_model_is_observed_as_it_is_written():
+    compilations = []
+
+    def backend(graph, inputs):
+        compilations.append(graph)
+        return graph.forward
+
     x, y = np.random.default_rng(0).standard_normal((6, 6)).astype(np.float32), [0, 1] * 3
     model = seeded(Mlp).eval()
     expected = collect_activations(model, (x, y))
-    compiled = torch.compile(model, backend="eager")
-    compiled(torch.from_numpy(x))
+    compiled = torch.compile(model, backend=backend)
     in_place = seeded(Mlp).eval()
-    in_place.compile(backend="eager")
-    in_place(torch.from_numpy(x))
-    inside = nn.Sequential(torch.compile(seeded(Mlp).eval(), backend="eager"))
-    inside(torch.from_numpy(x))
-    for watched in (compiled, in_place):
-        assert collect_activations(watched, (x, y)).identical(expected)
-    names = list(collect_activations(inside, (x, y), layers=["*"]).data_vars)
-    assert names == ["input", "0.fc1", "0.relu", "0.fc2", "0"]
-    assert in_place._compiled_call_impl is not None
-    torch._dynamo.reset()
+    in_place.compile(backend=backend)
+    inside = nn.Sequential(torch.compile(seeded(Mlp).eval(), backend=backend))
+    try:
+        for watched in (compiled, in_place, inside):
+            watched(torch.from_numpy(x))
+        before = len(compilations)
+        assert before
+        for watched in (compiled, in_place):
+            assert collect_activations(watched, (x, y)).identical(expected)
+        names = list(collect_activations(inside, (x, y), layers=["*"]).data_vars)
+        assert names == ["input", "0.fc1", "0.relu", "0.fc2", "0"]
+        # Nothing was compiled again, with the hooks in it, and what was compiled still serves.
+        for watched in (compiled, in_place, inside):
+            watched(torch.from_numpy(x))
+        assert len(compilations) == before
+    finally:
+        torch._dynamo.reset()
 
 
 def test_parallel_wrappers_are_taken_off():

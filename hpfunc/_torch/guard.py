@@ -55,8 +55,8 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
         # The fused transformer kernels would skip the modules inside, depending on who has hooks.
         stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
         torch.backends.mha.set_fastpath_enabled(False)
-        # Compiled submodules, too, run as they are written, so that their hooks fire. Without the compiler loaded,
-        # which takes seconds, there are none.
+        # What is compiled runs as it is written, so that its hooks fire. Without the compiler loaded, which takes
+        # seconds, nothing is.
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         # Not inference_mode, and out of it if the caller is in it: its tensors break later autograd.
@@ -68,8 +68,6 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
         for module in modules:
             # eval() is often overridden to keep some part frozen or to merge weights; the flag itself is not.
             module.training = False
-            # A module compiled in place, by module.compile(), would not call its hooks either.
-            module.__dict__.pop("_compiled_call_impl", None)
         yield
 
 
