@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gzip
 import importlib.util
 import io
 import itertools
+import os
 import re
 import struct
 import subprocess
@@ -350,6 +352,35 @@ def test_watching_a_training_does_not_change_it(tmp_path, monkeypatch):
     example.main(["--epochs", "2", "--out", str(tmp_path / "unwatched")])
     assert len(weights) == len(watched) > 0
     assert all(torch.equal(a, b) for a, b in zip(weights, watched, strict=True))
+
+
+def kinds(notebook) -> list[list[tuple[str, ...]]]:
+    """For each cell of code, what it shows: text, a table, a picture."""
+    return [
+        [(out.output_type, *sorted(set(out.get("data", ())) - {"text/plain"})) for out in cell.outputs]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+@pytest.mark.slow
+def test_the_tour_runs_and_shows_what_is_stored_in_it(tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="the notebook needs nbclient and ipykernel, of the extra 'test'")
+    nbclient = pytest.importorskip("nbclient")
+    stored = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)
+    fresh = copy.deepcopy(stored)
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ""}
+    client = nbclient.NotebookClient(fresh, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env=environment)
+    streams = [out for cell in fresh.cells for out in cell.get("outputs", ()) if out.output_type == "stream"]
+    assert [out.name for out in streams] == ["stdout"]  # and nothing on stderr: no warning
+    assert kinds(fresh) == kinds(stored)
+    assert sum(kind[-1] == "image/png" for cell in kinds(stored) for kind in cell) == 6
+    same = [cell.outputs[-1].text for cell in (fresh.cells[-1], stored.cells[-1])]
+    assert all(text.startswith("True") for text in same)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
