@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 __all__ = ["ESTIMATORS", "bayes_bounds", "multiclass_bounds", "null_moments", "significance"]
 
@@ -86,6 +85,8 @@ def null_moments(m: Any, n: Any, weight: Any, weight2: Any, degree2: Any) -> tup
 
 def significance(cross: Any, mean: Any, variance: Any) -> tuple[Any, Any]:
     """Z score and lower-tail p-value of cross edges; where they cannot vary, z is NaN and the p-value 1."""
+    from scipy.special import ndtr  # slow to import
+
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(variance > 0, (cross - mean) / np.sqrt(variance), np.nan)
     constant = (variance == 0) & ~np.isnan(cross)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from hpfunc._arrays import as_labels, as_points, check_directions, check_finite, namespace
 from hpfunc._progress import progress_bar
+from hpfunc._schema import bad_name
 from hpfunc._tree import count_pairs
 from hpfunc.results import label_pairs
 from hpfunc.statistic import check_graph, check_neighbours, describe, explain, statistics
@@ -130,16 +131,24 @@ def layers_of(activations: Any, labels: Any) -> Iterator[Layer]:
             raise ValueError(
                 f"activations holds no variable whose first dim is 'sample'; it holds {dict(activations.sizes)}"
             )
-        yield from (Layer(str(name), activations[name].data, label) for name in names)
+        yield from (Layer(_layer_name(name), activations[name].data, label) for name in names)
     elif isinstance(activations, Mapping):
         if not activations:
             raise ValueError("activations is an empty mapping; pass at least one layer name -> array")
         for name, points in activations.items():
-            if not isinstance(name, str):
-                raise TypeError(f"activations has the key {name!r}; layer names are strings")
-            yield Layer(name, points, _labels_or_coord(points, labels))
+            yield Layer(_layer_name(name), points, _labels_or_coord(points, labels))
     else:
         yield Layer(None, activations, _labels_or_coord(activations, labels))
+
+
+def _layer_name(name: object) -> str:
+    """A name that results can be written and read again with."""
+    if not isinstance(name, str):
+        raise TypeError(f"activations has the key {name!r}; layer names are strings")
+    why = bad_name(name, "layer")
+    if why:
+        raise ValueError(f"activations: {why}; rename it")
+    return name
 
 
 def _labels_or_coord(values: Any, labels: Any) -> Any:

@@ -145,6 +145,8 @@ def test_ties_too_many_to_average_name_layer_and_classes(monkeypatch):
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"pairs": [3]}, TypeError, "not a pair"),
         ({}, [0, 1], {}, ValueError, "empty mapping"),
         ({1: np.zeros((2, 2))}, [0, 1], {}, TypeError, "strings"),
+        ({"a/b": np.zeros((2, 2))}, [0, 1], {}, ValueError, "'a/b' has a slash"),
+        ({"a" * 10_000: np.zeros((2, 2))}, [0, 1], {}, ValueError, "10,000 characters"),
         ({"a": [[0, 1], [np.nan, 1]]}, [3, 4], {}, ValueError, r"layer 'a' holds 1 values.*class 4"),
         ({"a": np.zeros((0, 2))}, [], {}, ValueError, "layer 'a' has shape"),
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"graph": "knn", "k": 9}, ValueError, "layer 'a'"),

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 __all__ = ["Centred", "block", "centre", "differences", "prepare", "tile", "upper_bound", "within", "working_dtype"]
 
@@ -177,6 +176,8 @@ def _by_differences(
     centred: Centred, rows: Ints, cols: Ints, left: npt.NDArray[Any], right: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """The same block, by differences."""
+    from scipy.spatial.distance import cdist  # slow to import
+
     result = cdist(left, right, "sqeuclidean")
     result *= 1 - centred.relative / 2
     result -= centred.error[0, 0]

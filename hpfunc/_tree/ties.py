@@ -8,12 +8,10 @@ its effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, sparse
-from scipy.sparse import csgraph
 
 __all__ = [
     "LARGEST_COMPONENT",
@@ -65,9 +63,10 @@ def minimum_tree(n: int, edges: npt.NDArray[np.intp], rank: npt.NDArray[np.intp]
 
     A rank may repeat where it does not matter which edge is taken. No two edges may join the same vertices.
     """
-    graph = sparse.coo_array((rank.astype(np.float64), (edges[:, 0], edges[:, 1])), shape=(n, n))
-    tree: npt.NDArray[np.intp] = csgraph.minimum_spanning_tree(graph.tocsr(), overwrite=True).data.astype(np.intp)
-    return tree
+    from scipy.sparse import csgraph
+
+    tree: npt.NDArray[np.intp] = csgraph.minimum_spanning_tree(_matrix(n, edges, rank), overwrite=True).data
+    return tree.astype(np.intp)
 
 
 def tied_edges(
@@ -123,11 +122,13 @@ def _resistances(ends: npt.NDArray[np.intp], conductance: npt.NDArray[np.float64
     np.add.at(laplacian, (one, other), -conductance)
     np.add.at(laplacian, (other, one), -conductance)
     laplacian[np.arange(n), np.arange(n)] = -laplacian.sum(axis=1)
+    from scipy.linalg import lapack  # slow to import
+
     # Ground one vertex: what is left is positive definite, and its inverse gives every resistance.
     inverse = np.zeros((n, n))
     if n > 1:
-        factor, _ = linalg.lapack.dpotrf(laplacian[1:, 1:], lower=1)
-        grounded, _ = linalg.lapack.dpotri(factor, lower=1)
+        factor, _ = lapack.dpotrf(laplacian[1:, 1:], lower=1)
+        grounded, _ = lapack.dpotri(factor, lower=1)
         inverse[1:, 1:] = np.tril(grounded) + np.tril(grounded, -1).T
     diagonal = inverse.diagonal()
     return np.asarray(diagonal[one] + diagonal[other] - 2 * inverse[one, other])
@@ -135,6 +136,15 @@ def _resistances(ends: npt.NDArray[np.intp], conductance: npt.NDArray[np.float64
 
 def components(n: int, edges: npt.NDArray[np.intp]) -> tuple[int, npt.NDArray[np.intp]]:
     """Number of connected components of n vertices, and the component of each."""
-    graph = sparse.coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n))
-    count, label = csgraph.connected_components(graph, directed=False)
+    from scipy.sparse import csgraph
+
+    count, label = csgraph.connected_components(_matrix(n, edges, np.ones(len(edges))), directed=False)
     return int(count), label.astype(np.intp)
+
+
+def _matrix(n: int, edges: npt.NDArray[np.intp], values: npt.NDArray[Any]) -> Any:
+    """A sparse matrix of edges. Its indices have 32 bits: csgraph takes no others before SciPy 1.15."""
+    from scipy import sparse  # slow to import
+
+    rows, cols = edges.astype(np.int32).T
+    return sparse.coo_array((values.astype(np.float64), (rows, cols)), shape=(n, n)).tocsr()
