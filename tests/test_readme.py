@@ -6,7 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import hpfunc as hp
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,3 +67,32 @@ def test_it_says_what_a_cuda_array_meets():
     # The README promises an error until the engine is there; when it is, this test asks for the README to follow.
     said = "the engine for CUDA arrays is not there yet" in README
     assert said == ("where trees are not built yet" in (ROOT / "hpfunc" / "_tree" / "__init__.py").read_text())
+
+
+def test_it_names_every_part_of_the_older_tool_and_only_functions_that_are_there():
+    older = ("ModelTester", "ResultsAnalysis", "load_data", "train_results", "test_results", "plot_results")
+    for name in (*older, "FisherTraining", "FisherLayers", "plotPCA", "refresh()", "snapshot_forward(x)"):
+        assert name in README
+    used = set(re.findall(r"(?<![.\w])hp\.([a-z_0-9]+)", README))
+    assert used >= {"sweep", "fisher_steps", "read_seed_results", "plot_pca"}
+    assert used <= set(hp.__all__)
+
+
+def test_every_example_is_listed():
+    there = {path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb")}
+    assert set(re.findall(r"^\| `examples/([\w.]+)` \|", README, re.M)) == there
+
+
+def test_the_table_of_dimensions_can_be_measured_again():
+    rows = dict(re.findall(r"^  \| ([\d,]+) \| (0\.\d\d \| 0\.\d\d \| 0\.\d\d) \|", README, re.M))
+    assert set(rows) == {"40", "200", "1,000"}
+    rng = np.random.default_rng(1)
+    for n in (40, 200):
+        for features, said in zip((2, 20, 200), map(float, rows[str(n)].split(" | ")), strict=True):
+            draws = []
+            for _ in range(10):
+                x, y = rng.normal(size=(2, n, features))
+                y[:, 0] += 3
+                draws.append(float(hp.hp_statistic(x, y).hp))
+            # The spread of one draw is about 0.07 at most; means of ten, said and measured, differ by a third of it.
+            assert abs(np.mean(draws) - said) < 0.1
