@@ -1,4 +1,33 @@
-"""Class separation at every layer of a PyTorch network, by the Henze-Penrose statistic."""
+"""Class separation at every layer of a PyTorch network, by the Henze-Penrose statistic.
+
+Join the samples of two classes by their minimum spanning tree and count the edges between classes: HP is 0 where the
+classes overlap and close to 1 where they are apart. Results are labelled xarray Datasets::
+
+    import hpfunc as hp
+
+    acts = hp.collect_activations(model, dataset)            # one variable for each layer
+    results = hp.pairwise_hp(acts)                           # dims (layer, pair)
+    results.hp.sel(layer="conv1", class_a=3, class_b=8)      # a pair, in either order
+    runs = hp.sweep({0: "conv0.ckpt", 9: "conv9.ckpt"},      # dims (checkpoint, split, layer, pair)
+                    {"train": train, "test": test}, build=CNN)
+    hp.plot_layers(runs).figure.savefig("layers.png")
+    runs.to_netcdf("runs.nc")                                # hp.open_results("runs.nc") reads it again
+
+========================  =============================================================================
+model to points           `collect_activations`
+separation                `pairwise_hp`, `hp_statistic` (two samples), `multiclass_hp` (all classes at once),
+                          `euclidean_mst` (the tree itself)
+from stored counts        `hp_estimate` (other estimates), `bayes_error_bounds`
+checkpoints x data sets   `sweep`
+is it chance?             `fisher_permutation`, `fisher_steps`, `adjust_pvalues`
+look                      `pca2d`, `to_square`, `plot_distributions`, `plot_layers`, `plot_pairs`,
+                          `plot_trajectory`, `plot_pca`, `plot_fisher`
+files                     `open_results`, `read_seed_results`, `write_seed_results` (the older tool's JSON)
+========================  =============================================================================
+
+All but `collect_activations` and `sweep` work on plain arrays, without torch. Nothing is changed in place, and chance
+enters only by ``key=``. `help` of each function has its shapes, errors, source and an example.
+"""
 
 from hpfunc._version import __version__ as __version__
 from hpfunc.activations import collect_activations

@@ -236,6 +236,13 @@ def test_all_lists_what_users_see():
         assert hasattr(hp, name)
 
 
+def test_the_overview_is_one_screen_and_names_every_function():
+    lines = hp.__doc__.splitlines()
+    assert 10 < len(lines) <= 40
+    assert max(map(len, lines)) <= 120
+    assert set(re.findall(r"`([a-z_0-9]+)`", hp.__doc__)) - {"help"} == set(hp.__all__)
+
+
 def test_every_public_function_is_documented_in_numpydoc():
     for name in hp.__all__:
         function = getattr(hp, name)
