@@ -475,6 +475,21 @@ def test_the_level_itself_is_significant():
     assert [y for line in filled for y in line.get_ydata() if y == y] == [0.04, 0.05]
 
 
+def test_points_of_the_splits_differ_in_size_and_the_legend_shows_it():
+    p = xr.DataArray(
+        [[0.2, 0.01], [0.3, 0.02]], dims=("split", "layer"), coords={"split": ["test", "train"], "layer": ["a", "b"]}
+    )
+    axes = plot_fisher(p, method=None)
+    size = {}
+    for line in data_lines(axes):
+        for y in line.get_ydata():
+            if line.get_marker() == "o" and np.isfinite(y):
+                size[float(y)] = line.get_markersize()
+    assert size[0.3] == size[0.02] > size[0.2] == size[0.01]
+    shown = {h.get_label(): h.get_markersize() for h in axes.get_legend().legend_handles}
+    assert shown == {"train": size[0.3], "test": size[0.2]}
+
+
 def test_steps_are_named_by_what_they_join():
     runs = sweep_like(checkpoints=3)
     layers = plot_fisher(fisher_steps(runs.hp.sel(split="test"), along="layer", key=0, n_permutations=99))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from hpfunc._plot.data import label_of, names_of, series_of, title_of, values_of
+from hpfunc._plot.data import Series, label_of, names_of, series_of, title_of, values_of
 from hpfunc._plot.legend import legend_entries, place_legend
 from hpfunc._plot.style import axes_for, name_ticks, size_for
 from hpfunc.permutation import adjust_pvalues
@@ -33,7 +34,7 @@ def plot_fisher(
     tests : Dataset or DataArray
         What `fisher_permutation` or `fisher_steps` returned, or its ``pvalue``: any of the dims ``step``,
         ``checkpoint``, ``split``, ``layer``. Layers, or else steps, stand along the axis; what remains has a
-        colour (step, checkpoint) or a dash (split: ``train`` solid).
+        colour (step, checkpoint) or a dash and smaller points (split: ``train`` solid and large).
     method : str, optional
         How all p-values of the picture are adjusted jointly, as in `adjust_pvalues`; None for p-values as
         they are, perhaps adjusted before.
@@ -100,13 +101,27 @@ def plot_fisher(
     axes.set_ylabel("p-value" if method is None else f"p-value, adjusted ({method})")
     axes.set_title(title_of(pvalues))
     entries = legend_entries(series, markers=True)
+    _show_sizes(entries, series)
     place_legend(axes, entries, title=f"filled: p ≤ {alpha:g}", beside=ax is None)
     return axes
 
 
 def _draw(axes: Axes, x: Any, p: Any, s: Any, alpha: float) -> None:
     """Draw one series: a thin line through hollow points, the significant ones filled."""
-    how = {"linestyle": "", "marker": s.marker, "markersize": 6, "markeredgecolor": s.colour}
+    how = {"linestyle": "", "marker": s.marker, "markersize": _size(s), "markeredgecolor": s.colour}
     axes.plot(x, p, color=s.colour, linestyle=s.dash, linewidth=0.8, alpha=0.5)
     axes.plot(x, np.where(p > alpha, p, np.nan), markerfacecolor="white", **how)
     axes.plot(x, np.where(p <= alpha, p, np.nan), markerfacecolor=s.colour, **how)
+
+
+def _size(s: Series) -> float:
+    """Choose the size of the points: splits side by side differ in it, since their thin lines are hard to follow."""
+    return 7.0 if s.main_split else 4.5
+
+
+def _show_sizes(entries: Sequence[Any], series: Sequence[Series]) -> None:
+    """Show in the legend what points each split has."""
+    sizes = {s.split: _size(s) for s in series}
+    for entry in entries:
+        if entry.get_label() in sizes:
+            entry.set(marker="o", markersize=sizes[entry.get_label()], markerfacecolor="white")
