@@ -370,6 +370,17 @@ def test_a_snapshot_without_the_input_gets_it_and_the_callers_snapshot_stays():
     assert mine["act"] is held
 
 
+def test_the_input_of_a_snapshot_is_what_the_model_calls_so():
+    class Model(SnapshotCNN):
+        def snapshot_forward(self, x):
+            return super().snapshot_forward(x / 255)
+
+    images = np.random.default_rng(0).integers(0, 256, (4, 1, 28, 28)).astype(np.float32)
+    acts = collect_activations(seeded(Model), (images, [0, 0, 1, 1]), method="snapshot")
+    assert next(iter(acts.data_vars)) == "input"
+    np.testing.assert_array_equal(acts["input"].values, images / np.float32(255))
+
+
 def test_a_snapshot_forward_need_not_return():
     class Model(SnapshotCNN):
         def snapshot_forward(self, x):
@@ -513,10 +524,11 @@ def test_variables_share_memory_with_the_tensors_that_were_collected(monkeypatch
             kept.update(self.tensors)
 
     monkeypatch.setattr(collect, "Rows", Spy)
-    acts = collect_activations(seeded(Mlp), points(6, 6))
-    assert set(kept) == set(acts.data_vars)
-    for name, tensor in kept.items():
-        assert np.shares_memory(acts[name].values, tensor.numpy())
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        acts = collect_activations(seeded(Mlp).to(dtype), points(6, 6))
+        assert set(kept) == set(acts.data_vars)
+        for name, tensor in kept.items():
+            assert np.shares_memory(acts[name].values, tensor.numpy())
 
 
 def test_bfloat16_is_kept_in_float32_and_half_as_it_is():

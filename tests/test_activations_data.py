@@ -161,6 +161,11 @@ def test_a_draw_depends_on_its_key_its_class_and_nothing_else():
     assert set(few.index.values) != set(first.index.values)
 
 
+def test_classes_of_one_size_draw_other_places():
+    drawn = [choose_positions([0, 1] * 50, [0, 1], 10, key) for key in range(20)]
+    assert not any([p // 2 for p in zeros] == [p // 2 for p in ones] for zeros, ones in drawn)
+
+
 def test_a_draw_is_uniform():
     """Of 10 positions 4 are drawn, 3,000 times: each comes 1,200 times, give or take 5 standard deviations."""
     drawn = collections.Counter(p for key in range(3000) for p in choose_positions([0] * 10, [0], 4, key)[0])

@@ -86,8 +86,7 @@ def _choose_known(source: Known, wanted: list[Label] | None, limit: int | None, 
 def _choose_streamed(source: Streamed, wanted: list[Label] | None, limit: int | None, key: Key | None) -> Chosen:
     choosers = {} if wanted is None else {label: Chooser(label, limit, key) for label in wanted}
     seen: dict[Label, None] = {}
-    samples = source.samples()
-    for index, label, inputs in samples:
+    for index, label, inputs in source.samples():
         seen[label] = None
         if wanted is None and label not in choosers:
             choosers[label] = Chooser(label, limit, key)
@@ -95,8 +94,6 @@ def _choose_streamed(source: Streamed, wanted: list[Label] | None, limit: int | 
             choosers[label].offer((index, inputs))
         if wanted is not None and all(chooser.full for chooser in choosers.values()):
             break
-    # Stops the workers of a loader that is left early.
-    samples.close()
     classes = sorted_classes(list(seen)) if wanted is None else wanted
     chosen = [choosers[label].chosen for label in classes]
     _check_found(classes, chosen, list(seen))
