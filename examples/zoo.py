@@ -58,10 +58,11 @@ def open_folder(folder: Path, size: int) -> Any:
 def build(name: str, *, pretrained: bool, weights: Path | None, seed: int) -> nn.Module:
     """Make the network."""
     if pretrained:
-        return models.get_model(name, weights="DEFAULT")
+        pretrained_model: nn.Module = models.get_model(name, weights="DEFAULT")
+        return pretrained_model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = models.get_model(name, weights=None)
+        model: nn.Module = models.get_model(name, weights=None)
     if weights is not None:
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model

@@ -1,6 +1,9 @@
 """The independent oracle of the collection: one pass over all samples, a hook that clones, and nothing clever."""
 
+import numpy as np
 import torch
+
+from tests.samples import grouped
 
 
 def clone_hooks(model, x, forward=None):
@@ -54,3 +57,11 @@ def tensors_in(value):
     if isinstance(value, dict):
         value = list(value.values())
     return [t for member in value for t in tensors_in(member)] if isinstance(value, (tuple, list)) else []
+
+
+def assert_is_all_of(acts, values, y):
+    """The variables after the input are these values, in this order, sorted by class."""
+    layers = list(acts.data_vars)[1:]
+    assert len(layers) == len(values)
+    for name, value in zip(layers, values, strict=True):
+        np.testing.assert_allclose(acts[name].values, value.numpy()[grouped(y)], rtol=1e-5, atol=1e-6, err_msg=name)

@@ -9,26 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hpfunc.activations import collect_activations
-from tests.clone_hooks import clone_hooks, leaf_values
-from tests.models import Encoder, Functional, Mlp, MultiInput, Recurrent, SeedCNN, SnapshotCNN, seeded
-
-
-def points(n=9, *shape, classes=3, seed=0):
-    random = np.random.default_rng(seed)
-    return random.standard_normal((n, *shape)).astype(np.float32), np.arange(n) % classes
-
-
-def grouped(y):
-    """Where the samples stand in the result: by class, in data order."""
-    return np.argsort(y, kind="stable")
-
-
-def assert_is_all_of(acts, values, y):
-    """The variables after the input are these values, in this order, sorted by class."""
-    layers = list(acts.data_vars)[1:]
-    assert len(layers) == len(values)
-    for name, value in zip(layers, values, strict=True):
-        np.testing.assert_allclose(acts[name].values, value.numpy()[grouped(y)], rtol=1e-5, atol=1e-6, err_msg=name)
+from tests.clone_hooks import assert_is_all_of, clone_hooks, leaf_values
+from tests.models import Encoder, Mlp, Recurrent, SeedCNN, seeded
+from tests.samples import grouped, points
 
 
 def test_every_layer_is_what_a_cloning_hook_sees():
@@ -77,7 +60,7 @@ def test_batches_do_not_matter(n, batch_size, limit, key, seed):
         assert (np.diff(rows) > 0).all()
 
 
-# 1: repeated calls and aliases.
+# Repeated calls and aliases.
 
 
 def test_a_module_called_again_gets_a_suffix_that_no_other_module_bears():
@@ -118,7 +101,7 @@ def test_a_second_call_and_the_axes_of_the_first_stay_apart():
     assert acts["1"].dims == ("sample", "1_0", "1__1", "1_2")
 
 
-# 2: modules that work in place.
+# Modules that work in place.
 
 
 @pytest.mark.parametrize("method", ["hooks", "fx"])
@@ -141,7 +124,7 @@ def test_a_first_layer_in_place_changes_neither_the_input_nor_the_callers_array(
         np.testing.assert_array_equal(x, before)
 
 
-# 6: nested outputs, and where the samples are.
+# Nested outputs, and where the samples are.
 
 
 def test_tuples_and_dicts_are_walked():
@@ -240,7 +223,7 @@ def test_samples_mixed_with_another_axis_are_left_out_aloud():
     assert list(acts.data_vars) == ["input", "1"]
 
 
-# 7: a hook must return None.
+# A hook must return None.
 
 
 def test_the_model_gives_what_it_gives_without_being_watched():
@@ -291,7 +274,7 @@ def test_a_model_without_layers_is_one():
     assert list(acts.data_vars) == ["input", "output"]
 
 
-# 15: names that clash with the result's own.
+# Names that clash with the result's own.
 
 
 def test_a_module_called_like_the_results_own_names_gets_a_suffix():
@@ -329,239 +312,3 @@ def test_a_slash_becomes_an_underscore_and_the_result_can_be_written(tmp_path):
     with xr.open_dataset(tmp_path / "acts.nc") as back:
         xr.testing.assert_equal(back.load(), acts)
     assert list(collect_activations(model, points(6, 4), layers=["a/b"]).data_vars) == ["a_b"]
-
-
-# The other ways of observing.
-
-
-def test_snapshot_gives_its_entries_in_order_with_the_older_names():
-    x, y = points(12, 1, 28, 28)
-    plain, model = seeded(SeedCNN), seeded(SnapshotCNN)
-    acts = collect_activations(model, (x, y), method="snapshot", batch_size=5)
-    hooks = collect_activations(plain, (x, y), batch_size=5)
-    assert list(acts.data_vars) == ["input", *SnapshotCNN.NAMES[1:]]
-    for ours, theirs in zip(acts.data_vars, hooks.data_vars, strict=True):
-        np.testing.assert_array_equal(acts[ours].values, hooks[theirs].values)
-    assert not hasattr(model, "snapshot")
-
-
-def test_a_snapshot_without_the_input_gets_it_and_the_callers_snapshot_stays():
-    class Model(Mlp):
-        def refresh(self):
-            # In place: what the caller holds would be emptied.
-            for taken in self.snapshot.values():
-                taken.clear()
-
-        def snapshot_forward(self, x):
-            out = self.fc1(x)
-            self.snapshot["act"].append(torch.tanh(out))
-            self.snapshot["act"].append(torch.relu(out))
-            return out
-
-    model = seeded(Model)
-    held = ["mine"]
-    model.snapshot = mine = {"act": held}
-    x, y = points(6, 6)
-    acts = collect_activations(model, (x, y), method="snapshot")
-    assert list(acts.data_vars) == ["input", "act", "act_1"]
-    np.testing.assert_array_equal(acts["input"].values, x[grouped(y)])
-    assert model.snapshot is mine
-    assert mine == {"act": ["mine"]}
-    assert mine["act"] is held
-
-
-def test_the_input_of_a_snapshot_is_what_the_model_calls_so():
-    class Model(SnapshotCNN):
-        def snapshot_forward(self, x):
-            return super().snapshot_forward(x / 255)
-
-    images = np.random.default_rng(0).integers(0, 256, (4, 1, 28, 28)).astype(np.float32)
-    acts = collect_activations(seeded(Model), (images, [0, 0, 1, 1]), method="snapshot")
-    assert next(iter(acts.data_vars)) == "input"
-    np.testing.assert_array_equal(acts["input"].values, images / np.float32(255))
-
-
-def test_a_snapshot_forward_need_not_return():
-    class Model(SnapshotCNN):
-        def snapshot_forward(self, x):
-            super().snapshot_forward(x)
-
-    images = np.zeros((4, 1, 28, 28), np.float32)
-    assert "fc2" in collect_activations(seeded(Model), (images, [0, 0, 1, 1]), method="snapshot")
-
-
-def test_a_function_of_the_callers():
-    x, y = points(8, 6)
-    model = seeded(Mlp)
-    taken = {"double": lambda x: x * 2, "fc": model.fc1}
-    acts = collect_activations(model, (x, y), method=lambda x: {name: f(x) for name, f in taken.items()}, batch_size=3)
-    assert list(acts.data_vars) == ["input", "double", "fc"]
-    np.testing.assert_array_equal(acts["double"].values, 2 * x[grouped(y)])
-
-
-# 9: operations that are not modules.
-
-
-def test_fx_sees_every_operation_under_torchvisions_names():
-    from torchvision.models.feature_extraction import get_graph_node_names
-
-    x, y = points(7, 6)
-    model = seeded(Functional)
-    acts = collect_activations(model, (x, y), method="fx", batch_size=4)
-    assert list(acts.data_vars) == ["input", "fc1", "add", "relu", "exp", "fc2", "mul_", "add_1"]
-    assert list(acts.data_vars)[1:] == get_graph_node_names(model)[1][1:]
-    weights = {name: value.detach().numpy() for name, value in model.named_parameters()}
-    fc1 = x[grouped(y)] @ weights["fc1.weight"].T + weights["fc1.bias"]
-    relu = np.maximum(fc1 + 1, 0)
-    fc2 = relu @ weights["fc2.weight"].T + weights["fc2.bias"]
-    expected = {"fc1": fc1, "add": fc1 + 1, "relu": relu, "exp": np.exp(relu), "fc2": fc2}
-    expected |= {"mul_": 2 * fc2, "add_1": 2 * fc2 + relu}
-    for name, value in expected.items():
-        np.testing.assert_allclose(acts[name].values, value, rtol=1e-4, atol=1e-5, err_msg=name)
-
-
-def test_fx_keeps_the_defaults_of_arguments_that_are_not_given():
-    class Masked(Mlp):
-        def forward(self, x, mask=None, scale=2.0):
-            if mask is not None:
-                x = x * mask
-            return self.fc1(x) * scale
-
-    x, y = points(6, 6)
-    model = seeded(Masked)
-    acts = collect_activations(model, (x, y), method="fx")
-    np.testing.assert_allclose(acts["mul"].values, 2 * acts["fc1"].values)
-    both = collect_activations(model, ({"x": x, "mask": np.zeros_like(x)}, y), method="fx")
-    np.testing.assert_array_equal(both["mul"].values, 0)
-
-
-def test_fx_gives_variable_arguments_one_by_one():
-    class Variable(MultiInput):
-        def forward(self, *inputs):
-            return super().forward(inputs[0], inputs[1])
-
-    (a, y), (b, _) = points(8, 4), points(8, 2, seed=1)
-    model = seeded(Variable)
-    acts = collect_activations(model, ((a, b), y), method="fx")
-    hooks = collect_activations(model, ((a, b), y))
-    np.testing.assert_array_equal(acts["right"].values, hooks["right"].values)
-
-
-# 10: several inputs.
-
-
-@pytest.mark.parametrize("method", ["hooks", "fx"])
-def test_several_inputs_by_position_and_by_name(method):
-    (a, y), (b, _) = points(8, 4), points(8, 2, seed=1)
-    model = seeded(MultiInput)
-    tuples = collect_activations(model, ((a, b), y), method=method, batch_size=3)
-    dicts = collect_activations(model, ({"b": b, "a": a}, y), method=method, batch_size=3)
-    assert list(tuples.data_vars)[:4] == ["input[0]", "input[1]", "left", "right"]
-    assert list(dicts.data_vars)[:4] == ["input[b]", "input[a]", "left", "right"]
-    np.testing.assert_array_equal(tuples["left"].values, dicts["left"].values)
-    _, right = leaf_values(model, (torch.from_numpy(a), torch.from_numpy(b)), lambda model, x: model(*x))
-    np.testing.assert_allclose(tuples["right"].values, right.numpy()[grouped(y)], rtol=1e-5, atol=1e-6)
-
-
-def test_a_function_that_runs_the_model():
-    x, y = points(8, 4)
-    model = seeded(MultiInput)
-    acts = collect_activations(model, (x, y), forward=lambda model, x: model(x, x[:, :2]))
-    assert list(acts.data_vars) == ["input", "left", "right"]
-
-
-# 11: smaller activations.
-
-
-def test_mean_over_space_and_functions_by_layer():
-    x, y = points(8, 3, 6, 6)
-    model = seeded(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)))
-    full = collect_activations(model, (x, y))
-    mean = collect_activations(model, (x, y), reduce="mean", batch_size=3)
-    assert mean["0"].dims == ("sample", "0_0")
-    np.testing.assert_allclose(mean["0"], full["0"].mean(["0_1", "0_2"]), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(mean["3"], full["3"], rtol=1e-4, atol=1e-6)
-    some = collect_activations(model, (x, y), reduce={"0": lambda t: t.amax((2, 3)), "?": "mean"})
-    np.testing.assert_allclose(some["0"], full["0"].max(["0_1", "0_2"]), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(some["1"], mean["1"])
-    assert some["input"].shape == (8, 3, 6, 6)
-
-
-def test_the_mean_of_integers_is_a_fraction():
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 4), dtype=np.uint8)
-    y = [0, 1] * 3
-    acts = collect_activations(nn.Flatten(), (pixels, y), reduce="mean")
-    np.testing.assert_allclose(acts["input"], pixels[acts.index.values].mean((2, 3)), rtol=1e-6)
-
-
-def test_a_function_may_keep_one_number_a_sample():
-    x, y = points(8, 6)
-    acts = collect_activations(seeded(Mlp), (x, y), reduce=lambda values: values.mean(1))
-    assert acts["fc1"].dims == ("sample",)
-    np.testing.assert_allclose(acts["input"], x[grouped(y)].mean(1), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float64", torch.float64, np.float64, float])
-def test_dtype_is_that_of_floating_values(dtype):
-    model = nn.Sequential(nn.Embedding(5, 3), nn.Flatten())
-    tokens = np.arange(12).reshape(6, 2) % 5
-    acts = collect_activations(model, (tokens, [0, 1] * 3), dtype=dtype)
-    assert acts["input"].dtype == np.int64
-    assert acts["0"].dtype == acts["1"].dtype == np.float64
-
-
-# 14: what DLPack and NumPy cannot express.
-
-
-def test_variables_share_memory_with_the_tensors_that_were_collected(monkeypatch):
-    import hpfunc._torch.collect as collect
-
-    kept = {}
-
-    class Spy(collect.Rows):
-        def __init__(self, *args):
-            super().__init__(*args)
-            kept.update(self.tensors)
-
-    monkeypatch.setattr(collect, "Rows", Spy)
-    for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        acts = collect_activations(seeded(Mlp).to(dtype), points(6, 6))
-        assert set(kept) == set(acts.data_vars)
-        for name, tensor in kept.items():
-            assert np.shares_memory(acts[name].values, tensor.numpy())
-
-
-def test_bfloat16_is_kept_in_float32_and_half_as_it_is():
-    x, y = points(6, 6)
-    acts = collect_activations(seeded(Mlp).to(torch.bfloat16), (x, y))
-    assert acts["fc1"].dtype == np.float32
-    rounded = torch.from_numpy(x).bfloat16().float().numpy()
-    np.testing.assert_array_equal(acts["input"].values, rounded[grouped(y)])
-    assert collect_activations(seeded(Mlp).half(), (x, y))["fc1"].dtype == np.float16
-
-
-def test_conjugated_and_negated_views_are_resolved():
-    class Views(nn.Module):
-        def forward(self, x):
-            z = torch.view_as_complex(x.reshape(len(x), -1, 2))
-            return z.conj(), z.conj().imag
-
-    x, y = points(6, 4)
-    acts = collect_activations(Views(), (x, y))
-    expected = x[grouped(y)].reshape(6, 2, 2)
-    np.testing.assert_array_equal(acts["output[1]"].values, -expected[..., 1])
-    np.testing.assert_array_equal(acts["output[0]"].values.imag, -expected[..., 1])
-
-
-def test_arrays_of_any_layout():
-    x, y = points(8, 6)
-    expected = collect_activations(seeded(Mlp), (x, y))
-    read_only = x.copy()
-    read_only.flags.writeable = False
-    reversed_rows = x[::-1].copy()[::-1]
-    fortran = np.asfortranarray(x)
-    needs_grad = torch.from_numpy(x.copy()).requires_grad_()
-    for same in (read_only, reversed_rows, fortran, needs_grad, x.tolist(), xr.DataArray(x), x.astype(np.float64)):
-        acts = collect_activations(seeded(Mlp), (same, y))
-        xr.testing.assert_allclose(acts, expected, rtol=1e-5, atol=1e-6)
-        assert acts["fc1"].dtype == np.float32

@@ -9,8 +9,6 @@ from torch import nn
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
-    Dataset,
-    IterableDataset,
     Subset,
     TensorDataset,
     WeightedRandomSampler,
@@ -19,50 +17,7 @@ from torch.utils.data import (
 from hpfunc._torch.choose import choose_positions
 from hpfunc.activations import collect_activations
 from tests.models import Mlp, MultiInput, seeded
-
-N = 30
-RANDOM = np.random.default_rng(3)
-X = RANDOM.standard_normal((N, 6)).astype(np.float32)
-Y = RANDOM.integers(0, 3, N)
-
-
-class Plain(Dataset):
-    """Samples that tell their labels when they are loaded, and a count of how often each was."""
-
-    def __init__(self, convert=int):
-        self.convert = convert
-        self.loaded = collections.Counter()
-
-    def __len__(self):
-        return N
-
-    def __getitem__(self, k):
-        self.loaded[int(k)] += 1
-        return torch.from_numpy(X[k]), self.convert(Y[k])
-
-
-class Known(Plain):
-    """The same with its labels at hand."""
-
-    def __init__(self, attribute="targets"):
-        super().__init__()
-        setattr(self, attribute, Y.tolist())
-
-
-class Stream(IterableDataset):
-    """The same in one pass, without end."""
-
-    def __init__(self, endless=False):
-        self.loaded = collections.Counter()
-        self.endless = endless
-
-    def __iter__(self):
-        while True:
-            for k in range(N):
-                self.loaded[k] += 1
-                yield X[k], Y[k]
-            if not self.endless:
-                return
+from tests.samples import Known, N, Plain, Stream, X, Y
 
 
 def collect(data, model=None, **options):
@@ -105,7 +60,7 @@ def test_every_source_gives_the_same(source, options):
         assert set(data.loaded.values()) == {1}
 
 
-# 12: each sample is loaded once, and none in vain.
+# Each sample is loaded once, and none in vain.
 
 
 @pytest.mark.parametrize("wrap", [lambda data: data, lambda data: DataLoader(data, batch_size=4)])
@@ -146,7 +101,7 @@ def test_known_labels_that_are_wrong_are_noticed():
             collect(wrapped)
 
 
-# 13: sampling.
+# Sampling.
 
 
 def test_a_draw_depends_on_its_key_its_class_and_nothing_else():
@@ -278,7 +233,7 @@ def test_an_item_that_fails_in_a_worker_is_named():
         collect(DataLoader(Broken(), batch_size=4, num_workers=1))
 
 
-# 10: several inputs from data sets.
+# Several inputs from data sets.
 
 
 @pytest.mark.parametrize("as_dict", [False, True])
@@ -309,93 +264,3 @@ def test_an_image_folder(tmp_path):
     np.testing.assert_allclose(acts["input"].values[:, 0, 0, 0] * 255, [0, 20, 40, 10, 30, 50], atol=1e-4)
     with pytest.raises(TypeError, match="item 0 is of type Image, not a tensor"):
         collect(raw, model)
-
-
-# Bad input.
-
-
-def test_a_class_without_samples_is_named():
-    with pytest.raises(ValueError, match="no sample of class 7, 9; its labels are 0, 1, 2"):
-        collect((X, Y), classes=[0, 7, 9])
-    with pytest.raises(ValueError, match="no sample of class 'dog'; its labels are 0, 1, 2"):
-        collect(Stream(), classes=[0, "dog"])
-
-
-@pytest.mark.parametrize("classes", [[], [0, 0]])
-def test_classes_that_make_no_sense(classes):
-    with pytest.raises(ValueError, match="classes"):
-        collect((X, Y), classes=classes)
-
-
-@pytest.mark.parametrize("classes", [3, "ab", [0.5]])
-def test_classes_of_another_type(classes):
-    with pytest.raises(TypeError, match="classes"):
-        collect((X, Y), classes=classes)
-
-
-@pytest.mark.parametrize("label", [0.5, None, torch.zeros(2), b"a", [1]])
-def test_labels_of_another_type_are_named_with_their_item(label):
-    with pytest.raises(TypeError, match="item 0 of data has a label of type"):
-        collect(Plain(lambda y: label))
-
-
-def test_labels_of_a_wrong_shape():
-    with pytest.raises(ValueError, match=r"x has shape \(30, 6\) and there are 29 labels"):
-        collect((X, Y[:-1]))
-    with pytest.raises(ValueError, match=r"labels has shape \(30, 1\)"):
-        collect((X, Y[:, None]))
-    with pytest.raises(TypeError, match="both int and str"):
-        collect((X, [0, "a"] * 15))
-
-
-def test_samples_of_different_sizes_are_named():
-    class Ragged(Plain):
-        def __getitem__(self, k):
-            return torch.zeros(6 + (k == 4)), 0
-
-    with pytest.raises(ValueError, match=r"item 4 has shape \(7,\), and item 0 has \(6,\)"):
-        collect(Ragged())
-    with pytest.raises(ValueError, match="batch 0 could not be loaded: RuntimeError: stack expects each tensor"):
-        collect(DataLoader(Ragged(), batch_size=8))
-    with pytest.raises(ValueError, match=r"layer 'input' has shape \(1, 7\) for this batch, after \(6,\)"):
-        collect(Ragged(), batch_size=1, forward=lambda model, x: model(x[:, :6]))
-
-
-def test_no_samples():
-    for empty in ((X[:0], Y[:0]), [], Subset(Known(), []), DataLoader(Subset(Known(), []), batch_size=2)):
-        with pytest.raises(ValueError, match="data is empty"):
-            collect(empty)
-
-
-@pytest.mark.parametrize("data", [3, None, X, (X,), (X, Y, Y), "folder"])
-def test_data_of_another_kind(data):
-    with pytest.raises((TypeError, ValueError), match="data"):
-        collect(data)
-
-
-def test_items_of_another_kind():
-    for item in (3, (torch.zeros(6), 0, 1), {"x": torch.zeros(6), "y": 0}):
-        with pytest.raises(TypeError, match=r"item 0 of data is .* expected \(x, label\)"):
-            collect([item] * 3)
-
-
-def test_a_stream_that_fails_is_named():
-    class Broken(IterableDataset):
-        def __iter__(self):
-            yield X[0], 0
-            yield X[1], 1
-            raise OSError("disk on fire")
-
-    with pytest.raises(ValueError, match="item 2 could not be loaded: OSError: disk on fire"):
-        collect(Broken())
-
-
-def test_a_loader_of_single_samples():
-    with pytest.raises(ValueError, match="pass its data set instead"):
-        collect(DataLoader(Known(), batch_size=None))
-
-
-@pytest.mark.parametrize("x", [np.array([["a"]] * N), X.astype(complex), np.array([None] * N)])
-def test_arrays_of_no_numbers(x):
-    with pytest.raises(TypeError, match="data: x has dtype"):
-        collect((x, Y))

@@ -20,7 +20,7 @@ def refused(match, *, error=ValueError, model=None, data=(X, Y), **options):
         collect_activations(model or seeded(Mlp), data, **options)
 
 
-# 5: layers that never ran.
+# Layers that never ran.
 
 
 def test_a_layer_that_never_ran_is_named_beside_those_that_did():
@@ -161,7 +161,7 @@ def test_reduce_that_loses_the_samples_or_means_no_layer():
     )
 
 
-# 11: memory is predicted.
+# Memory is predicted.
 
 
 def test_too_much_memory_is_refused_before_the_data_is_read_and_names_the_largest():

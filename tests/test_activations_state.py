@@ -211,7 +211,7 @@ def test_a_snapshot_model_is_as_it_was():
     assert_same(before, state(model))
 
 
-# 8: compiled and parallel models.
+# Compiled and parallel models.
 
 
 def test_a_compiled_model_is_observed_as_it_is_written():
