@@ -10,7 +10,7 @@ import numpy as np
 
 import hpfunc as hp
 from benchmarks.machine import when
-from benchmarks.measure import Work, interleaved, median, product
+from benchmarks.measure import Work, interleaved, median, other_work, product
 from benchmarks.points import around_means, labels_of
 
 # Of each axis: what is held, and the values. The smallest are such that fixed costs no longer dominate.
@@ -32,7 +32,7 @@ _LABELS = {"n_classes": "classes K", "n_samples": "samples of each class n", "n_
 def measure_growth(size: str, repeat: int) -> dict[str, Any]:
     """Median seconds along each axis, and the exponents of the powers that fit them best."""
     hp.pairwise_hp(around_means(2, 20, 8), labels_of(2, 20))
-    axes = {}
+    others_busy, axes = other_work(), {}
     for axis, (held, values) in _AXES["tiny" if size == "tiny" else "standard"].items():
         seconds: dict[str, list[float]] = {"ours": [], "product": []}
         for value in values:
@@ -48,7 +48,7 @@ def measure_growth(size: str, repeat: int) -> dict[str, Any]:
             "seconds": seconds,
             "exponents": {name: exponent(values, times) for name, times in seconds.items()},
         }
-    return {"repeat": repeat, "axes": axes, **when()}
+    return {"repeat": repeat, "axes": axes, "others_busy_cores": others_busy(), **when()}
 
 
 def exponent(values: list[int], seconds: list[float]) -> float:

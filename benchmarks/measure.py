@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -72,6 +73,30 @@ def peak_memory(work: Work) -> tuple[int, int] | None:
     before = _status("VmRSS")
     work()
     return before, _status("VmHWM")
+
+
+def other_work() -> Callable[[], float | None]:
+    """Start to watch the processor; what is returned tells how many cores other processes kept busy since (Linux)."""
+    start, own, busy = time.perf_counter(), time.process_time(), _busy_seconds()
+
+    def since() -> float | None:
+        now = _busy_seconds()
+        if busy is None or now is None:
+            return None
+        theirs = now - busy - (time.process_time() - own)
+        return max(0.0, theirs / (time.perf_counter() - start))
+
+    return since
+
+
+def _busy_seconds() -> float | None:
+    """Seconds that all cores together have worked since the system started."""
+    try:
+        words = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, *interrupts = map(int, words)
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 class FirstRun:

@@ -17,7 +17,7 @@ from benchmarks import peers
 from benchmarks.cases import CASES, FAMILIES, Case, Sources, chosen_cases, points_of
 from benchmarks.growth import draw_growth, growth_table, measure_growth
 from benchmarks.machine import cores, describe_machine, when
-from benchmarks.measure import FirstRun, in_a_new_process, interleaved, median, product
+from benchmarks.measure import FirstRun, in_a_new_process, interleaved, median, other_work, product
 from benchmarks.points import around_means, labels_of
 from benchmarks.store import open_store, save_store
 from benchmarks.tables import pairwise_table
@@ -92,8 +92,9 @@ def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_s
     def ours() -> None:
         results[:] = [hp.pairwise_hp(x, labels, max_memory=case.max_memory)]
 
-    watched = FirstRun(ours)
+    watched, others_busy = FirstRun(ours), other_work()
     seconds = interleaved({"ours": watched, "product": product(x)}, repeat)
+    busy = others_busy()
     counts = {name: results[0][name].values for name in ("cross_edges_min", "cross_edges_max")}
     return {
         "origin": origin,
@@ -103,6 +104,7 @@ def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_s
         "n_pairs": results[0].sizes["pair"],
         "max_memory": case.max_memory,
         "cores": cores(),
+        "others_busy_cores": busy,
         "seconds": seconds,
         "score": median(seconds["ours"]) / median(seconds["product"]),
         "input_bytes": x.nbytes,

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import points
 from benchmarks.machine import cores, describe_machine, when
-from benchmarks.measure import FirstRun, in_a_new_process, median, product, seconds_of
+from benchmarks.measure import FirstRun, in_a_new_process, median, other_work, product, seconds_of
 from benchmarks.store import open_store, save_store
 from benchmarks.tables import sweep_layer_table, sweep_table
 
@@ -99,11 +99,12 @@ def measure_checkpoint(
     results: list[Any] = []
     products: dict[str, list[float]] = {}
     watched = FirstRun(lambda: results.append(run_sweep(images, labels, checkpoint, max_memory)))
+    others_busy = other_work()
     for _ in range(repeat):
         sweeps.append(seconds_of(watched))
         for name in results[-1].layer.values.tolist():
             products.setdefault(name, []).append(seconds_of(product_of(checkpoint, images, labels, name)))
-    result = results[-1]
+    busy, result = others_busy(), results[-1]
     total = sum(map(median, products.values()))
     mean_hp = result.hp.mean(("checkpoint", "split", "pair"))
     return {
@@ -113,6 +114,7 @@ def measure_checkpoint(
         "n_features": {name: int(result.n_features.sel(layer=name)) for name in products},
         "max_memory": max_memory,
         "cores": cores(),
+        "others_busy_cores": busy,
         "seconds": {"sweep": sweeps, "products": products},
         "score": median(sweeps) / total,
         "before_bytes": None if watched.peak is None else watched.peak[0],

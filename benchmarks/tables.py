@@ -10,14 +10,38 @@ from benchmarks.measure import median
 def pairwise_table(rows: dict[str, Any]) -> str:
     """One line for each layer."""
     peers = list(dict.fromkeys(name for row in rows.values() for name in row["peers"]))
-    header = ["layer", "points", "K", "n", "d", "pairwise_hp", "X·Yᵀ", "score", *peers, "memory beyond the input"]
+    header = [
+        "layer",
+        "points",
+        "K",
+        "n",
+        "d",
+        "pairwise_hp",
+        "X·Yᵀ",
+        "score",
+        *peers,
+        "memory beyond the input",
+        "others",
+    ]
     lines = []
     for name, row in rows.items():
         shape = [f"{row[key]:,}" for key in ("n_classes", "n_samples", "n_features")]
         seconds = [in_seconds(median(row["seconds"][way])) for way in ("ours", "product")]
         others = [_peer(row["peers"].get(peer), row["n_pairs"]) for peer in peers]
         memory = in_megabytes(row["peak_beyond_input_bytes"])
-        lines.append([name, row["origin"], *shape, *seconds, f"{row['score']:.2f}", *others, memory, _agreement(row)])
+        lines.append(
+            [
+                name,
+                row["origin"],
+                *shape,
+                *seconds,
+                f"{row['score']:.2f}",
+                *others,
+                memory,
+                in_cores(row),
+                _agreement(row),
+            ]
+        )
     return markdown([*header, "counts equal to SciPy's"], lines)
 
 
@@ -51,13 +75,25 @@ def peer_table(rows: dict[str, Any]) -> str:
 
 def sweep_table(rows: dict[str, Any]) -> str:
     """One line for each checkpoint."""
-    header = ["checkpoint", "images", "layers", "K", "n", "sweep", "products X·Yᵀ", "score", "peak of the process"]
+    header = [
+        "checkpoint",
+        "images",
+        "layers",
+        "K",
+        "n",
+        "sweep",
+        "products X·Yᵀ",
+        "score",
+        "peak of the process",
+        "others",
+    ]
     lines = []
     for name, row in rows.items():
         total = sum(map(median, row["seconds"]["products"].values()))
         shape = [str(len(row["n_features"])), f"{row['n_classes']:,}", f"{row['n_samples']:,}"]
         seconds = [in_seconds(median(row["seconds"]["sweep"])), in_seconds(total)]
-        lines.append([name, row["origin"], *shape, *seconds, f"{row['score']:.2f}", in_megabytes(row["peak_bytes"])])
+        cost = [f"{row['score']:.2f}", in_megabytes(row["peak_bytes"]), in_cores(row)]
+        lines.append([name, row["origin"], *shape, *seconds, *cost])
     return markdown(header, lines)
 
 
@@ -92,6 +128,12 @@ def markdown(header: list[str], lines: list[list[str]]) -> str:
 
 def in_seconds(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.3g} s"
+
+
+def in_cores(row: dict[str, Any]) -> str:
+    """How busy other processes were meanwhile."""
+    busy = row["others_busy_cores"]
+    return "not measured" if busy is None else f"{busy:.1f} cores"
 
 
 def in_megabytes(n_bytes: int | None) -> str:

@@ -3,7 +3,9 @@
 import gzip
 import json
 import struct
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,6 +155,24 @@ def test_the_peak_is_that_of_the_work():
     for n_bytes in (300_000_000, 100_000_000):
         before, most = measure.peak_memory(take(n_bytes))
         assert 0.95 * n_bytes < most - before < 1.2 * n_bytes + 2e7
+
+
+def test_work_of_others_is_what_is_not_ours(monkeypatch):
+    # In ten seconds all cores worked for 18, of which this process did 4.
+    clocks = SimpleNamespace(perf_counter=iter([0.0, 10.0]).__next__, process_time=iter([5.0, 9.0]).__next__)
+    monkeypatch.setattr(measure, "time", clocks)
+    monkeypatch.setattr(measure, "_busy_seconds", iter([100.0, 118.0]).__next__)
+    assert measure.other_work()() == pytest.approx(1.4)
+
+
+def test_the_system_tells_how_long_it_worked():
+    before, start = measure._busy_seconds(), time.process_time()
+    if before is None:
+        pytest.skip("this system does not tell how busy it is")
+    while time.process_time() - start < 0.3:
+        pass
+    # It counts in hundredths, for each core by itself.
+    assert measure._busy_seconds() - before > 0.2
 
 
 def test_only_the_first_run_is_watched(monkeypatch):
