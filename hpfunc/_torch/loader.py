@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -135,7 +135,7 @@ def _split_batch(batch: Any) -> tuple[Any, list[Label]]:
 
 def _row(inputs: Any, row: int, size: int) -> Any:
     """One sample of a batch, as memory of its own: a view would keep the whole batch."""
-    if isinstance(inputs, dict):
+    if isinstance(inputs, Mapping):
         return {name: _row(value, row, size) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)):
         return tuple(_row(value, row, size) for value in inputs)
