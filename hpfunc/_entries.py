@@ -67,9 +67,7 @@ def read_values(x: Any, dim: str, name: str) -> Values:
     return values
 
 
-def as_series(
-    before: Values, after: Values, dim: str, *, paired: bool
-) -> tuple[Any, Any, dict[Hashable, int]]:
+def as_series(before: Values, after: Values, dim: str, *, paired: bool) -> tuple[Any, Any, dict[Hashable, int]]:
     """Lay out both as ``(series, entries)`` matrices; the third result is the sizes of the other dims.
 
     Every shared dim is brought into the order of ``before``; entries along ``dim`` then stand sorted by
@@ -154,9 +152,7 @@ def _matching_order(before: Values, after: Values, dim: Hashable) -> Sequence[in
         only_after = [label for label in other_labels if label not in places]
         sides = [(only_before, "before"), (only_after, "after")]
         found = " and ".join(f"{_shortened(only)} in {side} only" for only, side in sides if only)
-        raise ValueError(
-            f"before and after do not hold the same entries along {dim!r}: {found}; select those in both"
-        )
+        raise ValueError(f"before and after do not hold the same entries along {dim!r}: {found}; select those in both")
     return [other_places[label] for label in labels]
 
 

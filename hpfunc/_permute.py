@@ -34,9 +34,7 @@ class PermutationResult(NamedTuple):
     exact: bool
 
 
-def check_options(
-    dim: Any, key: Any, n_permutations: Any, paired: Any, alternative: Any, batch_size: Any
-) -> None:
+def check_options(dim: Any, key: Any, n_permutations: Any, paired: Any, alternative: Any, batch_size: Any) -> None:
     """Raise TypeError or ValueError for an option that no permutation test can take."""
     check_option("alternative", alternative, _ALTERNATIVES)
     if not isinstance(dim, str):

@@ -78,9 +78,7 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     sizes = [group.shape[0] for group in groups]
     if labels is None and not others:
         labels = _own_labels(points)
-    sample_labels = (
-        np.repeat(np.arange(len(groups)), sizes) if labels is None else as_labels(labels, sum(sizes))
-    )
+    sample_labels = np.repeat(np.arange(len(groups)), sizes) if labels is None else as_labels(labels, sum(sizes))
     ends = np.cumsum(sizes)
     for group, name, end in zip(groups, names, ends, strict=True):
         check_finite(group, name, sample_labels[end - group.shape[0] : end])

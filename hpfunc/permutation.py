@@ -124,9 +124,7 @@ def fisher_permutation(
         key=key, n_permutations=n_permutations, alternative=alternative, batch_size=batch_size,
     )  # fmt: skip
     if not np.isfinite(test.statistic).all():
-        raise ValueError(
-            "the difference of means is too large for float64; divide before and after by a constant"
-        )
+        raise ValueError("the difference of means is too large for float64; divide before and after by a constant")
     design = "paired" if paired else "unpaired"
     columns = {
         "statistic": (test.statistic, "mean of after minus mean of before"),
@@ -199,18 +197,14 @@ def fisher_steps(
     0.0625
     """
     if not isinstance(values, xr.DataArray):
-        raise TypeError(
-            f"values is a {type(values).__name__}; pass a DataArray with the dims {along!r} and {dim!r}"
-        )
+        raise TypeError(f"values is a {type(values).__name__}; pass a DataArray with the dims {along!r} and {dim!r}")
     taken = {"step", "before", "after"} & set(values.dims)
     if along == dim or taken:
         clash = f"along={along!r} is dim too" if along == dim else f"values has a dim named {taken.pop()!r}"
         raise ValueError(f"{clash}; along and dim must be two dims, and none named step, before or after")
     read_values(values, dim, "values")
     if along not in values.dims or values.sizes[along] < 2:
-        raise ValueError(
-            f"along={along!r}: values has the sizes {dict(values.sizes)}; a step needs two entries there"
-        )
+        raise ValueError(f"along={along!r}: values has the sizes {dict(values.sizes)}; a step needs two entries there")
     labels = values[along].values
     bare = values.drop_vars([name for name, coord in values.coords.items() if along in coord.dims])
     ends = [bare.isel({along: part}).rename({along: "step"}) for part in (slice(None, -1), slice(1, None))]

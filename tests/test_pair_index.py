@@ -139,9 +139,7 @@ def test_a_pair_that_is_there_twice_cannot_be_selected():
     results = make_results()
     with pytest.raises(KeyError, match=r"\(0, 1\) stands more than once"):
         results.isel(pair=[0, 0, 1]).sel(class_a=0, class_b=1)
-    turned = label_pairs(
-        results.drop_indexes(["class_a", "class_b"]).rename(class_a="class_b", class_b="class_a")
-    )
+    turned = label_pairs(results.drop_indexes(["class_a", "class_b"]).rename(class_a="class_b", class_b="class_a"))
     both = xr.concat([results, turned], "pair", join="exact", data_vars="all")
     with pytest.raises(KeyError, match="both orders"):
         both.sel(class_a=0, class_b=1)
@@ -167,9 +165,7 @@ def test_label_pairs_is_idempotent_and_changes_nothing():
 def test_coords_under_the_index_cannot_be_written_to():
     classes = np.array(["cat", "dog"])
     pairs = label_pairs(
-        xr.DataArray(
-            [1.0, 2.0], dims="pair", coords={"class_a": ("pair", classes), "class_b": ("pair", ["x", "y"])}
-        )
+        xr.DataArray([1.0, 2.0], dims="pair", coords={"class_a": ("pair", classes), "class_b": ("pair", ["x", "y"])})
     )
     classes[0] = "fox"
     assert pairs.sel(class_a="cat", class_b="x") == 1
@@ -254,9 +250,7 @@ def test_what_xarray_flattens_keeps_the_classes():
 def test_pairs_can_be_concatenated_over_checkpoints():
     one, two = (make_results(checkpoints=[at], offset=at) for at in (0, 7))
     both = xr.concat([one, two], "checkpoint", join="exact", data_vars="minimal")
-    assert both.hp.sel(checkpoint=7, class_a=3, class_b=2).identical(
-        both.hp.sel(checkpoint=7, class_a=2, class_b=3)
-    )
+    assert both.hp.sel(checkpoint=7, class_a=3, class_b=2).identical(both.hp.sel(checkpoint=7, class_a=2, class_b=3))
     np.testing.assert_array_equal(both.hp.sel(checkpoint=7), two.hp.isel(checkpoint=0))
     with pytest.raises(TypeError, match="integer classes"):
         xr.concat([one, make_results(tuple("abcd"), checkpoints=[0])], "pair", join="exact")

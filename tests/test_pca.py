@@ -69,9 +69,7 @@ def test_a_weak_second_component_is_found(shape, second):
 
 
 @settings(deadline=None, max_examples=50)
-@given(
-    seed=st.integers(0, 10**6), n=st.integers(2, 12), d=st.integers(2, 12), exponent=st.integers(-1000, 1000)
-)
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 12), d=st.integers(2, 12), exponent=st.integers(-1000, 1000))
 def test_properties(seed, n, d, exponent):
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(n, d))
@@ -82,9 +80,7 @@ def test_properties(seed, n, d, exponent):
     np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-12)
     for direction in directions:
         assert direction[np.abs(direction).argmax()] > 0
-    np.testing.assert_allclose(
-        plane.scores, (points - points.mean(axis=0)) @ plane.components.values.T, atol=1e-12
-    )
+    np.testing.assert_allclose(plane.scores, (points - points.mean(axis=0)) @ plane.components.values.T, atol=1e-12)
     np.testing.assert_allclose(plane.scores.mean("sample"), 0, atol=1e-13)
     # Neither scaling nor a move changes anything but rounding, even where squares would overflow.
     scaled = pca2d(np.ldexp(points, exponent))
@@ -133,9 +129,7 @@ def test_components_beyond_the_rank_are_zero(points, rank):
         assert float(plane.explained_variance_ratio[0]) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    "dtype", [bool, np.uint8, np.int64, np.float16, np.float32, ">f4", "torch", "bfloat16"]
-)
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float32, ">f4", "torch", "bfloat16"])
 def test_any_dtype_is_computed_in_float64(dtype):
     integers = np.random.default_rng(0).integers(0, 2, size=(20, 3, 4))
     points = torch.tensor(integers, dtype=torch.float32, requires_grad=True) if dtype == "torch" else integers

@@ -81,9 +81,7 @@ def test_exact_pvalues_are_those_of_integer_arithmetic(data, alternative, unit, 
         expected = oracle(before, after, paired=paired, alternative=alternative)
         assert bool(test.exact)
         assert float(test.pvalue) == pytest.approx(expected, abs=1e-15)
-        assert float(test.statistic) == pytest.approx(
-            y.mean() - x.mean(), abs=1e-14 * abs(offset or 20) * unit
-        )
+        assert float(test.statistic) == pytest.approx(y.mean() - x.mean(), abs=1e-14 * abs(offset or 20) * unit)
 
 
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
@@ -225,9 +223,7 @@ def test_swapping_before_and_after(seed, paired, n):
     other = {"two-sided": "two-sided", "greater": "less", "less": "greater"}
     for alternative in ALTERNATIVES:
         ours = fisher_permutation(x, y, key=0, paired=paired, alternative=alternative, n_permutations=99)
-        swapped = fisher_permutation(
-            y, x, key=0, paired=paired, alternative=other[alternative], n_permutations=99
-        )
+        swapped = fisher_permutation(y, x, key=0, paired=paired, alternative=other[alternative], n_permutations=99)
         assert float(swapped.statistic) == -float(ours.statistic)
         # Random splits are drawn for positions in the pool, which the swap changes; signs are not.
         if paired or bool(ours.exact):

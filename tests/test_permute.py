@@ -77,7 +77,5 @@ def test_sums_of_halves_are_free_of_rounding(seed, n, exponent):
         for order in (np.arange(n), rng.permutation(n)):
             assert Fraction(float(np.cumsum(half[order])[-1])) == true
             assert Fraction(float(np.ones(n) @ half[order])) == true
-    error = abs(
-        sum(map(Fraction, values[0].tolist())) - sum(map(Fraction, (*coarse.tolist(), *fine.tolist())))
-    )
+    error = abs(sum(map(Fraction, values[0].tolist())) - sum(map(Fraction, (*coarse.tolist(), *fine.tolist()))))
     assert error <= Fraction(n**3, 2**104)
