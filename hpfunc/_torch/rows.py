@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 
 from hpfunc._arrays import from_tensor
 from hpfunc._torch.survey import Layer
+from hpfunc._tree.memory import free_bytes
 
 __all__ = ["Rows"]
 
@@ -82,14 +82,7 @@ def _check_fits(layers: Sequence[Layer], count: int, limit: int, what: str) -> N
 
 def _free_bytes(device: torch.device) -> int | None:
     """Memory that can still be had, or None where the system does not tell."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    free = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(free[0]) * 1024 if free else None
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_bytes()
 
 
 def _readable(count: float) -> str:

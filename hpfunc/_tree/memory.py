@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["budget"]
+__all__ = ["budget", "free_bytes"]
 
 # Half of what is free: room is left for the caller's own arrays and for the next layer.
 _SHARE = 0.5
@@ -21,7 +21,8 @@ def budget(max_memory: int | float | None) -> int:
         Unless it is a positive number or None.
     """
     if max_memory is None:
-        return int(_SHARE * _available())
+        free = free_bytes()
+        return int(_SHARE * (_half_of_all() if free is None else free))
     if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float)):
         raise TypeError(f"max_memory={max_memory!r} is not a number of bytes; pass for example 2 * 2**30, or None")
     if not 0 < max_memory < float("inf"):
@@ -29,14 +30,18 @@ def budget(max_memory: int | float | None) -> int:
     return int(max_memory)
 
 
-def _available() -> int:
-    """Free memory of the host in bytes; a fixed guess where the system does not say."""
+def free_bytes() -> int | None:
+    """Memory of the host that can still be had, or None where the system does not tell."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+        lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
-        pass
+        return None
+    free = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(free[0]) * 1024 if free else None
+
+
+def _half_of_all() -> int:
+    """Half of the host's memory, in bytes; a fixed guess where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, OSError, ValueError):
