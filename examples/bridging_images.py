@@ -51,10 +51,11 @@ def find_bridges(points: xr.DataArray, tree: xr.Dataset) -> list[tuple[int, int,
     return [(int(index[a]), int(index[b]), w) for (a, b), w in zip(ends[crosses], weights, strict=True)]
 
 
-def draw_bridges(bridges: dict[str, list[tuple[int, int, float]]], images: Any, most: int) -> Figure:
-    """Draw the two images of each bridge one above the other; one row of pairs for each layer."""
+def draw_bridges(bridges: dict[str, list[tuple[int, int, float]]], images: Any, pair: list[int], most: int) -> Figure:
+    """Draw the two images of each bridge one above the other, their distance below; one row of pairs for each layer."""
     columns = max(1, min(most, max(len(found) for found in bridges.values())))
-    figure = Figure(figsize=(1.1 * columns + 0.6, 2.9 * len(bridges)), layout="constrained")
+    figure = Figure(figsize=(max(4.2, 1.1 * columns + 0.6), 2.9 * len(bridges) + 0.4), layout="constrained")
+    figure.suptitle(f"{min(pair)} above, {max(pair)} below")
     rows = figure.subfigures(len(bridges), 1, squeeze=False).ravel()
     for row, (layer, found) in zip(rows, bridges.items(), strict=True):
         row.suptitle(
@@ -63,8 +64,8 @@ def draw_bridges(bridges: dict[str, list[tuple[int, int, float]]], images: Any, 
         axes = row.subplots(2, columns, squeeze=False)
         for ax in axes.ravel():
             ax.set_axis_off()
-        for column, (*pair, distance) in enumerate(found[:columns]):
-            for ax, at in zip(axes[:, column], pair, strict=True):
+        for column, (*ends, distance) in enumerate(found[:columns]):
+            for ax, at in zip(axes[:, column], ends, strict=True):
                 ax.imshow(images[at], cmap="gray_r")
                 ax.set_title(f"no. {at}", fontsize=8)
             below = axes[1, column]
@@ -93,14 +94,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     trees = {title: hp.euclidean_mst(acts[name]) for title, name in layers.items()}
     bridges = {title: find_bridges(acts[name], trees[title]) for title, name in layers.items()}
     args.out.mkdir(parents=True)
-    draw_bridges(bridges, digits.images[half:], args.most).savefig(args.out / "images.png", dpi=120)
+    draw_bridges(bridges, digits.images[half:], args.pair, args.most).savefig(args.out / "images.png", dpi=120)
     figure = Figure(figsize=(11, 5), layout="constrained")
     for ax, (title, name) in zip(figure.subplots(1, 2), layers.items(), strict=True):
         hp.plot_pca(hp.pca2d(acts[name]), tree=trees[title], ax=ax).set_title(title)
     figure.savefig(args.out / "trees.png", dpi=120)
 
     for title, found in bridges.items():
-        at, count = np.unique([end for *pair, _ in found for end in pair], return_counts=True)
+        at, count = np.unique([end for *ends, _ in found for end in ends], return_counts=True)
         busiest = ", ".join(f"no. {at[i]} ({count[i]})" for i in np.argsort(-count, kind="stable")[:5])
         print(
             f"{title}: {len(found)} cross edges between {args.pair[0]} and {args.pair[1]}. Most at: {busiest or 'none'}"
