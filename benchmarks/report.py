@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +31,34 @@ def updated(text: str) -> str:
 
 
 def results(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
+
+
+def _table(name: str, table: Callable[[dict[str, Any]], str]) -> str:
+    rows = results(name)["rows"]
+    return table(rows) if rows else "Not measured yet."
 
 
 def _growth() -> str:
-    return growth_table(results("pairwise")["growth"])
+    growth = results("pairwise").get("growth")
+    if growth is None:
+        return "Not measured yet."
+    picture = "![Seconds of pairwise_hp and of the product on logarithmic axes, as n, K and d grow](results/growth.png)"
+    return f"{picture}\n\nThe powers of n, K and d that fit best:\n\n{growth_table(growth)}"
 
 
-def _layers() -> str:
-    rows = results("sweep")["rows"]
+def _layers(rows: dict[str, Any]) -> str:
     return "\n\n".join(f"`{name}`:\n\n{sweep_layer_table(row)}" for name, row in rows.items())
 
 
 PARTS = {
     "machine": lambda: machine_list(results("pairwise")["machine"]),
-    "pairwise": lambda: pairwise_table(results("pairwise")["rows"]),
-    "peers": lambda: peer_table(results("pairwise")["rows"]),
+    "pairwise": lambda: _table("pairwise", pairwise_table),
+    "peers": lambda: _table("pairwise", peer_table),
+    "sweep": lambda: _table("sweep", sweep_table),
+    "layers": lambda: _table("sweep", _layers),
     "growth": _growth,
-    "sweep": lambda: sweep_table(results("sweep")["rows"]),
-    "layers": _layers,
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hpfunc as hp
-from benchmarks import cases, growth, measure, pairwise, peers, points, sweep, tables
+from benchmarks import cases, growth, measure, pairwise, peers, points, report, store, sweep, tables
 from tests.oracles import extreme_cross_edges
 
 HERE = Path(__file__).parent
@@ -302,3 +302,43 @@ def test_sweep_prints_and_keeps_every_layer(tmp_path, monkeypatch, capsys):
     images, labels, _ = sweep.images_of("tiny", ())
     expected = hp.pairwise_hp(images, labels).hp.mean()
     assert row["mean_hp"]["input"] == pytest.approx(float(expected))
+
+
+# ---- the page
+
+
+def test_the_readme_shows_the_committed_results():
+    text = report.README.read_text(encoding="utf-8")
+    assert text == report.updated(text), "run: python -m benchmarks.report"
+    shown = [name for name in report.PARTS if f"<!-- {name} -->" in text]
+    assert shown == list(report.PARTS)
+    for picture in store.RESULTS.glob("*.png"):
+        assert f"(results/{picture.name})" in text
+
+
+def test_the_readme_would_show_other_results(monkeypatch):
+    text = report.README.read_text(encoding="utf-8")
+    committed = report.results
+
+    def changed(name):
+        found = committed(name)
+        found["rows"].get("mnist", {})["score"] = 12.34
+        return found
+
+    monkeypatch.setattr(report, "results", changed)
+    assert "12.34" in report.updated(text)
+    assert "12.34" not in text
+
+
+def test_committed_results_are_whole():
+    rows = report.results("pairwise")["rows"]
+    families = {case.name: case for case in cases.CASES["large"]}
+    assert {name.partition(" ")[0] for name in rows} <= set(families)
+    assert "mnist" in rows
+    for name, row in rows.items():
+        case = families[name.partition(" ")[0]]
+        shape = (row["n_classes"], row["n_samples"], row["n_features"])
+        assert shape == (case.n_classes, case.n_samples, case.n_features)
+        assert row["score"] == pytest.approx(np.median(row["seconds"]["ours"]) / np.median(row["seconds"]["product"]))
+    for row in report.results("sweep")["rows"].values():
+        assert (row["n_classes"], row["n_samples"], len(row["n_features"])) == (10, 892, 11)
