@@ -77,6 +77,17 @@ def test_sample_order_and_class_names_change_no_bit(case, random):
     assert (swapped.n_a.item(), swapped.n_b.item()) == (shuffled.n_b.item(), shuffled.n_a.item())
 
 
+@pytest.mark.slow
+def test_swapping_classes_of_tied_points_changes_no_bit():
+    # Weights that tie in the trees of both classes, and edges that only one order looks at: both were missed once.
+    rng = np.random.default_rng(0)
+    for _ in range(700):
+        x, label = rng.integers(-2, 3, (18, 12)).astype("float32"), rng.integers(0, 2, 18)
+        if label.min() < label.max():
+            expected = values(hp.hp_statistic(*split(x, label)))
+            np.testing.assert_array_equal(values(hp.hp_statistic(*split(x, 1 - label))), expected)
+
+
 @settings(max_examples=60, deadline=None)
 @given(labelled_integers(max_points=14), st.randoms(use_true_random=False), st.sampled_from(["mst", "knn"]))
 def test_order_of_tied_samples_changes_no_bit(case, random, graph):

@@ -96,9 +96,11 @@ def lightest(n: int, ends: Ints, weights: Floats) -> Ints:
 def _overlaps(edges: Bounded, tree: Bools) -> tuple[Bools, Bools]:
     """Which tree edges are loose, and which others doubtful: one sweep over all bounds in rising order."""
     loose, doubtful = np.zeros(len(tree), bool), np.zeros(len(tree), bool)
-    # A known weight cannot be an interval's lower bound from within: bounds from rounding are strict.
-    wide = np.flatnonzero(tree & (edges.upper > edges.lower))
     rest = np.flatnonzero(~tree)
+    # An interval of width 0 holds a lower bound only if that is known to be the same: two known weights that tie.
+    known = np.sort(edges.lower[rest[edges.upper[rest] == edges.lower[rest]]])
+    same = np.searchsorted(known, edges.lower, "left") < np.searchsorted(known, edges.lower, "right")
+    wide = np.flatnonzero(tree & ((edges.upper > edges.lower) | same))
     if not wide.size or not rest.size:
         return loose, doubtful
     # At one value an interval opens before, and closes after, the lower bounds that it holds.

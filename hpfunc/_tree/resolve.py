@@ -54,10 +54,13 @@ def solve(
     """
     weights = squared_distances(x, vertices[edges[:, 0]], vertices[edges[:, 1]])
     group = group_equal(members, edges, weights)
-    rank = np.unique(group.weights, return_inverse=True)[1].astype(np.intp) + 1
-    tree = np.zeros(len(rank), bool)
+    tree = np.zeros(len(group.edges), bool)
     tree[lightest(len(group.members), group.edges, group.weights)] = True
     tied = tied_edges(len(group.members), group.edges, group.weights, tree)
+    # Only edges of minimum spanning trees stay: which others were looked at is an accident.
+    used = tree | tied
+    group, tree, tied = group._replace(edges=group.edges[used], weights=group.weights[used]), tree[used], tied[used]
+    rank = np.unique(group.weights, return_inverse=True)[1].astype(np.intp) + 1
     if tied.any() or group.members.sum() > len(group.members):
         # Fractions are about to be added up: in an order that no permutation of the samples changes.
         group, order = _canonical(group, x[vertices[group.representative]])
