@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from hpfunc._arrays import as_points, check_directions, check_finite, check_opti
 from hpfunc._estimate import ESTIMATORS, bayes_bounds, null_moments, significance
 from hpfunc._tree import PairCounts, count_pairs
 from hpfunc._version import __version__
+from hpfunc._warn import warn
 
 __all__ = ["bayes_error_bounds", "check_graph", "hp_estimate", "hp_statistic", "statistics"]
 
@@ -154,25 +154,20 @@ def explain(counts: PairCounts, k: int, exact: bool, name: Any) -> None:
     """Warn, at the caller of the public function, of what could not be computed; ``name(p)`` names a pair."""
     unsolved = np.flatnonzero(np.isnan(counts.cross.mean))
     if unsolved.size:
-        warnings.warn(
+        warn(
             f"{_listed(unsolved, name)}: more distances are tied than can be averaged over (a component of over 3,000 "
-            "points of equal distance), so cross_edges, hp, z and pvalue are NaN; the extremes are exact",
-            stacklevel=3,
+            "points of equal distance), so cross_edges, hp, z and pvalue are NaN; the extremes are exact"
         )
     loose = np.flatnonzero(np.isnan(counts.cross.low) & (k > 1))
     if loose.size:
-        warnings.warn(
+        warn(
             f"{_listed(loose, name)}: distances tie, so {k} orthogonal trees are not unique; cross_edges is counted on "
-            "those that the coordinates of the points choose, whatever their class, and its extremes are NaN",
-            stacklevel=3,
+            "those that the coordinates of the points choose, whatever their class, and its extremes are NaN"
         )
     short = np.flatnonzero(counts.trees < k)
     if short.size:
         fewest = int(counts.trees[short].min())
-        warnings.warn(
-            f"{_listed(short, name)}: only {fewest} of {k} orthogonal trees exist; those were used",
-            stacklevel=3,
-        )
+        warn(f"{_listed(short, name)}: only {fewest} of {k} orthogonal trees exist; those were used")
 
 
 def _listed(which: Any, name: Any) -> str:

@@ -36,7 +36,7 @@ STOREYS = {
     "models": {"_torch"},
     "statistics on arrays": {"_adjust", "_estimate", "_permute", "_principal"},
     "trees": {"_tree"},
-    "the door": {"_arrays", "_progress", "_random", "_version"},
+    "the door": {"_arrays", "_progress", "_random", "_version", "_warn"},
 }
 
 # The only rooms that know a heavy or optional library, wherever in them it is imported.

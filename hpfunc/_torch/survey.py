@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from hpfunc._torch.form import Form
 from hpfunc._torch.guard import random_state
 from hpfunc._torch.names import OUTPUT, entries, is_glob, matches
 from hpfunc._torch.record import Emit, Record
+from hpfunc._warn import warn
 
 __all__ = ["Layer", "survey"]
 
@@ -75,10 +76,9 @@ def survey(record: Record, inputs: Any, layers: Sequence[str] | None, form: Form
     _run(record, inputs, _MORE, measure)
     _check_measured(found, measured, layers)
     if mixed:
-        warnings.warn(
+        warn(
             f"left out: {', '.join(mixed[:5])}{', ...' if len(mixed) > 5 else ''} ({len(mixed)} in all), where no axis "
-            "counts the samples alone; method= with a function can give one row for each sample",
-            stacklevel=4,
+            "counts the samples alone; method= with a function can give one row for each sample"
         )
     plan = [measured[name] for name in found if name in measured]
     form.check([layer.name for layer in plan])
@@ -129,9 +129,13 @@ def _select(found: Sequence[_Found], layers: Sequence[str] | None) -> set[str]:
     for pattern in layers:
         hits = {one.name for one in found if _is_meant(pattern, one)}
         if not hits:
-            ran = ", ".join(one.name for one in found)
+            ran = [one.name for one in found]
             what = "matches none" if is_glob(pattern) else "is none"
-            raise ValueError(f"layers: {pattern!r} {what} of the layers that ran and gave tensors; these did: {ran}")
+            near = [] if is_glob(pattern) else get_close_matches(pattern, ran, n=1)
+            meant = "".join(f"did you mean {name!r}? " for name in near)
+            raise ValueError(
+                f"layers: {pattern!r} {what} of the layers that ran and gave tensors; {meant}these did: {', '.join(ran)}"
+            )
         wanted |= hits
     return wanted
 
