@@ -31,6 +31,11 @@ def test_a_layer_that_never_ran_is_named_beside_those_that_did():
     refused(f"'{name}' is none of the layers", model=seeded(Encoder), data=(sequences, Y), layers=[name])
 
 
+def test_the_nearest_name_is_suggested_for_a_misspelt_layer():
+    refused(r"'fc_2' is none of the layers .*did you mean 'fc2'\? these did: input, fc1", layers=["fc_2"])
+    refused(r"'norm' is none of the layers that ran and gave tensors; these did", layers=["norm"])
+
+
 def test_a_glob_that_matches_nothing():
     refused(r"'conv\*' matches none of the layers that ran", layers=["fc1", "conv*"])
 

@@ -40,6 +40,15 @@ def test_a_sweep_is_what_its_parts_give():
     assert runs.hp.attrs == expected.hp.attrs
 
 
+def test_a_warning_points_at_the_line_that_called(monkeypatch):
+    monkeypatch.setattr("hpfunc._tree.ties.LARGEST_COMPONENT", 10)
+    grid = np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2).astype(np.float32)
+    data = (torch.from_numpy(grid), np.arange(36) % 2)
+    with pytest.warns(UserWarning, match=r"layer 'input', classes 0 and 1") as caught:
+        sweep({0: nn.Sequential(nn.Identity())}, {"test": data}, build=nn.Sequential, layers=["input"])
+    assert {one.filename for one in caught} == {__file__}
+
+
 def test_paths_state_dicts_and_modules_are_the_same(tmp_path):
     model = seeded(Mlp)
     torch.save(model.state_dict(), tmp_path / "a.ckpt")

@@ -134,7 +134,8 @@ def _select(found: Sequence[_Found], layers: Sequence[str] | None) -> set[str]:
             near = [] if is_glob(pattern) else get_close_matches(pattern, ran, n=1)
             meant = "".join(f"did you mean {name!r}? " for name in near)
             raise ValueError(
-                f"layers: {pattern!r} {what} of the layers that ran and gave tensors; {meant}these did: {', '.join(ran)}"
+                f"layers: {pattern!r} {what} of the layers that ran and gave tensors; {meant}these did: "
+                f"{', '.join(ran)}"
             )
         wanted |= hits
     return wanted

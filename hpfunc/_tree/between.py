@@ -34,7 +34,7 @@ class Layer(NamedTuple):
     """All that the pairs of a layer share."""
 
     points: Points
-    centred: Centred
+    centred: Centred  # for the blocks between classes
     trees: list[Spanning]
     heaviest: list[npt.NDArray[Any]]  # of each class, (n, n): the heaviest weight between any two points, rounded up
 
@@ -127,18 +127,42 @@ def _candidates(
     for j, heaviest in enumerate(heaviest_other):
         distances = lower[:, :, j]
         nearest = distances.argmin(axis=2)
-        across = upper_bound(distances[class_, point, nearest], error[:, j, None], relative).astype(lower.dtype)
+        least = distances[class_, point, nearest]
+        across = upper_bound(least, error[:, j, None], relative).astype(lower.dtype)
         across = np.nextafter(across, lower.dtype.type(np.inf))
-        # The best point of the class to cross from, for every point; and where that arrives.
-        way = np.maximum(heaviest_one, across[:, None])
-        via = way.argmin(axis=2)
-        limit = heaviest[nearest[class_, via]]
-        np.maximum(limit, way[class_, point, via][:, :, None], out=limit)
+        bridge = _bridges(across, heaviest_one)
+        # The best of them for every point, how heavy the way is, and where it arrives.
+        ways = np.maximum(heaviest_one[class_, bridge], across[class_, bridge][..., None])
+        best = ways.argmin(axis=1)
+        way = ways[class_, best, point]
+        arrival = nearest[class_, bridge[class_, best]]
+        # Most points are too far from the other class to stand in any candidate.
+        furthest = heaviest[nearest[class_, bridge]].max(axis=(1, 2), keepdims=True)[..., 0]
+        i, one = np.nonzero(least <= np.maximum(way, furthest))
+        limit = heaviest[arrival[i, one]]
+        np.maximum(limit, way[i, one, None], out=limit)
+        rows = distances[i, one]
         # Hits are few; the flat search for them is the fast one.
-        i, one, other = np.unravel_index(np.flatnonzero(distances <= limit), limit.shape)
-        parts.append((i * len(heaviest_other) + j, one, other, distances[i, one, other].astype(np.float64)))
+        row, other = np.divmod(np.flatnonzero(rows <= limit), limit.shape[1])
+        parts.append((i[row] * len(heaviest_other) + j, one[row], other, rows[row, other].astype(np.float64)))
     fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
     return _Candidates(*fields)
+
+
+def _bridges(across: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:
+    """The points of each class from which it may be best to cross to the other, and perhaps some more: ``(r, k)``.
+
+    Let p be the point with the lightest way across. Another point q is of no use where its own way across is no
+    lighter than the way that leads to p first: wherever one starts, going to q and over is no lighter than going to q,
+    on to p, and over.
+    """
+    class_ = np.arange(len(across))[:, None]
+    lightest = across.argmin(axis=1)[:, None]
+    detour = np.maximum(heaviest[class_[:, 0], lightest[:, 0]], across[class_, lightest])
+    useful = across < detour
+    np.put_along_axis(useful, lightest, True, axis=1)
+    most = int(useful.sum(axis=1).max())
+    return np.argsort(~useful, axis=1, kind="stable")[:, :most]
 
 
 def _select(found: _Candidates, which: Bools) -> _Candidates:

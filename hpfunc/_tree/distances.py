@@ -24,7 +24,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Centred", "block", "centre", "differences", "prepare", "tile", "upper_bound", "within", "working_dtype"]
+__all__ = [
+    "Centred", "block", "centre", "differences", "is_narrow", "prepare", "tile", "upper_bound", "within",
+    "working_dtype",
+]  # fmt: skip
 
 Ints = npt.NDArray[np.intp]
 
@@ -49,10 +52,14 @@ class Centred(NamedTuple):
     relative: float = 0.0  # what to add to a lower bound for each unit of it; if not 0, by differences
 
 
+def is_narrow(dtype: Any) -> bool:
+    """Whether float32 holds every number of this dtype exactly."""
+    return dtype in (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
+
+
 def working_dtype(x: npt.NDArray[Any]) -> Any:
     """float32 for points that it holds exactly and that are wide enough to gain by it, else float64."""
-    narrow = x.dtype in (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
-    return np.dtype(np.float32 if narrow and x.shape[1] > _THIN else np.float64)
+    return np.dtype(np.float32 if is_narrow(x.dtype) and x.shape[1] > _THIN else np.float64)
 
 
 def upper_bound(lower: Any, error: Any, relative: float) -> Any:

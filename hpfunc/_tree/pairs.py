@@ -2,9 +2,10 @@
 
 The tree over two classes lies in the two trees of the classes and the edges between them (cycle property), and of the
 edges between them only few can stand in it: take any sample x of class A, the way from it to class B whose heaviest
-edge is lightest (through the tree of A, then across by a shortest edge), and from where that arrives through the tree
-of B to any sample y. An edge (x, y) heavier than all of that way is in no minimum spanning tree. One matrix product
-and a few passes over its result leave about as many candidates as there are samples; Kruskal's algorithm does the rest.
+edge is lightest (through the tree of A to one of the few samples worth crossing from, then across by its shortest
+edge), and from where that arrives through the tree of B to any sample y. An edge (x, y) heavier than all of that way is
+in no minimum spanning tree. One matrix product and a few passes over its result leave about as many candidates as there
+are samples; Kruskal's algorithm does the rest.
 
 Exact by construction: the trees of the classes are exact (`spanning`); products give lower bounds with a known width
 (`distances`), the way is measured by upper bounds; whatever overlaps is measured by direct differences in float64
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from hpfunc._tree import tiles
 from hpfunc._tree.between import Layer, Lot, Points, average, between
-from hpfunc._tree.distances import prepare, working_dtype
+from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
 from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import Spanning, minimax, spanning_trees
@@ -146,12 +147,14 @@ def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> Layer:
     """Trees of all classes, and the heaviest weights on them."""
     centred = prepare(points.x, points.starts, threads.map)
     trees = spanning_trees(points.x, centred, exact=exact, each=threads.map)
+    if exact and centred.relative and is_narrow(points.x.dtype):
+        # Between classes products leave little in doubt, and are faster than differences.
+        centred = centre(points.x, points.starts, np.dtype(np.float32), threads.map)
     dtype = centred.points.dtype
 
     def rounded_up(tree: Spanning) -> npt.NDArray[Any]:
-        heaviest = minimax(len(tree.edges) + 1, tree.edges, tree.weights)
-        up: npt.NDArray[Any] = np.nextafter(heaviest.astype(dtype), dtype.type(np.inf))
-        return up
+        up = np.nextafter(tree.weights.astype(dtype), dtype.type(np.inf))
+        return minimax(len(tree.edges) + 1, tree.edges, up)
 
     return Layer(points, centred, trees, list(threads.map(rounded_up, trees)))
 

@@ -149,17 +149,16 @@ def doubtful_edges(lower: npt.NDArray[np.float64], tree: Ints, upper: npt.NDArra
     return np.stack(np.nonzero(doubt), axis=1)
 
 
-def minimax(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def minimax(n: int, edges: Ints, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal."""
     run, gap = run_of_vertices(n, edges, weights)
     place = np.empty_like(run)
     place[run] = np.arange(n)
-    between = heaviest_between(gap)
-    between += between.T
-    return np.asarray(between[np.ix_(place, place)])
+    # Row by row first: whole rows are copied at once.
+    return np.take(heaviest_between(gap)[place], place, axis=1)
 
 
-def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> tuple[Ints, npt.NDArray[np.float64]]:
+def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
     """The vertices of a tree in an order in which the heaviest weight between two places is that of their path.
 
     Taken in rising order, every edge joins two runs of vertices. Write them one behind the other, with the weight in
@@ -190,10 +189,16 @@ def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[np.float64]) -> tu
     for place in range(n):
         run[place] = vertex
         vertex = following[vertex]
-    return run, np.array(gap)[run]
+    return run, np.array(gap, weights.dtype)[run]
 
 
 def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The heaviest of the gaps between any two places of a run, the later one second: upper triangle, else 0."""
+    """The heaviest of the gaps between any two places of a run: ``(n, n)``, 0 on the diagonal.
+
+    The gap between each place and the one before it is given; what stands first is not looked at.
+    """
     n = len(gap)
-    return np.asarray(np.maximum.accumulate(np.triu(np.broadcast_to(gap, (n, n)), 1), axis=1))
+    heaviest = np.zeros((n, n), gap.dtype)
+    for place in range(1, n):
+        np.maximum(heaviest[place - 1, :place], gap[place], out=heaviest[place, :place])
+    return np.asarray(heaviest + heaviest.T)
