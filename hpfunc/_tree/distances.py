@@ -36,7 +36,8 @@ _TERMS = 2048
 # Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with probability
 # below 2 exp(-LAMBDA^2 / 2) = 3e-14 a sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
 _LAMBDA = 8.0
-# Up to so many features differences cost little more than a product, and leave nothing in doubt but ties.
+# Up to so many features differences cost little more than a product, and leave nothing in doubt but ties. (Between
+# classes, where products leave little in doubt as well, `pairs` takes those all the same if float32 will do.)
 _THIN = 32
 
 
