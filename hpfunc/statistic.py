@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_points, check_directions, check_finite, check_option
+from hpfunc._arrays import as_points, check_directions, check_finite, check_option, namespace
 from hpfunc._estimate import ESTIMATORS, bayes_bounds, null_moments, significance
 from hpfunc._tree import PairCounts, count_pairs
 from hpfunc._version import __version__
@@ -103,7 +103,9 @@ def hp_statistic(
         if metric == "cosine":
             check_directions(points, name)
     check_neighbours(graph, k, len(one) + len(other), "x and y")
-    points = np.concatenate([one, other])
+    if namespace(one) is not namespace(other):
+        raise TypeError("x and y are not on the same device; move one of them first")
+    points = namespace(one).concatenate([one, other])
     starts = np.array([0, len(one), len(points)])
     counts = count_pairs(
         points, starts, np.array([[0, 1]]),

@@ -206,7 +206,7 @@ def test_large_classes_are_seen_tile_by_tile(monkeypatch):
 
 
 def test_sums_of_many_features_are_cut(monkeypatch):
-    monkeypatch.setattr(distances_module, "_TERMS", 50)
+    monkeypatch.setattr(distances_module, "TERMS", 50)
     rng = np.random.default_rng(7)
     x = rng.normal(size=(40, 333)).astype(np.float32)
     label = np.arange(40) % 2

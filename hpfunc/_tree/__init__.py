@@ -1,7 +1,7 @@
 """Distances and minimum spanning trees on plain arrays: no labels, no torch.
 
-`count_pairs` and `span` are what the rest of hpfunc calls. They prepare the points and hand them to the engine of
-the array's own kind.
+`count_pairs`, `class_counts` and `span` are what the rest of hpfunc calls. They prepare the points and hand them to
+the engine of the array's own kind: the modules beside this one for NumPy, `device` for CuPy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._tree import tiles
+from hpfunc._tree import device, tiles
 from hpfunc._tree.distances import prepare, working_dtype
 from hpfunc._tree.exact import equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.graphs import nearest_neighbours, orthogonal_trees, pool
@@ -64,11 +64,22 @@ def count_pairs(
     advance : callable
         Told the number of pairs done.
     """
-    x = _prepare(x, metric, name)[0]
+    x = _prepare(x, metric)[0]
     trees = np.full(len(pairs), k)
+    on_device = namespace(x) is not np
+    if graph == "mst" and k == 1 and on_device:
+        with x.device:
+            cross, again = device.cross_edges(
+                x, starts, pairs, exact=exact, max_memory=max_memory, cosine=metric == "cosine", advance=advance
+            )
+        return PairCounts(cross, again, trees)
     if graph == "mst" and k == 1:
         cross, again = cross_edges(x, starts, pairs, exact=exact, budget=budget(max_memory), advance=advance)
         return PairCounts(cross, again, trees)
+    if on_device:
+        raise TypeError(
+            f"{name} lives on a CUDA device, where graph={graph!r} with k={k} is not built; pass a host copy (x.get())"
+        )
     cross = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     for p, (a, b) in enumerate(pairs):
         pooled = pool(x[starts[a] : starts[a + 1]], x[starts[b] : starts[b + 1]])
@@ -86,8 +97,19 @@ def class_counts(
     x: Any, starts: npt.NDArray[np.intp], *, metric: str, max_memory: int | None, name: str
 ) -> npt.NDArray[np.float64]:
     """Mean number of edges between every two classes, ``(K, K)``, over all minimum spanning trees of all points."""
-    x = _prepare(x, metric, name)[0]
+    x = _prepare(x, metric)[0]
     label = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    if namespace(x) is not np:
+        with x.device:
+            found = device.spanning_tree(x, exact=True, max_memory=max_memory, cosine=metric == "cosine")
+        if found is not None:
+            one, other = label[found.edges].T
+            counts = np.zeros((len(starts) - 1, len(starts) - 1))
+            np.add.at(counts, (one, other), 1.0)
+            counts += counts.T
+            np.fill_diagonal(counts, 0)
+            return counts
+        x = x.get()
     first = equal_rows(x, np.array([0, len(x)]))
     vertices, place = np.unique(first, return_inverse=True)
     members = np.zeros((len(vertices), len(starts) - 1))
@@ -103,10 +125,18 @@ def span(
 
     Of edges of equal length, those of lower rows are taken.
     """
-    x, exponent = _prepare(x, metric, name)
-    tree = _span(x, max_memory, name, exact=exact)
-    edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
-    squared = squared_distances(x, edges[:, 0], edges[:, 1])
+    x, exponent = _prepare(x, metric)
+    if namespace(x) is not np:
+        with x.device:
+            found = device.spanning_tree(x, exact=exact, max_memory=max_memory, cosine=metric == "cosine")
+        if found is None:
+            x = x.get()
+        else:
+            edges, squared = np.sort(found.edges, axis=1), found.squared
+    if namespace(x) is np:
+        tree = _span(x, max_memory, name, exact=exact)
+        edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
+        squared = squared_distances(x, edges[:, 0], edges[:, 1])
     order = np.lexsort((edges[:, 1], edges[:, 0], squared))
     kept = order[np.sort(minimum_tree(len(x), edges[order], np.arange(1, len(order) + 1))) - 1]
     edges, squared = edges[kept], squared[kept]
@@ -129,8 +159,6 @@ def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning
     return tiles.spanning_by_tiles(x, dtype)
 
 
-def _prepare(x: Any, metric: str, name: str) -> tuple[Any, int]:
+def _prepare(x: Any, metric: str) -> tuple[Any, int]:
     """Points whose Euclidean distances are in the order of the metric, safely scaled; and by what power of two."""
-    if namespace(x) is not np:
-        raise TypeError(f"{name} lives on a CUDA device, where trees are not built yet; pass a host copy (x.get())")
     return (unit_rows(x), 0) if metric == "cosine" else rescale(x)

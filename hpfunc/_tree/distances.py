@@ -24,21 +24,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hpfunc._arrays import namespace
+
 __all__ = [
-    "Centred", "block", "centre", "differences", "is_narrow", "prepare", "tile", "upper_bound", "within",
-    "working_dtype",
+    "TERMS", "THIN", "Centred", "block", "centre", "differences", "error_bound", "is_narrow", "prepare", "tile",
+    "upper_bound", "within", "working_dtype",
 ]  # fmt: skip
 
 Ints = npt.NDArray[np.intp]
 
 # Sums of products are kept to so many terms, then added up: shorter sums round less.
-_TERMS = 2048
+TERMS = 2048
 # Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with probability
 # below 2 exp(-LAMBDA^2 / 2) = 3e-14 a sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
 _LAMBDA = 8.0
 # Up to so many features differences cost little more than a product, and leave nothing in doubt but ties. (Between
 # classes, where products leave little in doubt as well, `pairs` takes those all the same if float32 will do.)
-_THIN = 32
+THIN = 32
 
 
 class Centred(NamedTuple):
@@ -60,7 +62,7 @@ def is_narrow(dtype: Any) -> bool:
 
 def working_dtype(x: npt.NDArray[Any]) -> Any:
     """float32 for points that it holds exactly and that are wide enough to gain by it, else float64."""
-    return np.dtype(np.float32 if is_narrow(x.dtype) and x.shape[1] > _THIN else np.float64)
+    return np.dtype(np.float32 if is_narrow(x.dtype) and x.shape[1] > THIN else np.float64)
 
 
 def upper_bound(lower: Any, error: Any, relative: float) -> Any:
@@ -70,7 +72,7 @@ def upper_bound(lower: Any, error: Any, relative: float) -> Any:
 
 def prepare(x: npt.NDArray[Any], starts: Ints, each: Callable[..., Iterable[Any]] = map) -> Centred:
     """Points as they are measured first: thin ones by differences, others by products."""
-    return differences(x, starts) if x.shape[1] <= _THIN else centre(x, starts, working_dtype(x), each)
+    return differences(x, starts) if x.shape[1] <= THIN else centre(x, starts, working_dtype(x), each)
 
 
 def differences(x: npt.NDArray[Any], starts: Ints) -> Centred:
@@ -115,34 +117,36 @@ def centre(x: npt.NDArray[Any], starts: Ints, dtype: Any, each: Callable[..., It
     for k in range(n_classes):
         difference = offsets - offsets[k]
         between[k] = np.einsum("ij,ij->i", difference, difference)
-    error = _error_bound(norms, starts, length2, between, d, dtype)
-    return Centred(points, starts, norms, along, between, error)
-
-
-def _error_bound(
-    norms: npt.NDArray[np.float64],
-    starts: npt.NDArray[np.intp],
-    length2: npt.NDArray[np.float64],
-    between: npt.NDArray[np.float64],
-    d: int,
-    dtype: Any,
-) -> npt.NDArray[np.float64]:
-    """Bound, for each two classes, how far a computed distance lies from direct differences in float64."""
-    unit, unit64 = np.finfo(dtype).eps / 2, np.finfo(np.float64).eps / 2
     radius = np.sqrt(np.maximum.reduceat(norms, starts[:-1]))
+    return Centred(points, starts, norms, along, between, error_bound(radius, length2, between, d, dtype))
+
+
+def error_bound(radius: Any, length2: Any, between: Any, d: int, dtype: Any) -> Any:
+    """Bound, for each two classes, how far a computed distance lies from direct differences in float64: ``(K, K)``.
+
+    Parameters
+    ----------
+    radius : (K,) array
+        Largest distance of a point from the middle of its class. NumPy or CuPy, as the following.
+    length2 : (K,) array
+        Squared lengths of the middles.
+    between : (K, K) array
+        Squared distances of the middles.
+    """
+    xp = namespace(radius)
+    unit, unit64 = float(np.finfo(dtype).eps) / 2, float(np.finfo(np.float64).eps) / 2
     reach = radius[:, None] + radius[None, :]
-    distance = reach + np.sqrt(between)
-    terms = min(d, _TERMS)
-    chunks = -(-d // _TERMS)
+    distance = reach + xp.sqrt(between)
+    terms = min(d, TERMS)
+    chunks = -(-d // TERMS)
     product = 2 * (_growth(terms) + _growth(chunks)) * unit * radius[:, None] * radius[None, :]
     # x' = fl(x - m) moves each point by at most u |x'|; the three terms are rounded and added up.
     centring = 2 * unit * reach * distance
     adding = 8 * unit * distance**2
     # Norms, products with the middles and the direct differences themselves, all in float64.
-    lengths = np.sqrt(length2)
+    lengths = xp.sqrt(length2)
     wide = 8 * (d + 8) * unit64 * (distance + lengths[:, None] + lengths[None, :]) ** 2
-    bound = 1.01 * (product + centring + adding + wide)
-    return np.asarray(bound + d * float(np.finfo(dtype).tiny))
+    return 1.01 * (product + centring + adding + wide) + d * float(np.finfo(dtype).tiny)
 
 
 def _growth(n: int) -> float:
@@ -228,7 +232,7 @@ def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:
 
 def _product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """``left @ right.T``, summed over a bounded number of features at a time."""
-    product = left[:, :_TERMS] @ right[:, :_TERMS].T
-    for lo in range(_TERMS, left.shape[1], _TERMS):
-        product += left[:, lo : lo + _TERMS] @ right[:, lo : lo + _TERMS].T
+    product = left[:, :TERMS] @ right[:, :TERMS].T
+    for lo in range(TERMS, left.shape[1], TERMS):
+        product += left[:, lo : lo + TERMS] @ right[:, lo : lo + TERMS].T
     return np.asarray(product)

@@ -48,14 +48,15 @@ def rescale(x: Any) -> tuple[Any, int]:
     return namespace(x).ldexp(x.astype(np.float64), -exponent), exponent
 
 
-def unit_rows(x: Any) -> npt.NDArray[np.float64]:
+def unit_rows(x: Any) -> Any:
     """Rows, none of them zero, at unit length in float64: half their squared distance is the cosine distance.
 
     Dividing by the largest entry first makes exact multiples of one another equal to the last bit.
     """
-    rows: npt.NDArray[np.float64] = x.astype(np.float64)
+    xp = namespace(x)
+    rows = x.astype(np.float64)
     rows /= abs(rows).max(axis=1, keepdims=True)
-    rows /= np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    rows /= xp.sqrt(xp.square(rows).sum(axis=1, keepdims=True))
     return rows
 
 

@@ -1,0 +1,123 @@
+// Lets the text of a CUDA kernel run on the host: one coroutine for each thread, one block after the other.
+//
+// The threads of a block run in an order drawn anew, from a seed, whenever all of them wait: a barrier that is missing
+// shows as a wrong result for some seed. A barrier that not all threads reach is an error. Shared memory begins as
+// rubbish. Only what hpfunc's kernels use is here.
+#include <ucontext.h>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace host {
+enum State { READY, AT_BLOCK, AT_WARP, DONE };
+struct Dim { unsigned x = 1, y = 1, z = 1; };
+struct Thread { ucontext_t context; State state; Dim index; };
+
+inline std::vector<Thread> threads;
+inline std::vector<char> stacks, dynamic_memory;
+inline std::vector<long long> slots;
+inline ucontext_t scheduler;
+inline unsigned current, seed;
+inline Dim grid, block, block_index;
+inline void (*body)();
+inline std::string error;
+constexpr size_t STACK = 1 << 16;
+
+inline void wait(State state) {
+  threads[current].state = state;
+  swapcontext(&threads[current].context, &scheduler);
+}
+inline void run_body() { body(); threads[current].state = DONE; swapcontext(&threads[current].context, &scheduler); }
+inline unsigned random_number() { seed ^= seed << 13; seed ^= seed >> 17; return seed ^= seed << 5; }
+
+// Let those go on who have all arrived; false if nobody has.
+inline bool release() {
+  size_t at_block = 0, done = 0, released = 0;
+  for (auto &t : threads) { at_block += t.state == AT_BLOCK; done += t.state == DONE; }
+  if (at_block == threads.size()) { for (auto &t : threads) t.state = READY; return true; }
+  for (size_t warp = 0; warp < threads.size(); warp += 32) {
+    bool all = true;
+    for (size_t i = warp; i < warp + 32; ++i) all = all && threads[i].state == AT_WARP;
+    for (size_t i = warp; all && i < warp + 32; ++i, ++released) threads[i].state = READY;
+  }
+  if (!released && done < threads.size()) error = "a barrier that not all threads reach";
+  return released;
+}
+
+inline void run_block() {
+  std::vector<unsigned> order(threads.size());
+  for (unsigned i = 0; i < order.size(); ++i) {
+    order[i] = i;
+    Thread &t = threads[i];
+    t.state = READY;
+    t.index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
+    getcontext(&t.context);
+    t.context.uc_stack.ss_sp = &stacks[i * STACK];
+    t.context.uc_stack.ss_size = STACK;
+    makecontext(&t.context, run_body, 0);
+  }
+  do {
+    for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random_number() % (i + 1)]);
+    for (unsigned i : order)
+      if (threads[i].state == READY) { current = i; swapcontext(&scheduler, &threads[i].context); }
+  } while (release());
+}
+}  // namespace host
+
+extern "C" char __start_shared_memory[], __stop_shared_memory[];
+static char nothing __attribute__((section("shared_memory"), used));
+
+#define __global__
+#define __device__
+#define __noinline__ __attribute__((noinline))
+#define __launch_bounds__(...)
+#define __shared__ static __attribute__((section("shared_memory")))
+#define threadIdx (host::threads[host::current].index)
+#define blockIdx host::block_index
+#define blockDim host::block
+#define gridDim host::grid
+
+inline void __syncthreads() { host::wait(host::AT_BLOCK); }
+inline void __syncwarp() { host::wait(host::AT_WARP); }
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int apart) {
+  if (mask != 0xffffffffu) host::error = "a shuffle among part of a warp";
+  T result;
+  memcpy(&host::slots[host::current], &value, sizeof(T));
+  __syncwarp();
+  memcpy(&result, &host::slots[host::current ^ apart], sizeof(T));
+  __syncwarp();
+  return result;
+}
+template <class T> T atomicAdd(T *place, T value) { T old = *place; *place += value; return old; }
+inline double __longlong_as_double(long long bits) { double value; memcpy(&value, &bits, 8); return value; }
+
+// Launching: the types of the parameters come from the kernel itself.
+template <class... P> std::vector<size_t> sizes_of(void (*)(P...)) { return {sizeof(P)...}; }
+template <class... P, size_t... I> void call(void (*kernel)(P...), void **args, std::index_sequence<I...>) {
+  kernel(*static_cast<P *>(args[I])...);
+}
+template <class... P> void call(void (*kernel)(P...), void **args) {
+  call(kernel, args, std::index_sequence_for<P...>());
+}
+template <class F> const char *launch(F each, const unsigned *shape, size_t dynamic, unsigned seed) {
+  using namespace host;
+  grid = {shape[0], shape[1], shape[2]};
+  block = {shape[3], shape[4], shape[5]};
+  host::seed = seed * 2654435761u + 1;
+  body = each;
+  error.clear();
+  threads.assign(block.x * block.y * block.z, {});
+  slots.assign(threads.size(), 0);
+  stacks.resize(threads.size() * STACK);
+  for (unsigned z = 0; z < grid.z; ++z)
+    for (unsigned y = 0; y < grid.y; ++y)
+      for (unsigned x = 0; x < grid.x && error.empty(); ++x) {
+        block_index = {x, y, z};
+        memset(__start_shared_memory, 0xCD, __stop_shared_memory - __start_shared_memory);
+        dynamic_memory.assign(dynamic + 64, (char)0xCD);
+        run_block();
+      }
+  return error.c_str();
+}
