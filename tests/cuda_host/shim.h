@@ -1,7 +1,7 @@
 // Lets the text of a CUDA kernel run on the host: one coroutine for each thread, one block after the other.
 //
-// The threads of a block run in an order drawn anew, from a seed, whenever all of them wait: a barrier that is missing
-// shows as a wrong result for some seed. A barrier that not all threads reach is an error. Shared memory begins as
+// The warps of a block, and the threads of a warp, run in orders drawn anew from a seed, and now and then one warp runs
+// far ahead: a barrier that is missing shows as a wrong result for some seed. A barrier that not all threads reach is an error. Shared memory begins as
 // rubbish. Only what hpfunc's kernels use is here.
 #include <ucontext.h>
 #include <cstdlib>
@@ -32,24 +32,32 @@ inline void wait(State state) {
 inline void run_body() { body(); threads[current].state = DONE; swapcontext(&threads[current].context, &scheduler); }
 inline unsigned random_number() { seed ^= seed << 13; seed ^= seed >> 17; return seed ^= seed << 5; }
 
-// Let those go on who have all arrived; false if nobody has.
-inline bool release() {
-  size_t at_block = 0, done = 0, released = 0;
+// Whether all threads of a warp wait for one another; then they go on.
+inline bool release_warp(unsigned warp) {
+  for (unsigned i = 0; i < 32; ++i)
+    if (threads[warp * 32 + i].state != AT_WARP) return false;
+  for (unsigned i = 0; i < 32; ++i) threads[warp * 32 + i].state = READY;
+  return true;
+}
+
+// Whether all threads of the block wait for one another; then they go on.
+inline bool release_block() {
+  size_t at_block = 0, done = 0;
   for (auto &t : threads) { at_block += t.state == AT_BLOCK; done += t.state == DONE; }
   if (at_block == threads.size()) { for (auto &t : threads) t.state = READY; return true; }
-  for (size_t warp = 0; warp < threads.size(); warp += 32) {
-    bool all = true;
-    for (size_t i = warp; i < warp + 32; ++i) all = all && threads[i].state == AT_WARP;
-    for (size_t i = warp; all && i < warp + 32; ++i, ++released) threads[i].state = READY;
-  }
-  if (!released && done < threads.size()) error = "a barrier that not all threads reach";
-  return released;
+  if (done < threads.size()) error = "a barrier that not all threads reach";
+  return false;
+}
+
+inline void shuffle(std::vector<unsigned> &order) {
+  for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random_number() % (i + 1)]);
 }
 
 inline void run_block() {
-  std::vector<unsigned> order(threads.size());
-  for (unsigned i = 0; i < order.size(); ++i) {
-    order[i] = i;
+  std::vector<unsigned> warps(threads.size() / 32), lanes(32);
+  for (unsigned i = 0; i < warps.size(); ++i) warps[i] = i;
+  for (unsigned i = 0; i < 32; ++i) lanes[i] = i;
+  for (unsigned i = 0; i < threads.size(); ++i) {
     Thread &t = threads[i];
     t.state = READY;
     t.index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
@@ -59,10 +67,20 @@ inline void run_block() {
     makecontext(&t.context, run_body, 0);
   }
   do {
-    for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random_number() % (i + 1)]);
-    for (unsigned i : order)
-      if (threads[i].state == READY) { current = i; swapcontext(&scheduler, &threads[i].context); }
-  } while (release());
+    for (bool moved = true; moved;) {
+      moved = false;
+      shuffle(warps);
+      // A warp runs ahead of the others for a while.
+      for (unsigned warp : warps)
+        do {
+          shuffle(lanes);
+          for (unsigned lane : lanes) {
+            current = warp * 32 + lane;
+            if (threads[current].state == READY) { moved = true; swapcontext(&scheduler, &threads[current].context); }
+          }
+        } while (release_warp(warp) && (moved = true) && random_number() % 8);
+    }
+  } while (release_block());
 }
 }  // namespace host
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from hpfunc._arrays import namespace
 from hpfunc._tree.device import tables, tiles
 from hpfunc._tree.device.memory import bytes_needed, release, room
-from hpfunc._tree.device.pairs import as_floats, working_dtype
+from hpfunc._tree.device.pairs import as_floats
 from hpfunc._tree.device.trees import CROWDED, UNIQUE, grow
+from hpfunc._tree.distances import working_dtype
 
 __all__ = ["Tree", "spanning_tree"]
 

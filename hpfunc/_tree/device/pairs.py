@@ -20,11 +20,11 @@ from hpfunc._tree import pairs as host
 from hpfunc._tree.device import tables, tiles
 from hpfunc._tree.device.memory import bytes_needed, release, room
 from hpfunc._tree.device.trees import CROWDED, TIED, UNIQUE, grow
-from hpfunc._tree.distances import THIN, is_narrow
+from hpfunc._tree.distances import is_narrow, working_dtype
 from hpfunc._tree.memory import budget as host_budget
 from hpfunc._tree.resolve import CrossEdges
 
-__all__ = ["as_floats", "cross_edges", "working_dtype"]
+__all__ = ["as_floats", "cross_edges"]
 
 Ints = npt.NDArray[np.intp]
 
@@ -58,7 +58,7 @@ def cross_edges(
     every = np.arange(len(pairs))
     _within_memory(work, every, working_dtype(x), max_memory)
     crowded = work.status == CROWDED
-    if crowded.any() and working_dtype(x) == np.float32 and x.shape[1] > THIN:
+    if crowded.any() and working_dtype(x) == np.float32:
         _log.info("%d pairs have too much in doubt for float32 and are measured in float64", crowded.sum())
         _within_memory(work, np.flatnonzero(crowded), np.dtype(np.float64), max_memory)
     left = np.flatnonzero(work.status != UNIQUE)
@@ -73,11 +73,6 @@ def as_floats(x: Any) -> Any:
     """The points in float32 if that holds every number of their dtype, else in float64; the same if they are."""
     xp = namespace(x)
     return xp.ascontiguousarray(x.astype(np.float32 if is_narrow(x.dtype) else np.float64, copy=False))
-
-
-def working_dtype(x: Any) -> np.dtype[Any]:
-    """What products are made in: float32 for points that it holds exactly, else float64."""
-    return np.dtype(np.float32 if is_narrow(x.dtype) else np.float64)
 
 
 class _Work:
@@ -103,7 +98,7 @@ class _Work:
 
 
 def _within_memory(work: _Work, which: Ints, dtype: np.dtype[Any], max_memory: int | None) -> None:
-    """Count pairs in the room there is; with half of it when the device says that there is less."""
+    """Count pairs in the room there is; half of them at a time when the device says that there is less."""
     xp = namespace(work.x)
     share = room(xp, max_memory)
     batches = [which]
@@ -122,9 +117,13 @@ def _within_memory(work: _Work, which: Ints, dtype: np.dtype[Any], max_memory: i
                 left[batch] = False
         except xp.cuda.memory.OutOfMemoryError:
             release(xp)
-            share //= 2
-            _log.info("the device ran out of memory: going on with %s bytes", f"{share:,}")
-            batches.append(batch[left[batch]])
+            batch = batch[left[batch]]
+            _log.info("the device ran out of memory over %d pairs of classes: going on with half of it", len(batch))
+            if len(batch) > 1:
+                batches += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+            else:
+                batches.append(batch)
+                share //= 2
 
 
 def _classes(work: _Work, batch: Ints) -> tuple[Ints, Ints]:

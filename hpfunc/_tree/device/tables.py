@@ -6,6 +6,7 @@ Products are cuBLAS's own float32 or float64: its TF32 mode, whose error they do
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,8 +88,7 @@ def _centre(x: Any, starts: Ints, there: Any, dtype: Any) -> tuple[list[Any], An
     centre = kernel(xp, "centre", dtype, x.dtype)
     centre((-(-d // 128), len(starts) - 1), (128,), (x, n, d, there, TERMS, flat, middles))
     edges = [*range(0, d, TERMS), d]
-    pairs = zip(edges, edges[1:], strict=False)
-    return [flat[n * lo : n * hi].reshape(n, hi - lo) for lo, hi in pairs], middles
+    return [flat[n * lo : n * hi].reshape(n, hi - lo) for lo, hi in itertools.pairwise(edges)], middles
 
 
 def fill(layer: Layer, rows: tuple[int, int], cols: tuple[int, int]) -> Block:

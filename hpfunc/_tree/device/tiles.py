@@ -14,7 +14,6 @@ import numpy.typing as npt
 from hpfunc._arrays import namespace
 from hpfunc._tree.device.tables import Layer, prepare, tile
 from hpfunc._tree.device.trees import slack_of
-from hpfunc._tree.distances import THIN
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, lightest, settle
 from hpfunc._tree.spanning import heaviest_between, run_of_vertices
@@ -45,7 +44,7 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool
     ValueError
         If there is not room enough.
     """
-    need = bytes_needed(len(x), x.shape[1], 8 if x.shape[1] <= THIN else dtype.itemsize)
+    need = bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:
         raise ValueError(
             f"{len(x)} points of {x.shape[1]} features need about {need:,} bytes of the device's memory to work in, "

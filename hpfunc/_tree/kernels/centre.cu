@@ -4,7 +4,7 @@
 // Any point near the middle would do: what is measured later is measured from the middle that was used. The centred
 // points are written in panels of at most `width` features, (N, width) one after the other, as products take them.
 //
-// Memory: none but the arrays. Grid: (features / 128, classes), at most 65,535 classes; blocks of 128 threads.
+// Memory: none but the arrays. Grid: (features / 128, classes); blocks of 128 threads. Limit: 65,535 classes.
 //
 // -DREAL= the centred points, -DPOINT= the points.
 

@@ -58,7 +58,6 @@ __device__ __noinline__ Choice contest(
     if (length < first) { second = first; first = length; choice.to = one; choice.from = other; }
     else if (length < second) second = length;
   }
-  team_sync();  // before the lists are used again
   if (second * (1 - pair.slack) - pair.least <= first * (1 + pair.slack)) choice.outcome = TIED;
   return choice;
 }

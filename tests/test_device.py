@@ -1,0 +1,258 @@
+"""The engine for CuPy arrays, run on the host: equal to the one for NumPy arrays, whatever memory there is."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hpfunc as hp
+from hpfunc._tree.device import memory, pairs, tiles
+from tests.cuda_host import needs_compiler
+from tests.cuda_host.stand_in import Device, stand_in
+
+pytestmark = needs_compiler
+
+POOLED = (2, 3, 31, 32, 33, 63, 65, 127, 129)
+
+
+def sample(sizes: Any, d: int, seed: int, kind: str, dtype: Any = np.float32) -> tuple[Any, Any]:
+    """Points of classes of given sizes, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.normal(size=(len(labels), d)) + 0.3 * labels[:, None]
+    if kind == "grid":
+        x = np.round(x)
+    elif kind == "copies":
+        x = x[rng.integers(0, max(1, len(x) // 3), len(x))]
+    elif kind == "equal":
+        x[:] = 1
+    elif kind == "collapsed":
+        x = 1e-4 * x + 100.0 * labels[:, None]
+    elif kind == "offset":
+        x += 1e6
+    elif kind == "near ties":
+        x = np.round(x)
+        x = np.where(rng.random(x.shape) < 0.1, np.nextafter(x.astype(np.float32), np.float32(np.inf)), x)
+    return x.astype(dtype), labels
+
+
+def assert_same(one: Any, other: Any) -> None:
+    for name in one.data_vars:
+        np.testing.assert_array_equal(other[name].values, one[name].values, err_msg=str(name))
+
+
+KINDS = ("normal", "grid", "copies", "equal", "collapsed", "offset", "near ties")
+
+
+@pytest.mark.parametrize("pooled", POOLED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_size_and_kind_of_pair_is_counted_as_on_the_host(pooled, kind):
+    for seed, share in enumerate((0.5, 0.1)):
+        first = min(max(1, int(pooled * share)), pooled - 1)
+        x, labels = sample((first, pooled - first), 40, seed, kind)
+        with stand_in() as cupy:
+            assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
+
+
+@given(
+    st.lists(st.integers(1, 20), min_size=2, max_size=5),
+    st.sampled_from((1, 2, 31, 33, 100)),
+    st.integers(0, 1000),
+    st.sampled_from(KINDS),
+    st.sampled_from((np.float32, np.float64, np.float16, np.uint8, np.int32)),
+)
+@settings(max_examples=60, deadline=None)
+def test_layers_of_any_shape_and_type_are_counted_as_on_the_host(sizes, d, seed, kind, dtype):
+    if kind in ("offset", "collapsed") and dtype in (np.float16, np.uint8):
+        kind = "normal"
+    x, labels = sample(sizes, d, seed, kind)
+    x = (np.abs(x) if dtype == np.uint8 else x).astype(dtype)
+    before = x.copy()
+    with stand_in() as cupy:
+        there = cupy.asarray(x)
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(there, labels))
+        np.testing.assert_array_equal(there.get(), before)
+
+
+def test_classes_out_of_order_some_pairs_only_and_several_layers():
+    x, labels = sample((30, 40, 20, 35), 50, 1, "normal")
+    order = np.random.default_rng(0).permutation(len(x))
+    chosen = [(3, 0), (1, 2)]
+    expected = hp.pairwise_hp({"a": x[order], "b": x[order] ** 2}, labels[order], pairs=chosen)
+    with stand_in() as cupy:
+        layers = {"a": cupy.asarray(x[order]), "b": cupy.asarray(x[order] ** 2)}
+        assert_same(expected, hp.pairwise_hp(layers, labels[order], pairs=chosen))
+        assert_same(hp.hp_statistic(x[:30], x[30:70]), hp.hp_statistic(cupy.asarray(x[:30]), cupy.asarray(x[30:70])))
+
+
+def test_the_working_precision_alone():
+    x, labels = sample((30, 40, 20), 50, 1, "normal")
+    with stand_in() as cupy:
+        there = hp.pairwise_hp(cupy.asarray(x), labels, exact=False)
+    np.testing.assert_array_equal(there.cross_edges, hp.pairwise_hp(x, labels).cross_edges)
+    assert there.cross_edges_min.isnull().all()
+
+
+@pytest.mark.parametrize("kind", ["normal", "grid", "copies"])
+def test_directions(kind):
+    x, labels = sample((30, 40, 20), 50, 2, kind)
+    x = np.concatenate([x[:50], 2 * x[:40]]) + 0.01
+    with stand_in() as cupy:
+        there = hp.pairwise_hp(cupy.asarray(x), labels, metric="cosine")
+    assert_same(hp.pairwise_hp(x, labels, metric="cosine"), there)
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30, 1e-42])
+def test_extreme_scales(scale):
+    x, labels = sample((12, 9, 8), 40, 3, "normal", np.float64)
+    x *= scale
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
+
+
+# ---- memory
+
+
+@pytest.fixture
+def tight(monkeypatch):
+    """Nothing set aside, and small tiles, so that little memory is needed."""
+    monkeypatch.setattr(memory, "_ASIDE", 0)
+    monkeypatch.setattr(tiles, "_TILE", 16)
+    monkeypatch.setattr(tiles, "_CHUNK", 500)
+
+
+@pytest.mark.parametrize("max_memory", [10**6, 200_000, 80_000, 55_000])
+def test_whatever_memory_there_is_the_counts_are_the_same(tight, max_memory):
+    x, labels = sample((30, 41, 20, 35, 28), 50, 4, "normal")
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels, max_memory=max_memory))
+
+
+@pytest.mark.parametrize("d", [40, 7])
+@pytest.mark.parametrize("kind", ["normal", "grid", "collapsed"])
+def test_pairs_too_large_for_their_distances_are_seen_tile_by_tile(tight, kind, d, monkeypatch):
+    x, labels = sample((90, 85), d, 5, kind)
+    used = []
+    whole = tiles.spanning_by_tiles
+    monkeypatch.setattr(tiles, "spanning_by_tiles", lambda *a, **k: used.append(1) or whole(*a, **k))
+    with stand_in() as cupy:
+        there = hp.pairwise_hp(cupy.asarray(x), labels, max_memory=100_000 if d == 40 else 120_000)
+    assert used
+    assert_same(hp.pairwise_hp(x, labels), there)
+
+
+def test_too_little_memory_for_anything_is_an_error_that_says_so():
+    x, labels = sample((70, 85), 40, 5, "normal")
+    with stand_in() as cupy, pytest.raises(ValueError, match=r"155 points of 40 features need about .* bytes"):
+        hp.pairwise_hp(cupy.asarray(x), labels, max_memory=10_000)
+
+
+def test_when_the_device_runs_out_of_memory_the_batch_is_halved(tight, caplog):
+    x, labels = sample((30, 41, 20, 35, 28), 50, 4, "normal")
+    with stand_in(free=10**6, largest=20_000) as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+        there = hp.pairwise_hp(cupy.asarray(x), labels)
+    assert "ran out of memory" in caplog.text
+    assert_same(hp.pairwise_hp(x, labels), there)
+
+
+def test_a_device_that_gives_nothing_is_an_error_that_says_what_was_needed(tight):
+    x, labels = sample((30, 41), 50, 4, "normal")
+    with stand_in(largest=3000) as cupy, pytest.raises(ValueError, match=r"need about .* than there is room for"):
+        hp.pairwise_hp(cupy.asarray(x), labels)
+
+
+def test_large_pairs_keep_their_state_outside_shared_memory(monkeypatch):
+    x, labels = sample((80, 90), 40, 6, "normal")
+    limits = {"MaxSharedMemoryPerBlock": 10_000, "MaxSharedMemoryPerBlockOptin": 10_000}
+    monkeypatch.setattr(Device, "attributes", limits)
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
+
+
+def test_more_shared_memory_is_asked_for_where_there_is_more(monkeypatch):
+    x, labels = sample((80, 90), 40, 6, "normal")
+    limits = {"MaxSharedMemoryPerBlock": 10_000, "MaxSharedMemoryPerBlockOptin": 100_000}
+    monkeypatch.setattr(Device, "attributes", limits)
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
+
+
+# ---- what is said
+
+
+def test_ties_are_left_to_the_host_and_the_log_says_so(caplog):
+    x, labels = sample((12, 9, 8), 3, 1, "grid")
+    with stand_in() as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+        hp.pairwise_hp(cupy.asarray(x), labels)
+    assert "3 pairs have distances that tie" in caplog.text
+
+
+def test_what_float32_leaves_in_doubt_is_measured_in_float64_on_the_device(caplog):
+    x, labels = sample((40, 50), 40, 1, "normal", np.float64)
+    x = (np.round(x * 2**12) / 2**12 + 1000 * (np.arange(len(x)) % 2)[:, None]).astype(np.float32)
+    with stand_in() as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+        there = hp.pairwise_hp(cupy.asarray(x), labels)
+    assert "too much in doubt for float32" in caplog.text
+    assert "again in float64" in caplog.text
+    assert_same(hp.pairwise_hp(x, labels), there)
+
+
+def test_progress_counts_every_pair_once(tight):
+    x, labels = sample((30, 41, 20, 35), 50, 4, "copies")
+    done: list[int] = []
+    with stand_in() as cupy:
+        starts = np.array([0, 30, 71, 91, 126])
+        numbers = np.stack(np.triu_indices(4, 1), axis=1)
+        pairs.cross_edges(cupy.asarray(x), starts, numbers, exact=True, max_memory=60_000, advance=done.append)
+    assert sum(done) == 6
+
+
+@pytest.mark.parametrize("options", [{"graph": "knn", "k": 3}, {"k": 2}])
+def test_graphs_that_are_not_built_there_are_an_error_that_says_what_to_do(options):
+    x, labels = sample((12, 9), 3, 1, "normal")
+    with stand_in() as cupy, pytest.raises(TypeError, match=r"pass a host copy"):
+        hp.pairwise_hp(cupy.asarray(x), labels, **options)
+
+
+def test_points_on_two_devices_are_an_error():
+    x, _ = sample((12, 9), 3, 1, "normal")
+    with stand_in() as cupy, pytest.raises(TypeError, match="not on the same device"):
+        hp.hp_statistic(cupy.asarray(x[:12]), x[12:])
+
+
+# ---- single clouds
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 31, 33, 128, 129, 150])
+@pytest.mark.parametrize("kind", ["normal", "grid", "equal"])
+def test_the_tree_of_one_cloud(n, kind):
+    x, _ = sample((n,), 40, n, kind)
+    expected = hp.euclidean_mst(x)
+    with stand_in() as cupy:
+        there = hp.euclidean_mst(cupy.asarray(x))
+    np.testing.assert_array_equal(there.source, expected.source)
+    np.testing.assert_array_equal(there.target, expected.target)
+    np.testing.assert_allclose(there.weight, expected.weight, rtol=1e-14)
+
+
+def test_the_tree_of_a_cloud_too_large_for_its_distances(tight):
+    x, _ = sample((150,), 40, 1, "normal")
+    expected = hp.euclidean_mst(x)
+    with stand_in() as cupy:
+        there = hp.euclidean_mst(cupy.asarray(x), max_memory=90_000)
+        full = hp.euclidean_mst(cupy.asarray(x), exact=False)
+    np.testing.assert_array_equal(there.source, expected.source)
+    np.testing.assert_array_equal(there.target, expected.target)
+    assert float(full.weight.sum()) == pytest.approx(float(expected.weight.sum()))
+
+
+@pytest.mark.parametrize("kind", ["normal", "grid"])
+def test_one_tree_over_all_classes(kind):
+    x, labels = sample((30, 40, 20), 50, 2, kind)
+    with stand_in() as cupy:
+        assert_same(hp.multiclass_hp(x, labels), hp.multiclass_hp(cupy.asarray(x), labels))
