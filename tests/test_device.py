@@ -203,7 +203,7 @@ def test_what_float32_leaves_in_doubt_is_measured_in_float64_on_the_device(caplo
 
 
 def test_progress_counts_every_pair_once(tight):
-    x, labels = sample((30, 41, 20, 35), 50, 4, "copies")
+    x, _ = sample((30, 41, 20, 35), 50, 4, "copies")
     done: list[int] = []
     with stand_in() as cupy:
         starts = np.array([0, 30, 71, 91, 126])

@@ -73,9 +73,11 @@ extern "C" __global__ void __launch_bounds__(64) total(const float *x, int n, fl
 """
 
 
-def total(barrier, n=np.int32(50)):
+def total(barrier, n=None):
     x, out = np.arange(50, dtype=np.float32), np.zeros(64, np.float32)
-    HostModule(TOTAL, (f"-DBARRIER={barrier}",)).launch("total", (1,), (64,), (x, n, out), shared_mem=256, seed=3)
+    HostModule(TOTAL, (f"-DBARRIER={barrier}",)).launch(
+        "total", (1,), (64,), (x, np.int32(50) if n is None else n, out), shared_mem=256, seed=3
+    )
     return out
 
 
