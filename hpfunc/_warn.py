@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+from hpfunc._progress import bars_aside
+
 __all__ = ["kept_warnings", "warn"]
 
 # A list of one thread or task alone; warnings.catch_warnings would catch those of all threads before Python 3.14.
@@ -24,7 +26,8 @@ def warn(message: str) -> None:
     # From Python 3.12 on, warnings.warn does this itself (skip_file_prefixes).
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "hpfunc":
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    with bars_aside():
+        warnings.warn(message, stacklevel=level)
 
 
 @contextlib.contextmanager

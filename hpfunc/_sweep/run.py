@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from hpfunc._progress import progress_bar
+from hpfunc._progress import ProgressBar
 from hpfunc._store import Key, Label, Store, assemble, join, locked, read_part, unlike
 from hpfunc._sweep.heard import Heard
 from hpfunc._sweep.plan import Plan
@@ -59,7 +59,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
     patient = executor is not None or finished.store is not None
     failures, heard = [], Heard()
     with (
-        progress_bar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
+        ProgressBar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
         contextlib.closing(_outcomes(measure, tasks, executor, attempts=2 if patient else 1)) as outcomes,
     ):
         for task, outcome in outcomes:
