@@ -6,7 +6,7 @@ import pickle
 import re
 import sys
 import types
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import pytest
 
@@ -54,13 +54,12 @@ def test_any_folder_will_do(tmp_path, name, kind):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder like others there")
-@pytest.mark.parametrize("kind", [str, PureWindowsPath])
-def test_a_path_of_windows_is_refused_elsewhere_before_anything_is_done(tmp_path, monkeypatch, kind):
+def test_a_path_of_windows_is_refused_elsewhere_before_anything_is_done(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     paths = save_checkpoints(tmp_path, 1)
     runs = sweep(paths, DATA, build=Mlp)
     with pytest.raises(ValueError, match="has a backslash in its path"):
-        sweep(paths, DATA, build=Mlp, store=kind(r"C:\runs\store"))
+        sweep(paths, DATA, build=Mlp, store=r"C:\runs\store")
     assert {path.name for path in tmp_path.iterdir()} == {"0.ckpt"}
     runs.to_netcdf("runs.nc")
     Path("runs.nc").rename(r"C:\runs.nc")
