@@ -2,40 +2,104 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Literal
 
-__all__ = ["progress_bar"]
+__all__ = ["ProgressBar", "bars_aside"]
 
-# Seconds between two lines of a bar that goes to a file.
+# Seconds between two lines of a bar that goes to a file, and what such a line says.
 _PAUSE = 10
+_LINE = "{desc}: {percentage:.0f} %, {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 
 
-def progress_bar(show: bool, what: str, total: int | None = None, done: int = 0) -> AbstractContextManager[Any]:
-    """A tqdm bar over ``what``, or one that shows nothing; in a file it is a line now and then."""
-    if not show:
-        # tqdm.auto looks for a notebook's widgets, and warns where they are missing, although nothing is shown.
-        from tqdm import tqdm as plain
+class ProgressBar:
+    """One tqdm bar over ``what``, or nothing: in a terminal a line, in a notebook a widget, in a log lines.
 
-        hidden: AbstractContextManager[Any] = plain(disable=True)
-        return hidden
-    from tqdm.auto import tqdm
+    It appears when its total is known, from the start or by `expect`.
+    """
 
-    options: dict[str, Any] = {}
-    in_notebook = any(part.__module__ == "tqdm.notebook" for part in tqdm.__mro__)
-    if not in_notebook and not sys.stderr.isatty():
-        options = {"file": _Lines(), "mininterval": _PAUSE, "maxinterval": _PAUSE, "ncols": 80}
-    bar: AbstractContextManager[Any] = tqdm(desc=what, total=total, initial=done, **options)
-    return bar
+    def __init__(self, show: bool, what: str, total: int | None = None, done: int = 0) -> None:
+        # A program without a console has no standard error.
+        self._show, self._what, self._bar = show and sys.stderr is not None, what, None
+        if total is not None:
+            self.expect(total, done)
+
+    def expect(self, total: int, done: int = 0) -> None:
+        """Say how much there is to do, and show it; what is shown already stays."""
+        if self._show and self._bar is None:
+            self._bar = _bar(desc=self._what, total=total, initial=done)
+
+    def update(self, n: int) -> None:
+        """Count ``n`` more as done."""
+        if self._bar is not None:
+            self._bar.update(n)
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextlib.contextmanager
+def bars_aside() -> Iterator[None]:
+    """Take bars off the line that they stand on, also the caller's own, while something else is written there."""
+    module = sys.modules.get("tqdm.std")
+    if module is None or sys.stderr is None or _place() not in ("terminal", "notebook"):
+        yield
+    else:
+        with module.tqdm.external_write_mode(file=sys.stderr):
+            yield
+
+
+def _bar(**options: Any) -> Any:
+    """The bar for where standard error goes.
+
+    Not by tqdm.auto, which warns in a notebook without widgets.
+    """
+    from tqdm.std import tqdm
+
+    place = _place()
+    if place == "widgets":
+        from tqdm.notebook import tqdm as widget
+
+        return widget(**options)
+    if place == "notebook":
+        return tqdm(ncols=80, file=sys.stderr, **options)
+    if place == "terminal":
+        # Below a bar of the caller's own it leaves no line behind.
+        return tqdm(dynamic_ncols=True, leave=None, file=sys.stderr, **options)
+    lines = _Lines()
+    return tqdm(file=lines, mininterval=_PAUSE, maxinterval=_PAUSE, bar_format=_LINE, position=0, **options)
+
+
+def _place() -> Literal["widgets", "notebook", "terminal", "log"]:
+    """What standard error is."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = get_ipython() if get_ipython is not None else None
+    if shell is not None and "IPKernelApp" in shell.config:
+        from tqdm import notebook
+
+        return "notebook" if notebook.IProgress is None else "widgets"
+    return "terminal" if getattr(sys.stderr, "isatty", bool)() else "log"
 
 
 class _Lines:
-    """Standard error, where each state of a bar is a line of its own rather than written over the last."""
+    """Standard error, where each new state of a bar is a line of its own rather than written over the last."""
+
+    def __init__(self) -> None:
+        self._last = ""
 
     def write(self, text: str) -> None:
         state = text.strip("\r\n ")
-        if state:
+        # The last state is written twice, as the work is done and as the bar is closed.
+        count = state.partition(" [")[0]
+        if state and count != self._last:
+            self._last = count
             sys.stderr.write(f"{state}\n")
 
     def flush(self) -> None:

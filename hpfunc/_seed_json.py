@@ -18,6 +18,8 @@ from hpfunc._seed_form import INPUT, METRICS, Axes, axes_of, read_entries
 
 __all__ = ["read_seed_results", "write_seed_results"]
 
+_DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
+
 
 def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Dataset:
     """Read the older tool's JSON files, one for each stage of the training.
@@ -190,9 +192,11 @@ def _texts(results: xr.Dataset) -> list[str]:
 def _file_name(label: int | str) -> str:
     """Turn a checkpoint's label into a file name that every system takes and that stays in its folder."""
     name = str(label)
-    if not name or name.startswith(".") or re.search(r'[<>:"/\\|?*\x00-\x1f]', name) or len(name.encode()) > 200:
+    odd = not name or name.startswith(".") or re.search(r'[<>:"/\\|?*\x00-\x1f]', name) or len(name.encode()) > 200
+    # Windows has devices of these names, whatever follows the first dot.
+    if odd or _DEVICE.fullmatch(name.partition(".")[0].rstrip(" ")):
         raise ValueError(
             f"checkpoint {name[:50]!r} cannot name a file; rename it (no leading dot, no control character, "
-            'none of <>:"/\\|?*, at most 200 bytes)'
+            'none of <>:"/\\|?*, no device such as NUL or COM1, at most 200 bytes)'
         )
     return name

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from hpfunc._arrays import as_labels, as_points, check_directions, check_finite, namespace
-from hpfunc._progress import progress_bar
+from hpfunc._progress import ProgressBar
 from hpfunc._schema import bad_name
 from hpfunc._tree import count_pairs
 from hpfunc.results import label_pairs
@@ -101,11 +101,11 @@ def pairwise_hp(
     layers = list(layers_of(activations, labels))
     chosen = None if pairs is None else list(pairs)
     results = []
-    with progress_bar(progress, "pairs of classes") as bar:
+    with ProgressBar(progress, "pairs of classes") as bar:
         for layer in layers:
             points, classes = group_by_class(layer, metric)
             numbers = _pair_numbers(chosen, classes.names)
-            bar.total = len(layers) * len(numbers)
+            bar.expect(len(layers) * len(numbers))
             sizes = np.diff(classes.starts)
             m, n = sizes[numbers].T
             where = _where(layer.name)

@@ -99,6 +99,12 @@ def sweep(
     OSError
         If the store cannot be written to: the disk is full, the folder read-only. What it holds stays good.
 
+    Warns
+    -----
+    UserWarning
+        As in `collect_activations` and `pairwise_hp`, wherever the task ran, with the checkpoint and the split named.
+        What several of them warn of is said twice: of the first at once, of all others at the end.
+
     Notes
     -----
     A checkpoint of the store counts as the same if these are: the bytes of its file (or the tensors of a state dict or

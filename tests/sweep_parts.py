@@ -43,6 +43,12 @@ test.__test__ = False
 FACTORIES = {"train": train, "test": test}
 
 
+def grid():
+    """Points whose distances tie, so that two orthogonal trees of them are not unique: a warning."""
+    points = np.stack(np.meshgrid(*[np.arange(2)] * 6), axis=-1).reshape(-1, 6).astype(np.float32)
+    return points, np.arange(len(points)) % 3
+
+
 def save_checkpoints(folder, count, first=0):
     """Files of small models, by their number."""
     paths = {number: folder / f"{number}.ckpt" for number in range(first, first + count)}

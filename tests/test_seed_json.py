@@ -184,7 +184,12 @@ def test_nothing_is_overwritten(tmp_path):
     assert (tmp_path / "9.json").read_text() == "mine"
 
 
-@pytest.mark.parametrize("label", ["../x", "a/b", "a\\b", "", ".", "..", ".hidden", "a\0b", "C:x", "x" * 300, "a\nb"])
+DEVICES = ["NUL", "con", "Com1", "LPT¹", "nul.old", "aux ", "PRN .x"]
+
+
+@pytest.mark.parametrize(
+    "label", ["../x", "a/b", "a\\b", "", ".", "..", ".hidden", "a\0b", "C:x", "x" * 300, "a\nb", *DEVICES]
+)
 def test_labels_never_become_paths(tmp_path, label):
     runs = make_results(checkpoints=("fine", "other")).assign_coords(checkpoint=["fine", label])
     if "\0" in label:

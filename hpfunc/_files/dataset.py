@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from hpfunc._files.netcdf import check_netcdf
+from hpfunc._files.path import check_path
 from hpfunc._files.zarr import check_zarr
 
 __all__ = ["open_dataset"]
@@ -25,6 +26,8 @@ def open_dataset(file: Path) -> xr.Dataset:
         For a Zarr folder where the package ``zarr`` is not installed.
     """
     zarr = _is_zarr(file)
+    if not zarr:
+        check_path(file)
     try:
         (check_zarr if zarr else check_netcdf)(file)
         # Results hold no times; a foreign file's are not worth an error of their own.

@@ -12,15 +12,14 @@ import json
 import logging
 import os
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from hpfunc._files import read_json
+from hpfunc._files import check_path, read_json
+from hpfunc._store.lock import alone, system_error
 
 __all__ = [
     "MANIFEST",
@@ -50,10 +49,6 @@ _CHECKSUM = b"\nhpfunc sha256 %s\n"
 _CHECKSUM_SIZE = len(_CHECKSUM % (b"0" * 64))
 
 _log = logging.getLogger("hpfunc")
-
-# The system's lock keeps other processes out, and this one other threads.
-_HELD: set[str] = set()
-_GUARD = threading.Lock()
 
 
 class DamagedError(ValueError):
@@ -124,68 +119,24 @@ def locked(folder: Path) -> Iterator[Store]:
     Raises
     ------
     ValueError
-        If another sweep is at work there, or the folder holds something else.
+        If another sweep is at work there, or the folder holds something else, or could not be read from.
     OSError
         If the folder cannot be made or written to.
     """
+    check_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        raise _failed(error, f"store {folder} cannot be used") from error
+        raise system_error(error, f"store {folder} cannot be used") from error
     foreign = sorted(name for name in names if name != _LOCK and not _PART.match(name) and not _UNFINISHED.match(name))
     if foreign and MANIFEST not in names:
         raise ValueError(f"store {folder} is no store and holds {foreign[0]!r}; pass a new or empty folder")
-    name = str(folder.resolve())
-    with _GUARD:
-        if name in _HELD:
-            raise ValueError(f"store {folder} is in use by another sweep of this process; wait for it")
-        _HELD.add(name)
-    try:
-        with _locked_file(folder):
-            for entry in folder.iterdir():
-                if _UNFINISHED.fullmatch(entry.name):
-                    entry.unlink()
-            yield Store(folder)
-    finally:
-        _HELD.discard(name)
-
-
-@contextlib.contextmanager
-def _locked_file(folder: Path) -> Iterator[None]:
-    try:
-        stream = (folder / _LOCK).open("a+")
-    except OSError as error:
-        raise _failed(error, f"store {folder} cannot be written to") from error
-    with stream:
-        try:
-            _lock(stream.fileno())
-        except OSError as error:
-            stream.seek(0)
-            owner = stream.read(200).strip() or "one that does not say which"
-            raise ValueError(
-                f"store {folder} is in use by another sweep ({owner}), or its file system has no locks ({error}); wait "
-                "for it, or pass another folder"
-            ) from error
-        # On a full disk the owner stays unnamed.
-        with contextlib.suppress(OSError):
-            stream.truncate(0)
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            stream.flush()
-        yield
-
-
-def _lock(descriptor: int) -> None:
-    """Lock a file for this process; the system takes the lock away when the process ends, however it ends."""
-    try:
-        # Not flock, whose locks are passed on to processes that a data loader or an executor forks.
-        from fcntl import LOCK_EX, LOCK_NB, lockf
-    except ImportError:
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        lockf(descriptor, LOCK_EX | LOCK_NB)
+    with alone(folder, _LOCK):
+        for entry in folder.iterdir():
+            if _UNFINISHED.fullmatch(entry.name):
+                entry.unlink()
+        yield Store(folder)
 
 
 def part_of(label: Label) -> str:
@@ -287,13 +238,7 @@ def _write(path: Path, *contents: bytes) -> None:
             finally:
                 os.close(descriptor)
     except OSError as error:
-        raise _failed(error, f"store {path.parent} cannot be written to; what it holds is good, and") from error
+        raise system_error(error, f"store {path.parent} cannot be written to; what it holds is good, and") from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def _failed(error: OSError, what: str) -> OSError:
-    """An error of the system in the words of a sweep."""
-    remedy = "make room or name another folder and call again" if error.errno else ""
-    return OSError(error.errno, f"{what}: {error.strerror or error} ({remedy})")

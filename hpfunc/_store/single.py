@@ -45,9 +45,13 @@ def read_results(file: Path, *, lazy: bool = False) -> xr.Dataset:
         for name, coord in results.coords.items():
             if coord.dtype == object:
                 raise TypeError(f"coord {name!r} is neither of numbers nor of strings")
-        return label(results) if "pair" in results.dims else results
+        results = label(results) if "pair" in results.dims else results
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no results of hpfunc: {error}") from error
+    if lazy:
+        # New Datasets do not know the file that they read.
+        results.set_close(stored._close)
+    return results
 
 
 def label(results: xr.Dataset) -> xr.Dataset:

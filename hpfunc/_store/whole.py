@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,16 @@ def open_store(folder: Path) -> xr.Dataset:
         why = unlike(parts[0], parts[-1])
         if why is not None:
             raise ValueError(f"{folder}: checkpoints {labels[0]!r} and {label!r} differ: {why}")
-    return join(parts, labels)
+    whole = join(parts, labels)
+    # Not by a lambda, nor by methods of the parts: what is sent to a worker takes this along.
+    whole.set_close(functools.partial(_close_all, [part._close for part in parts]))
+    return whole
+
+
+def _close_all(closers: Sequence[Callable[[], None] | None]) -> None:
+    for close in closers:
+        if close is not None:
+            close()
 
 
 def read_part(folder: Path, label: Label, *, lazy: bool = False) -> xr.Dataset:

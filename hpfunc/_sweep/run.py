@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from hpfunc._progress import progress_bar
+from hpfunc._progress import ProgressBar
 from hpfunc._store import Key, Label, Store, assemble, join, locked, read_part, unlike
+from hpfunc._sweep.heard import Heard
 from hpfunc._sweep.plan import Plan
 from hpfunc._sweep.task import Measured, Task, measure, named, samples_of
 
@@ -56,9 +57,9 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
     total = len(plan.checkpoints) * len(plan.data)
     # With nowhere to keep the others' results, the first failure is the end.
     patient = executor is not None or finished.store is not None
-    failures = []
+    failures, heard = [], Heard()
     with (
-        progress_bar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
+        ProgressBar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
         contextlib.closing(_outcomes(measure, tasks, executor, attempts=2 if patient else 1)) as outcomes,
     ):
         for task, outcome in outcomes:
@@ -71,9 +72,12 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
             else:
                 for measured in outcome:
                     finished.add(measured)
+                for measured in outcome:
+                    heard.add(named(measured.label, measured.split), measured.warnings)
             bar.update(len(task.data))
     if failures:
         raise _failed(failures, len(tasks), finished)
+    heard.tell_others()
     return finished.whole()
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from hpfunc._store import Label, concat
+from hpfunc._warn import kept_warnings
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
 
@@ -36,13 +37,14 @@ class Task(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The result of one checkpoint on one data set, and digests of what it came from."""
+    """The result of one checkpoint on one data set, digests of what it came from, and what was warned of."""
 
     label: Label
     split: str
     result: xr.Dataset
     samples: str
     weights: str
+    warnings: tuple[str, ...]
 
 
 def named(label: Label, split: str | None = None) -> str:
@@ -60,12 +62,16 @@ def measure(task: Task) -> list[Measured]:
         model = load_module(task.source, task.build, named(task.label))
     measured = []
     for split, data in task.data.items():
-        try:
-            result, samples = _measure(model, data() if is_factory(data) else data, task)
-        except Exception as error:
-            error.add_note(f"in sweep, at {named(task.label, split)}")
-            raise
-        measured.append(Measured(task.label, split, result, samples, weights))
+        with kept_warnings() as warnings:
+            try:
+                result, samples = _measure(model, data() if is_factory(data) else data, task)
+            except Exception as error:
+                error.add_note(f"in sweep, at {named(task.label, split)}")
+                for warning in dict.fromkeys(warnings):
+                    error.add_note(f"after the warning: {warning}")
+                raise
+        # Layers that are collected in groups warn again with each group.
+        measured.append(Measured(task.label, split, result, samples, weights, tuple(dict.fromkeys(warnings))))
     return measured
 
 

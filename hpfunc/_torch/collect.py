@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hpfunc._progress import progress_bar
+from hpfunc._progress import ProgressBar
 from hpfunc._torch.data import Batch, Chosen
 from hpfunc._torch.form import Form
 from hpfunc._torch.fx import traced
@@ -102,7 +102,7 @@ def collect_rows(
     both = itertools.chain([first], batches)
     # Not held while the next one is loaded.
     del first
-    with progress_bar(progress, "activations", total=len(chosen.labels)) as bar:
+    with ProgressBar(progress, "activations", total=len(chosen.labels)) as bar:
         for batch in both:
             _fill(rows, plan, form, record, batch)
             bar.update(len(batch.rows))

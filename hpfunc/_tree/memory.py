@@ -33,7 +33,7 @@ def budget(max_memory: int | float | None) -> int:
 def free_bytes() -> int | None:
     """Memory of the host that can still be had, or None where the system does not tell."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     free = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
