@@ -123,6 +123,8 @@ def seconds_on_device(cupy: Any, job: Callable[[], Any], repeat: int) -> list[fl
 
 def measure_case(cupy: Any, case: Case, repeat: int) -> dict[str, Any]:
     """One row of the table."""
+    from cupy import cublas
+
     points, origin = points_of(case, Sources())
     labels = labels_of(case.n_classes, case.n_samples)
     x, y = cupy.asarray(points), cupy.asarray(points)
@@ -137,7 +139,7 @@ def measure_case(cupy: Any, case: Case, repeat: int) -> dict[str, Any]:
     seconds = {"ours": seconds_on_device(cupy, ours, repeat)}
     peak = pool.total_bytes() - before
     pool.free_all_blocks()
-    seconds["product"] = seconds_on_device(cupy, lambda: cupy.cublas.gemm("N", "T", x, y), repeat)
+    seconds["product"] = seconds_on_device(cupy, lambda: cublas.gemm("N", "T", x, y), repeat)
     median = {name: statistics.median(times) for name, times in seconds.items()}
     rows = slice(0, min(_AGAIN, case.n_classes) * case.n_samples)
     host = hp.pairwise_hp(points[rows], labels[rows])
@@ -153,7 +155,7 @@ def measure_case(cupy: Any, case: Case, repeat: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure_job(cupy: Any, size: str) -> dict[str, Any]:
+def measure_job(cupy: Any, size: str, device: str = "cuda") -> dict[str, Any]:
     """Two checkpoints, two splits, all layers, every pair, forward passes included."""
     from benchmarks.network import LAYERS, builder, untrained
 
@@ -167,7 +169,7 @@ def measure_job(cupy: Any, size: str) -> dict[str, Any]:
     after = {name: 1.1 * value for name, value in untrained(side).items()}
     started = time.perf_counter()
     results = hp.sweep(
-        {0: untrained(side), 198: after}, data, build=builder(side), device="cuda", samples_per_class=n_samples
+        {0: untrained(side), 198: after}, data, build=builder(side), device=device, samples_per_class=n_samples
     )
     seconds = time.perf_counter() - started
     assert results.sizes["layer"] == LAYERS

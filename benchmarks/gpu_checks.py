@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,19 +25,23 @@ def _kinds(sizes: tuple[int, ...], d: int) -> dict[str, Any]:
     x = random.normal(size=(len(labels), d)) + 0.3 * labels[:, None]
     ties = np.round(x)
     kinds = {
-        "normal": x, "ties": ties, "copies": x[random.integers(0, len(x) // 3, len(x))], "equal": np.ones_like(x),
+        "normal": x, "ties": ties, "copies": x[random.integers(0, 1 + len(x) // 3, len(x))], "equal": np.ones_like(x),
         "collapsed": 1e-4 * x + 100.0 * labels[:, None], "offset": x + 1e6, "bytes": np.abs(ties).astype(np.uint8),
         "near ties": np.where(random.random(x.shape) < 0.1, np.nextafter(ties.astype(np.float32), np.float32(9)), ties),
     }  # fmt: skip
     return {"labels": labels, **kinds}
 
 
-def counts(cupy: Any) -> dict[str, Any]:
+_SIZES = ((1, 1), (1, 2), (15, 16), (16, 16), (17, 16), (32, 31, 33), (63, 64, 65), (100, 150), (700, 900, 1200))
+
+
+def counts(
+    cupy: Any, sizes: Sequence[tuple[int, ...]] = _SIZES, widths: Sequence[int] = (2, 40, 784)
+) -> dict[str, Any]:
     """Counts of all kinds of points, in both precisions, equal those of the host."""
     compared = 0
-    sizes = ((1, 1), (1, 2), (15, 16), (16, 16), (17, 16), (32, 31, 33), (63, 64, 65), (100, 150), (700, 900, 1200))
     for size in sizes:
-        for d in (2, 40, 784):
+        for d in widths:
             kinds = _kinds(size, d)
             labels = kinds.pop("labels")
             for name, x in kinds.items():
@@ -114,7 +118,7 @@ def shared_memory(cupy: Any) -> dict[str, Any]:
     return {"pointers_equal": True, "devices": devices}
 
 
-CHECKS: dict[str, Callable[[Any], dict[str, Any]]] = {
+CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
     "counts": counts,
     "little_memory": little_memory,
     "other_functions": other_functions,

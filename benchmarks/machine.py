@@ -60,8 +60,11 @@ def _memory() -> int:
 def _blas() -> str:
     """NumPy's BLAS, and which of its kernels the processor makes it take."""
     import numpy as np
-    from threadpoolctl import threadpool_info
 
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return "unknown"
     np.ones((2, 2)) @ np.ones((2, 2))
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     return "; ".join(

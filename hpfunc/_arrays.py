@@ -56,7 +56,7 @@ def from_tensor(tensor: Any, name: str = "array") -> Any:
     if str(tensor.dtype) == "torch.bfloat16":
         tensor = tensor.float()
     if tensor.device.type == "cuda":
-        return _cupy(name).from_dlpack(tensor)
+        return _from_cuda_dlpack(tensor, name)
     if tensor.device.type != "cpu":
         raise TypeError(f"{name}: device {tensor.device} is not supported; pass tensor.cpu()")
     return np.from_dlpack(tensor)
@@ -95,7 +95,7 @@ def as_array(x: Any, name: str = "array") -> Any:
     elif hasattr(x, "__dlpack_device__") and not isinstance(x, (np.ndarray, np.generic)):
         # 1 is the host, 2 CUDA, 3 pinned host memory, 13 CUDA managed memory (DLPack's DLDeviceType).
         on_cuda = int(x.__dlpack_device__()[0]) in (2, 13)
-        array = _cupy(name).from_dlpack(x) if on_cuda else _from_host_dlpack(x)
+        array = _from_cuda_dlpack(x, name) if on_cuda else _from_host_dlpack(x)
     else:
         try:
             array = np.asarray(x)
@@ -181,16 +181,21 @@ def check_directions(points: Any, where: str) -> None:
         )
 
 
-def _cupy(name: str) -> Any:
-    """CuPy, for an array that lives on a CUDA device."""
+def _from_cuda_dlpack(x: Any, name: str) -> Any:
+    """A CUDA array of another library as a CuPy array on the same memory, device and stream."""
+    remedy = "install hpfunc[cuda12] or hpfunc[cuda13] to match your driver, or pass a host copy (tensor.cpu())"
     try:
         import cupy
     except ImportError as error:
         raise TypeError(
-            f"{name} lives on a CUDA device, and CuPy, which works there, cannot be imported ({error}); install "
-            "hpfunc[cuda12] or hpfunc[cuda13] to match your driver, or pass a host copy (tensor.cpu())"
+            f"{name} lives on a CUDA device, and CuPy, which works there, cannot be imported ({error}); {remedy}"
         ) from None
-    return cupy
+    try:
+        return cupy.from_dlpack(x)
+    except (RuntimeError, ImportError, BufferError) as error:  # its CUDA does not fit the driver, or there is none
+        raise TypeError(
+            f"{name} lives on a CUDA device, where CuPy {cupy.__version__} fails ({error}); {remedy}"
+        ) from None
 
 
 def _from_host_dlpack(x: Any) -> np.ndarray[Any, Any]:

@@ -7,8 +7,10 @@ import pytest
 import torch
 import xarray as xr
 
+import hpfunc as hp
 from hpfunc._arrays import as_array, as_labels, as_points, check_finite, from_tensor
 from hpfunc._random import check_key, generator
+from tests.cuda_host.stand_in import stand_in
 
 
 class Exporter:
@@ -56,19 +58,52 @@ def test_tensors_that_dlpack_cannot_express():
         as_points(torch.ones(2, 2, dtype=torch.complex64))
 
 
-def test_a_cuda_tensor_without_cupy_says_what_to_install(monkeypatch):
-    class Cuda:
-        dtype, layout = torch.float32, torch.strided
-        device = torch.device("cuda:0")
+class Cuda:
+    """What the door sees of a tensor on a GPU."""
 
-        def detach(self):
-            return self
+    dtype, layout = torch.float32, torch.strided
+    device = torch.device("cuda:0")
 
-        resolve_conj = resolve_neg = detach
+    def detach(self):
+        return self
 
+    resolve_conj = resolve_neg = detach
+
+
+class OtherCuda:
+    """An array of another library on a GPU."""
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+    def __dlpack__(self, **options):
+        raise AssertionError
+
+
+def test_a_cuda_array_without_cupy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(TypeError, match=r"hpfunc\[cuda12\]"):
+        as_points(OtherCuda())
+    with pytest.raises(TypeError, match=r"hpfunc\[cuda12\]"):
         from_tensor(Cuda(), "x")
+
+
+def test_a_cupy_that_does_not_fit_the_driver_says_what_to_install():
+    def from_dlpack(array):
+        raise RuntimeError("CUDA driver version is insufficient for CUDA runtime version")
+
+    with stand_in() as cupy:
+        cupy.from_dlpack, cupy.__version__ = from_dlpack, "14.2.0"
+        with pytest.raises(TypeError, match=r"driver version is insufficient.*hpfunc\[cuda12\]"):
+            from_tensor(Cuda(), "x")
+        # Host arrays never meet it.
+        np.testing.assert_array_equal(as_points(torch.ones(2, 2)), np.ones((2, 2)))
+        assert float(hp.hp_statistic([0.0, 1.0], [5.0, 6.0]).cross_edges) == 1
+
+
+def test_host_arrays_do_not_notice_a_cupy_without_a_device():
+    pytest.importorskip("cupy")
+    assert float(hp.hp_statistic([0.0, 1.0], [5.0, 6.0]).cross_edges) == 1
 
 
 @pytest.mark.parametrize(

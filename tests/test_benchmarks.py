@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 
 import hpfunc as hp
-from benchmarks import cases, growth, measure, pairwise, peers, points, report, store, sweep, tables
+from benchmarks import cases, gpu, gpu_checks, growth, measure, pairwise, peers, points, report, store, sweep, tables
+from hpfunc._tree import device
+from tests.cuda_host import needs_compiler
+from tests.cuda_host.stand_in import stand_in
 from tests.oracles import extreme_cross_edges
 
 HERE = Path(__file__).parent
@@ -342,3 +345,44 @@ def test_committed_results_are_whole():
         assert row["score"] == pytest.approx(np.median(row["seconds"]["ours"]) / np.median(row["seconds"]["product"]))
     for row in report.results("sweep")["rows"].values():
         assert (row["n_classes"], row["n_samples"], len(row["n_features"])) == (10, 892, 11)
+
+
+# ---- on a GPU, or on a stand-in for one
+
+
+def test_without_a_gpu_the_command_says_so(capsys):
+    if gpu.why_not() is None:
+        pytest.skip("there is a GPU")
+    assert gpu.main([]) == 2
+    assert "no GPU to measure on" in capsys.readouterr().err
+
+
+@needs_compiler
+def test_what_is_checked_on_a_gpu_holds_on_the_stand_in():
+    with stand_in() as cupy:
+        assert gpu_checks.counts(cupy, ((1, 1), (5, 6), (17, 31, 33)), (2, 40))["pairs"] == 5 * 15 * 2
+        gpu_checks.other_functions(cupy)
+
+
+@needs_compiler
+def test_a_check_that_does_not_hold_is_an_error_in_the_results(monkeypatch):
+    def wrong(*args, **kwargs):
+        counts, again = right(*args, **kwargs)
+        return counts._replace(mean=counts.mean + 1), again
+
+    right = device.cross_edges
+    monkeypatch.setattr(device, "cross_edges", wrong)
+    with stand_in() as cupy:
+        found = gpu.outcome(gpu_checks.counts, cupy, ((5, 6),), (40,))
+    assert "AssertionError: normal, classes of (5, 6)" in found["error"]
+
+
+@needs_compiler
+def test_a_row_of_the_gpu_table_and_the_full_job():
+    case = gpu.SIZES["tiny"][1]
+    with stand_in() as cupy:
+        row = gpu.measure_case(cupy, case, 1)
+    assert row["pairs_equal_to_host"] == case.n_classes * (case.n_classes - 1) // 2
+    assert row["score"] == row["seconds"]["ours"][0] / row["seconds"]["product"][0]
+    job = gpu.measure_job(None, "tiny", device="cpu")
+    assert job["sizes"] == {"checkpoint": 2, "split": 2, "layer": 11, "pair": 3}

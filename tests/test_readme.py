@@ -64,10 +64,9 @@ def test_every_file_it_names_is_there():
         assert (ROOT / place).exists(), place
 
 
-def test_it_says_what_a_cuda_array_meets():
-    # The README promises an error until the engine is there; when it is, this test asks for the README to follow.
-    said = "the engine for CUDA arrays is not there yet" in README
-    assert said == ("where trees are not built yet" in (ROOT / "hpfunc" / "_tree" / "__init__.py").read_text())
+def test_it_says_plainly_whether_a_gpu_was_ever_used():
+    measured = (ROOT / "benchmarks" / "results" / "gpu.json").exists()
+    assert ("No GPU was at hand" in README) != measured
 
 
 def test_it_names_every_part_of_the_older_tool_and_only_functions_that_are_there():

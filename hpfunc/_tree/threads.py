@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-
-from threadpoolctl import threadpool_limits
+from typing import Any
 
 __all__ = ["n_threads", "pool"]
+
+
+_log = logging.getLogger("hpfunc")
 
 
 class _SingleBlas:
@@ -23,14 +26,14 @@ class _SingleBlas:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.holders = 0
-        self.limits: threadpool_limits | None = None
+        self.limits: Any = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
         with self.lock:
             self.holders += 1
             if self.holders == 1:
-                self.limits = threadpool_limits(1, "blas")
+                self.limits = _limited()
         try:
             yield
         finally:
@@ -38,6 +41,16 @@ class _SingleBlas:
                 self.holders -= 1
                 if self.holders == 0 and self.limits is not None:
                     self.limits.restore_original_limits()
+
+
+def _limited() -> Any:
+    """BLAS limited to one thread until this is told otherwise; None where hpfunc was not installed but only found."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        _log.info("threadpoolctl is not installed: BLAS keeps its threads, and may be slower for it")
+        return None
+    return threadpool_limits(1, "blas")
 
 
 _single_blas = _SingleBlas()

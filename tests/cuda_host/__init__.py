@@ -81,8 +81,6 @@ class HostModule:
 
 def _c_value(arg: Any) -> Any:
     """An argument as the C value that a kernel gets."""
-    if arg is None:
-        return ctypes.c_void_p(None)
     if isinstance(arg, np.ndarray):
         assert arg.flags.c_contiguous, "a kernel takes contiguous arrays"
         return ctypes.c_void_p(arg.ctypes.data)

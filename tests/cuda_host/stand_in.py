@@ -206,12 +206,14 @@ def make_cupy(*, free: int = 2**32, largest: float = math.inf) -> types.ModuleTy
     for name in ("empty", "zeros", "ones", "full", "arange"):
         setattr(cupy, name, functools.partial(make, getattr(np, name)))
     cupy.linalg = types.SimpleNamespace(eigh=_public(np.linalg.eigh), norm=_public(np.linalg.norm))
-    pool = types.SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0, used_bytes=lambda: 0)
+    pool = types.SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0, total_bytes=lambda: 0)
     cupy.get_default_memory_pool = lambda: pool
     cupy.cuda = types.SimpleNamespace(
         Device=Device,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=types.SimpleNamespace(memGetInfo=lambda: (free, 2 * free)),
+        Event=lambda: types.SimpleNamespace(record=lambda: None, synchronize=lambda: None),
+        get_elapsed_time=lambda begin, end: 1.0,
     )
     cupy.cublas = types.SimpleNamespace(gemm=gemm)
     cupy.RawModule = RawModule

@@ -1,4 +1,4 @@
-"""The CUDA kernels: texts beside this folder, compiled when first used, once for each combination of types."""
+"""The CUDA kernels: texts beside this folder, compiled when first used, for each device and combination of types."""
 
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ def kernel(xp: Any, name: str, real: Any, point: Any, defines: Sequence[str] = (
     defines : sequence of str
         Further macros, such as ``"TEAM=256"``.
     """
-    return _module(xp, KERNELS[name], np.dtype(real), np.dtype(point), tuple(defines)).get_function(name)
+    here = xp.cuda.Device().id
+    return _module(xp, here, KERNELS[name], np.dtype(real), np.dtype(point), tuple(defines)).get_function(name)
 
 
 @functools.cache
 def _module(
-    xp: Any, files: tuple[str, ...], real: np.dtype[Any], point: np.dtype[Any], defines: tuple[str, ...]
+    xp: Any, device: int, files: tuple[str, ...], real: np.dtype[Any], point: np.dtype[Any], defines: tuple[str, ...]
 ) -> Any:
     name = next(name for name, texts in KERNELS.items() if texts == files)
     macros = (f"REAL={_C_TYPES[real]}", f"POINT={_C_TYPES[point]}", *defines)

@@ -98,7 +98,7 @@ def fill(layer: Layer, rows: tuple[int, int], cols: tuple[int, int]) -> Block:
     here, there = slice(row0, row1), slice(col0, col1)
     strip = xp.empty((row1 - row0, col1 - col0), layer.dtype)
     back = xp.empty((col1 - col0, row1 - row0), layer.dtype)
-    one = other = None
+    one = other = 0  # null
     if layer.panels:
         _product(layer, here, there, strip)
         a = layer.label[here]
@@ -148,6 +148,17 @@ def tile(layer: Layer, panels: list[Any], norms: Any, rows: slice, cols: slice) 
 
 def _product(layer: Layer, rows: slice, cols: slice, out: Any) -> None:
     """Products of centred points, summed over a panel of features at a time."""
-    cublas = namespace(layer.x).cublas
+    cublas = _cublas()
     for p, panel in enumerate(layer.panels):
         cublas.gemm("N", "T", panel[rows], panel[cols], out=out, beta=float(p > 0))
+
+
+def _cublas() -> Any:
+    """CuPy's products. They load a library that CuPy itself does without."""
+    try:
+        from cupy import cublas
+    except ImportError as error:
+        raise ImportError(
+            f"CuPy cannot multiply matrices ({error}); install hpfunc[cuda12] or hpfunc[cuda13] to match your driver"
+        ) from None
+    return cublas

@@ -76,7 +76,7 @@ def _grow(
     teams = 4 if team == 32 else 1
     prim = kernel(xp, "prim", layer.dtype, layer.x.dtype, (f"TEAM={team}",))
     arena = -(-largest * (2 * layer.dtype.itemsize + 8) // 16) * 16
-    scratch, shared = None, teams * arena
+    scratch, shared = 0, teams * arena
     limits = layer.x.device.attributes
     if shared > limits["MaxSharedMemoryPerBlock"] - _STATIC_BYTES:
         if shared <= limits["MaxSharedMemoryPerBlockOptin"] - _STATIC_BYTES:
@@ -85,7 +85,7 @@ def _grow(
             scratch, shared = xp.empty(len(pairs) * arena, np.uint8), 0
     status, crossing = (xp.empty(len(pairs), np.int32) for _ in range(2))
     degree2 = xp.zeros(len(pairs), np.uint64)
-    found = xp.empty((len(pairs), largest - 1, 2), np.int32) if edges else None
+    found: Any = xp.empty((len(pairs), largest - 1, 2), np.int32) if edges else 0
     slack, least = slack_of(layer.x.shape[1], cosine)
     prim(
         (-(-len(pairs) // teams),),
@@ -98,7 +98,7 @@ def _grow(
         ),
         shared_mem=shared,
     )  # fmt: skip
-    tree = None if found is None else found[0].get().astype(np.intp)
+    tree = found[0].get().astype(np.intp) if edges else None
     return Trees(status.get(), crossing.get(), degree2.get().astype(np.float64), tree)
 
 
