@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,9 +122,23 @@ def shared_memory(cupy: Any) -> dict[str, Any]:
     return {"pointers_equal": True, "devices": devices}
 
 
+def tests(cupy: Any) -> dict[str, Any]:
+    """The tests that only a GPU can run, where pytest is installed."""
+    if importlib.util.find_spec("pytest") is None:
+        return {"skipped": "pytest is not installed"}
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_activations_gpu.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    last = done.stdout.strip().rpartition("\n")[2]
+    if done.returncode:
+        raise AssertionError(done.stdout[-2000:])
+    return {"pytest": last}
+
+
 CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
     "counts": counts,
     "little_memory": little_memory,
     "other_functions": other_functions,
     "shared_memory": shared_memory,
+    "tests": tests,
 }

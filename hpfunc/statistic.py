@@ -103,7 +103,7 @@ def hp_statistic(
         if metric == "cosine":
             check_directions(points, name)
     check_neighbours(graph, k, len(one) + len(other), "x and y")
-    if namespace(one) is not namespace(other):
+    if one.device != other.device:
         raise TypeError("x and y are not on the same device; move one of them first")
     points = namespace(one).concatenate([one, other])
     starts = np.array([0, len(one), len(points)])

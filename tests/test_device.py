@@ -182,6 +182,14 @@ def test_more_shared_memory_is_asked_for_where_there_is_more(monkeypatch):
         assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
 
 
+@pytest.mark.parametrize(("kept", "given_back"), [(10**6, False), (2 * 10**9, True)])
+def test_what_the_pool_keeps_is_given_back_if_it_is_much(kept, given_back):
+    x, labels = sample((30, 41), 50, 4, "normal")
+    with stand_in(free=4 * 10**9, kept=kept) as cupy:
+        hp.pairwise_hp(cupy.asarray(x), labels)
+        assert (cupy.get_default_memory_pool().free_bytes() == 0) == given_back
+
+
 # ---- what is said
 
 
@@ -210,6 +218,26 @@ def test_progress_counts_every_pair_once(tight):
         numbers = np.stack(np.triu_indices(4, 1), axis=1)
         pairs.cross_edges(cupy.asarray(x), starts, numbers, exact=True, max_memory=60_000, advance=done.append)
     assert sum(done) == 6
+
+
+def test_progress_counts_what_the_host_does_too():
+    x, _ = sample((12, 9, 8), 3, 1, "grid")
+    done: list[int] = []
+    with stand_in() as cupy:
+        numbers = np.array([[0, 1], [0, 2], [1, 2]])
+        starts = np.array([0, 12, 21, 29])
+        pairs.cross_edges(cupy.asarray(x), starts, numbers, exact=True, max_memory=None, advance=done.append)
+    assert sum(done) == 3
+
+
+def test_tiles_without_exactness_are_a_tree_of_the_working_precision(tight):
+    x, labels = sample((90, 85), 40, 5, "grid")
+    with stand_in() as cupy:
+        there = hp.pairwise_hp(cupy.asarray(x), labels, max_memory=100_000, exact=False)
+    here = hp.pairwise_hp(x, labels)
+    assert there.cross_edges_max.isnull().all()
+    assert (here.cross_edges_min <= there.cross_edges).all()
+    assert (there.cross_edges <= here.cross_edges_max).all()
 
 
 @pytest.mark.parametrize("options", [{"graph": "knn", "k": 3}, {"k": 2}])

@@ -82,7 +82,11 @@ def _check_fits(layers: Sequence[Layer], count: int, limit: int, what: str) -> N
 
 def _free_bytes(device: torch.device) -> int | None:
     """Memory that can still be had, or None where the system does not tell."""
-    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_bytes()
+    if device.type != "cuda":
+        return free_bytes()
+    # What torch has freed and keeps is there for its own tensors.
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + kept
 
 
 def _readable(count: float) -> str:

@@ -45,6 +45,11 @@ class Device:
     def __init__(self, number: int = 0) -> None:
         assert number == 0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __enter__(self) -> Device:
         return self
 
@@ -173,7 +178,7 @@ for _name in _COMPARISONS:
     setattr(ndarray, f"__{_name}__", _binary(getattr(operator, _name)))
 
 
-def make_cupy(*, free: int = 2**32, largest: float = math.inf) -> types.ModuleType:
+def make_cupy(*, free: int = 2**32, largest: float = math.inf, kept: int = 0) -> types.ModuleType:
     """A module to stand at ``sys.modules["cupy"]``.
 
     Parameters
@@ -182,6 +187,8 @@ def make_cupy(*, free: int = 2**32, largest: float = math.inf) -> types.ModuleTy
         Bytes that the device says are free.
     largest : float
         Allocations of more bytes than this fail.
+    kept : int
+        Bytes that the pool keeps.
     """
     cupy = types.ModuleType("cupy")
 
@@ -206,7 +213,8 @@ def make_cupy(*, free: int = 2**32, largest: float = math.inf) -> types.ModuleTy
     for name in ("empty", "zeros", "ones", "full", "arange"):
         setattr(cupy, name, functools.partial(make, getattr(np, name)))
     cupy.linalg = types.SimpleNamespace(eigh=_public(np.linalg.eigh), norm=_public(np.linalg.norm))
-    pool = types.SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0, total_bytes=lambda: 0)
+    pool = types.SimpleNamespace(kept=kept, free_bytes=lambda: pool.kept, total_bytes=lambda: pool.kept)
+    pool.free_all_blocks = lambda: setattr(pool, "kept", 0)
     cupy.get_default_memory_pool = lambda: pool
     cupy.cuda = types.SimpleNamespace(
         Device=Device,

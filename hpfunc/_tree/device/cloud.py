@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hpfunc._arrays import namespace
 from hpfunc._tree.device import tables, tiles
-from hpfunc._tree.device.memory import bytes_needed, release, room
+from hpfunc._tree.device.memory import bytes_needed, release, room, tidy
 from hpfunc._tree.device.pairs import as_floats
 from hpfunc._tree.device.trees import CROWDED, UNIQUE, grow
 from hpfunc._tree.distances import working_dtype
@@ -51,7 +51,9 @@ def spanning_tree(x: Any, *, exact: bool, max_memory: int | None, cosine: bool =
             edges = tiles.spanning_by_tiles(points, dtype, exact=exact, cosine=cosine, room=share)
             status = CROWDED if edges is None else UNIQUE
         if edges is not None and status == UNIQUE:
-            return Tree(edges, tiles.lengths(points, edges))
+            squared = tiles.lengths(points, edges)
+            tidy(xp)
+            return Tree(edges, squared)
         if status != CROWDED:
             break
     _log.info("distances tie (or nearly) in a cloud of %d points: the host finds all its trees", len(x))

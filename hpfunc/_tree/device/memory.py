@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from hpfunc._tree import memory
 
-__all__ = ["bytes_needed", "free_bytes", "release", "room"]
+__all__ = ["bytes_needed", "free_bytes", "release", "room", "tidy"]
 
 # Half of what is free: torch keeps its own memory, and knows nothing of ours.
 _SHARE = 0.5
+# Share of the device's memory that CuPy's pool may keep when the work is done.
+_KEPT = 1 / 8
 # For slabs in float64, kernels and what rounds up.
 _ASIDE = 2**28
 
@@ -30,6 +32,15 @@ def room(xp: Any, max_memory: int | None) -> int:
 def release(xp: Any) -> None:
     """Give what CuPy's pool holds and nobody uses back to the driver, for whoever needs it."""
     xp.get_default_memory_pool().free_all_blocks()
+
+
+def tidy(xp: Any) -> None:
+    """After the work: `release` if CuPy's pool holds much, so that torch finds room for the next activations.
+
+    Little is kept for the next call, because to ask the driver for memory takes as long as a small layer.
+    """
+    if xp.get_default_memory_pool().free_bytes() > _KEPT * int(xp.cuda.runtime.memGetInfo()[1]):
+        release(xp)
 
 
 def bytes_needed(sizes: npt.NDArray[np.intp], d: int, itemsize: int) -> int:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hpfunc._arrays import namespace
 from hpfunc._tree import pairs as host
 from hpfunc._tree.device import tables, tiles
-from hpfunc._tree.device.memory import bytes_needed, release, room
+from hpfunc._tree.device.memory import bytes_needed, release, room, tidy
 from hpfunc._tree.device.trees import CROWDED, TIED, UNIQUE, grow
 from hpfunc._tree.distances import is_narrow, working_dtype
 from hpfunc._tree.memory import budget as host_budget
@@ -61,6 +61,7 @@ def cross_edges(
     if crowded.any() and working_dtype(x) == np.float32:
         _log.info("%d pairs have too much in doubt for float32 and are measured in float64", crowded.sum())
         _within_memory(work, np.flatnonzero(crowded), np.dtype(np.float64), max_memory)
+    tidy(namespace(x))
     left = np.flatnonzero(work.status != UNIQUE)
     if left.size:
         _log.info("%d pairs have distances that tie (or nearly): the host counts all their trees", left.size)
@@ -89,8 +90,8 @@ class _Work:
     def record(self, which: Ints, status: Any, crossing: Any, degree2: Any) -> None:
         """Keep what was counted of the pairs ``which``."""
         sizes = np.diff(self.starts)
-        self.advance(int((self.status[which] == _OPEN).sum()))
         self.status[which] = status
+        self.advance(int((self.status[which] == UNIQUE).sum()))
         edges = sizes[self.pairs[which]].sum(axis=1) - 1.0
         extremes = np.asarray(crossing, float) if self.exact else np.full(len(which), np.nan)
         for field, values in zip(self.result, (crossing, extremes, extremes, edges, edges, degree2), strict=True):
@@ -214,7 +215,9 @@ def _on_host(work: _Work, x: Any, left: Ints) -> npt.NDArray[np.bool_]:
     classes, pairs = _classes(work, left)
     points = np.concatenate([x[work.starts[k] : work.starts[k + 1]].get() for k in classes.tolist()])
     starts = np.concatenate([[0], np.cumsum(np.diff(work.starts)[classes])])
-    counts, again = host.cross_edges(points, starts, pairs, exact=True, budget=host_budget(None))
+    counts, again = host.cross_edges(
+        points, starts, pairs, exact=work.exact, budget=host_budget(None), advance=work.advance
+    )
     for field, values in zip(work.result, counts, strict=True):
         field[left] = values
     return again

@@ -77,7 +77,7 @@ def prepare(x: Any, starts: Ints, dtype: Any) -> Layer:
     between = xp.maximum(length2[:, None] + length2 - 2 * gram, 0)
     radius = xp.asarray(np.sqrt(np.maximum.reduceat(norms.get(), starts[:-1])))
     furthest = between + 4 * (d + 8) * float(np.finfo(np.float64).eps) * (length2[:, None] + length2)
-    error = error_bound(radius, length2, furthest, d, dtype)
+    error = xp.ascontiguousarray(error_bound(radius, length2, furthest, d, dtype))
     return Layer(x, starts, there, label, panels, norms, along, between, error, 0.0, np.dtype(dtype))
 
 

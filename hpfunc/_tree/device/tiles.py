@@ -39,6 +39,8 @@ def bytes_needed(n: int, d: int, itemsize: int) -> int:
 def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool, room: int) -> Ints | None:
     """Edges of the minimum spanning tree of points ``(n, d)``; None unless it is certain, and the only one.
 
+    If not ``exact``, of equal lengths any may be taken.
+
     Raises
     ------
     ValueError
@@ -51,10 +53,7 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool
             f"more than there is room for ({room:,}); free some, raise max_memory, or take fewer samples of each class"
         )
     layer = prepare(x, np.array([0, len(x)]), dtype)
-    tree, weights = _nearly_minimum_tree(layer)
-    if not exact:
-        return tree
-    ends = _candidates(layer, tree, weights)
+    ends = _candidates(layer, *_nearly_minimum_tree(layer))
     if ends is None:
         return None
     length = lengths(x, ends)
@@ -62,6 +61,8 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool
     edges = Bounded(np.zeros(len(ends), np.intp), ends, length * (1 - slack) - least, length * (1 + slack) + least)
     first = np.zeros(len(ends), bool)
     first[lightest(len(x), np.sort(ends, axis=1), edges.lower)] = True
+    if not exact:
+        return ends[first]
 
     def measure(few: Ints) -> npt.NDArray[np.float64]:
         points, place = np.unique(ends[few], return_inverse=True)

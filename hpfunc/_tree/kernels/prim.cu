@@ -84,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
     Two lightest = team_lightest(mine, slots[team][step % 2], none);
     v = lightest.vertex;
     int w = parent[v];
-    double limit = lightest.first * (1 + relative) + (v < m ? width_a : width_b);
+    double limit = lightest.first * (1 + relative) + (v < m ? width_a : width_b) + least_slack;
     if (exact && lightest.second <= limit) {
       Choice choice = contest(pair, limit, best, mark, allowed, lists[team], sums);
       outcome = choice.outcome;
