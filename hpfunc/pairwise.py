@@ -88,6 +88,11 @@ def pairwise_hp(
     UserWarning
         Where ties leave values undefined; it names layer and pair.
 
+    Notes
+    -----
+    Layers on a CUDA device are measured there with the same counts, ``max_memory`` being of the device; pairs with
+    tied distances are counted from a host copy of their classes, which the log ``hpfunc`` says.
+
     Examples
     --------
     >>> import numpy as np
