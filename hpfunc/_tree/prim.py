@@ -99,36 +99,25 @@ def prim(
         threshold = np.nextafter(upper_bound(weight, error, relative).astype(table.dtype), infinity)
         near = row <= threshold[:, None]
         near &= visited
-        hang = _nearest(row, near)
+        # Mostly one edge leads to the vertex that is as light.
+        hang = near.argmax(axis=1)
+        near[graphs, hang] = False
+        several = np.flatnonzero(near.any(axis=1))
+        if several.size:
+            near[several, hang[several]] = True
+            hang[several] = np.where(near[several], row[several], np.inf).argmin(axis=1)
+            near[several, hang[several]] = False
         child[live, step], parent[live, step] = vertex[live], hang[live]
         if exact:
             live &= ~doubts.crowded
-            near[graphs, hang] = False
-            _note_behind(doubts, near, vertex, live)
+            behind = several[live[several]]
+            if behind.size:
+                which, other = np.nonzero(near[behind])
+                doubts.note(behind[which], vertex[behind[which]], other)
             ahead = np.flatnonzero(live & (best.min(axis=1) <= threshold))
             if ahead.size:
                 _note_ahead(doubts, table, best, visited, threshold, ahead)
     return Forest(child, parent, *_finish(doubts, child, parent, n))
-
-
-def _nearest(row: npt.NDArray[Any], near: npt.NDArray[np.bool_]) -> Ints:
-    """For each graph the lightest of the entries ``near``, of which there is mostly one."""
-    graphs = np.arange(len(near))
-    first: Ints = near.argmax(axis=1)
-    near[graphs, first] = False
-    several = np.flatnonzero(near.any(axis=1))
-    near[graphs, first] = True
-    if several.size:
-        first[several] = np.where(near[several], row[several], np.inf).argmin(axis=1)
-    return first
-
-
-def _note_behind(doubts: _Doubts, near: npt.NDArray[np.bool_], vertex: Ints, live: npt.NDArray[np.bool_]) -> None:
-    """Note other edges from the tree to the vertex just taken."""
-    graph = np.flatnonzero(live & near.any(axis=1))
-    if graph.size:
-        which, other = np.nonzero(near[graph])
-        doubts.note(graph[which], vertex[graph[which]], other)
 
 
 def _note_ahead(
