@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
+from hpfunc._tree.device.memory import free_bytes
 from hpfunc._tree.device.tables import Layer, prepare, tile
 from hpfunc._tree.device.trees import slack_of
 from hpfunc._tree.exact import squared_distances
@@ -50,7 +51,8 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool
     if need > room:
         raise ValueError(
             f"{len(x)} points of {x.shape[1]} features need about {need:,} bytes of the device's memory to work in, "
-            f"more than there is room for ({room:,}); free some, raise max_memory, or take fewer samples of each class"
+            f"more than there is room for ({room:,}; {free_bytes(namespace(x)):,} are free); free some, raise "
+            "max_memory, or take fewer samples of each class"
         )
     layer = prepare(x, np.array([0, len(x)]), dtype)
     ends = _candidates(layer, *_nearly_minimum_tree(layer))
