@@ -235,6 +235,18 @@ def test_direct_distances_are_symmetric_and_exact():
     assert squared_distances(big, np.array([0]), np.array([1])) == float(2**104 + 9)
 
 
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65, 129, 300])
+def test_heaviest_weights_on_the_paths_of_a_tree(n):
+    rng = np.random.default_rng(n)
+    edges = np.array([(rng.integers(i), i) for i in range(1, n)], np.intp).reshape(-1, 2)
+    weights = rng.integers(1, 2 * n, n - 1).astype(np.float32)
+    expected = np.zeros((n, n), np.float32)
+    for (parent, child), weight in zip(edges, weights, strict=True):
+        # A vertex hangs on an earlier one: its path to any other before it leads through that.
+        expected[child, :child] = expected[:child, child] = np.maximum(expected[parent, :child], weight)
+    assert np.array_equal(spanning_module.minimax(n, edges, weights), expected)
+
+
 def test_equal_rows_within_classes():
     x = np.array([[1.0, 0.0], [1.0, -0.0], [2, 2], [1, 0], [1, 0], [0, 1]])
     assert equal_rows(x, np.array([0, 3, 6])).tolist() == [0, 0, 2, 3, 3, 5]

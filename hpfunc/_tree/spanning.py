@@ -36,6 +36,8 @@ _NO_EDGES = np.empty((0, 2), np.intp)
 
 # Vertices of all graphs that Prim works on at a time: its state then stays in the second-level cache.
 _ABREAST = 80_000
+# Places that `heaviest_between` takes one by one.
+_RUN = 32
 
 
 class Spanning(NamedTuple):
@@ -197,8 +199,30 @@ def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
     The gap between each place and the one before it is given; what stands first is not looked at.
     """
-    n = len(gap)
-    heaviest = np.zeros((n, n), gap.dtype)
-    for place in range(1, n):
-        np.maximum(heaviest[place - 1, :place], gap[place], out=heaviest[place, :place])
-    return np.asarray(heaviest + heaviest.T)
+    n, blocks = len(gap), 1
+    while blocks * _RUN < n:
+        blocks *= 2
+    side = -(-n // blocks)
+    gaps = np.zeros(blocks * side, gap.dtype)
+    gaps[:n] = gap
+    heaviest = np.zeros((blocks * side, blocks * side), gap.dtype)
+    # Runs of a few places first, all abreast, place by place.
+    inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(blocks, side)
+    for place in range(1, side):
+        row = np.maximum(inside[:, place - 1, :place], mine[:, place, None])
+        inside[:, place, :place] = inside[:, :place, place] = row
+    # Then two runs make one: a way between them is as heavy as the heavier of its parts on either side.
+    while side < len(gaps):
+        half, side = side, 2 * side
+        inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(-1, side)
+        left, right = np.zeros((len(mine), half), gap.dtype), np.maximum.accumulate(mine[:, half:], axis=1)
+        left[:, -2::-1] = np.maximum.accumulate(mine[:, half - 1 : 0 : -1], axis=1)
+        np.maximum(right[:, :, None], left[:, None, :], out=inside[:, half:, :half])
+        np.maximum(left[:, :, None], right[:, None, :], out=inside[:, :half, half:])
+    return heaviest[:n, :n]
+
+
+def _diagonal_blocks(square: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """The blocks of this side on the diagonal of a square array: ``(blocks, side, side)``, to write to."""
+    blocks = len(square) // side
+    return np.asarray(np.einsum("isit->ist", square.reshape(blocks, side, blocks, side)))
