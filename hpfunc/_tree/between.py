@@ -22,6 +22,10 @@ Bools = npt.NDArray[np.bool_]
 _CROWDED = 30
 
 
+# So many ways from a class to another are tried for every point.
+_BRIDGES = 32
+
+
 class Points(NamedTuple):
     """Distinct points, class by class."""
 
@@ -52,7 +56,7 @@ class Lot(NamedTuple):
 class _Candidates(NamedTuple):
     """Edges between two lots of classes that may stand in minimum spanning trees."""
 
-    pair: Ints  # (E,) number of the pair: place in the first lot * classes of the second + place in the second
+    pair: Ints  # (E,) number of the pair
     one: Ints  # (E,) point of the first class
     other: Ints  # (E,) point of the second class
     lower: npt.NDArray[np.float64]  # (E,) lower bound of the squared distance
@@ -62,20 +66,16 @@ def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) ->
     """Cross edges of the chosen pairs between two lots of classes."""
     number, i, j = chosen.T
     classes = np.stack([one.classes[i], other.classes[j]], axis=1)
-    error = layer.centred.error[np.ix_(one.classes, other.classes)]
-    found = _candidates(
-        block(layer.centred, one.classes, other.classes), error, layer.centred.relative, one.heaviest, other.heaviest
-    )
-    place = np.full(error.size, -1, np.intp)
-    place[i * error.shape[1] + j] = np.arange(len(chosen))
-    found = _select(found._replace(pair=place[found.pair]), place[found.pair] >= 0)
+    error, relative = layer.centred.error[classes[:, 0], classes[:, 1]], layer.centred.relative
+    lower = block(layer.centred, one.classes, other.classes)
+    found = _candidates(lower, error, relative, one.heaviest, other.heaviest, i, j)
     sizes = np.diff(layer.points.starts)[classes].sum(axis=1)
     crowded = np.bincount(found.pair, minlength=len(chosen)) > _CROWDED * sizes
-    crowded &= exact and layer.centred.relative == 0
+    crowded &= exact and relative == 0
     found = _select(found, ~crowded[found.pair])
 
     m, n = one.heaviest.shape[1], other.heaviest.shape[1]
-    edges = _pooled_edges(found, one, other, chosen, error[i, j], layer.centred.relative)
+    edges = _pooled_edges(found, one, other, chosen, error, relative)
     tree = np.zeros(len(edges.graph), bool)
     pooled = edges.ends + (edges.graph * (m + n))[:, None]
     tree[kruskal(len(chosen) * (m + n), pooled, edges.lower)] = True
@@ -106,7 +106,9 @@ def _candidates(
     error: npt.NDArray[np.float64],
     relative: float,
     heaviest_one: npt.NDArray[Any],
-    heaviest_other: Any,
+    heaviest_other: npt.NDArray[Any],
+    i: Ints,
+    j: Ints,
 ) -> _Candidates:
     """Edges no heavier than the way through both trees that was found for them.
 
@@ -114,37 +116,41 @@ def _candidates(
     ----------
     lower : (r, m, c, n) array
         Lower bounds of the squared distances between the points of r and c classes.
-    error : (r, c) array
+    error : (P,) array
+        Of each pair, and
     relative : float
-        See `distances.upper_bound`.
+        of all: see `distances.upper_bound`.
     heaviest_one : (r, m, m) array
     heaviest_other : (c, n, n) array
         The heaviest weight on the way between two points of a class, rounded up.
+    i, j : (P,) array
+        The pairs: places of their classes among the r and the c.
     """
     parts: list[tuple[Any, ...]] = []
-    r, m = lower.shape[:2]
-    class_, point = np.arange(r)[:, None], np.arange(m)
-    for j, heaviest in enumerate(heaviest_other):
-        distances = lower[:, :, j]
+    for k in np.unique(j):
+        # All pairs with one class of the second lot.
+        pair = np.flatnonzero(j == k)
+        class_, heaviest = i[pair, None], heaviest_other[k]
+        distances = lower[:, :, k] if len(pair) == len(lower) else lower[i[pair], :, k]
         nearest = distances.argmin(axis=2)
-        least = distances[class_, point, nearest]
-        across = upper_bound(least, error[:, j, None], relative).astype(lower.dtype)
+        least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
+        across = upper_bound(least, error[pair, None], relative).astype(lower.dtype)
         across = np.nextafter(across, lower.dtype.type(np.inf))
-        bridge = _bridges(across, heaviest_one)
+        bridge = _bridges(across, heaviest_one[i[pair]] if len(pair) < len(lower) else heaviest_one)
         # The best of them for every point, how heavy the way is, and where it arrives.
-        ways = np.maximum(heaviest_one[class_, bridge], across[class_, bridge][..., None])
+        ways = np.maximum(heaviest_one[class_, bridge], np.take_along_axis(across, bridge, axis=1)[..., None])
         best = ways.argmin(axis=1)
-        way = ways[class_, best, point]
-        arrival = nearest[class_, bridge[class_, best]]
+        way = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
+        arrivals = np.take_along_axis(nearest, bridge, axis=1)
         # Most points are too far from the other class to stand in any candidate.
-        furthest = heaviest[nearest[class_, bridge]].max(axis=(1, 2), keepdims=True)[..., 0]
-        i, one = np.nonzero(least <= np.maximum(way, furthest))
-        limit = heaviest[arrival[i, one]]
-        np.maximum(limit, way[i, one, None], out=limit)
-        rows = distances[i, one]
+        furthest = heaviest[arrivals].max(axis=(1, 2))
+        at, one = np.nonzero(least <= np.maximum(way, furthest[:, None]))
+        limit = heaviest[arrivals[at, best[at, one]]]
+        np.maximum(limit, way[at, one, None], out=limit)
+        rows = distances[at, one]
         # Hits are few; the flat search for them is the fast one.
         row, other = np.divmod(np.flatnonzero(rows <= limit), limit.shape[1])
-        parts.append((i[row] * len(heaviest_other) + j, one[row], other, rows[row, other].astype(np.float64)))
+        parts.append((pair[at[row]], one[row], other, rows[row, other].astype(np.float64)))
     fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
     return _Candidates(*fields)
 
@@ -154,15 +160,15 @@ def _bridges(across: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:
 
     Let p be the point with the lightest way across. Another point q is of no use where its own way across is no
     lighter than the way that leads to p first: wherever one starts, going to q and over is no lighter than going to q,
-    on to p, and over.
+    on to p, and over. Of those of use the lightest are taken: more ways would spare hardly any candidate.
     """
-    class_ = np.arange(len(across))[:, None]
     lightest = across.argmin(axis=1)[:, None]
-    detour = np.maximum(heaviest[class_[:, 0], lightest[:, 0]], across[class_, lightest])
+    class_ = np.arange(len(across))
+    detour = np.maximum(heaviest[class_, lightest[:, 0]], np.take_along_axis(across, lightest, axis=1))
     useful = across < detour
     np.put_along_axis(useful, lightest, True, axis=1)
-    most = int(useful.sum(axis=1).max())
-    return np.argsort(~useful, axis=1, kind="stable")[:, :most]
+    most = min(int(useful.sum(axis=1).max()), _BRIDGES)
+    return np.argsort(np.where(useful, across, np.inf), axis=1)[:, :most]
 
 
 def _select(found: _Candidates, which: Bools) -> _Candidates:
@@ -209,7 +215,8 @@ def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False)
     clouds = [layer.trees[k] for k in pair]
     heaviest = [minimax(len(cloud.edges) + 1, cloud.edges, cloud.weights)[None] for cloud in clouds]
     lower = block(centred, np.array([0]), np.array([1]))
-    found = _candidates(lower, centred.error[:1, 1:], centred.relative, *heaviest)
+    none = np.zeros(1, np.intp)
+    found = _candidates(lower, centred.error[:1, 1], centred.relative, *heaviest, none, none)
     if len(found.pair) > _CROWDED * len(rows) and not by_differences:
         return _candidates_again(layer, pair, by_differences=True)
     between = np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1)
