@@ -11,7 +11,8 @@ from hpfunc._tree.distances import Centred, block, centre, differences, upper_bo
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, kruskal, settle
 from hpfunc._tree.resolve import CrossEdges, count_cross, solve
-from hpfunc._tree.spanning import Spanning, minimax
+from hpfunc._tree.paths import minimax
+from hpfunc._tree.spanning import Cloud, rounded_up
 
 __all__ = ["Layer", "Lot", "Points", "average", "between"]
 
@@ -39,8 +40,7 @@ class Layer(NamedTuple):
 
     points: Points
     centred: Centred  # for the blocks between classes
-    trees: list[Spanning]
-    heaviest: list[npt.NDArray[Any]]  # of each class, (n, n): the heaviest weight between any two points, rounded up
+    clouds: list[Cloud]
 
 
 class Lot(NamedTuple):
@@ -91,14 +91,14 @@ def between(layer: Layer, one: Lot, other: Lot, chosen: Ints, *, exact: bool) ->
     )
     counts = _count_all(edges, tree, m, len(chosen), m + n)
     ambiguous = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
-    ambiguous |= np.array([len(cloud.tied) > 0 for cloud in layer.trees])
+    ambiguous |= np.array([len(cloud.tree.tied) > 0 for cloud in layer.clouds])
     for p in np.flatnonzero(tied | crowded | ambiguous[classes].any(axis=1)):
         candidates = _candidates_again(layer, classes[p]) if crowded[p] else rows[edges.graph == p]
-        tied_within = [layer.trees[k].tied + layer.points.starts[k] for k in classes[p]]
+        tied_within = [layer.clouds[k].tree.tied + layer.points.starts[k] for k in classes[p]]
         exact_counts = average(layer.points, classes[p], np.concatenate([candidates, *tied_within]))
         for field, value in zip(counts, exact_counts, strict=True):
             field[p] = value
-    return number, counts, crowded | np.array([cloud.again for cloud in layer.trees])[classes].any(axis=1)
+    return number, counts, crowded | np.array([cloud.tree.again for cloud in layer.clouds])[classes].any(axis=1)
 
 
 def _candidates(
@@ -134,8 +134,7 @@ def _candidates(
         distances = lower[:, :, k] if len(pair) == len(lower) else lower[i[pair], :, k]
         nearest = distances.argmin(axis=2)
         least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
-        across = upper_bound(least, error[pair, None], relative).astype(lower.dtype)
-        across = np.nextafter(across, lower.dtype.type(np.inf))
+        across = rounded_up(upper_bound(least, error[pair, None], relative), lower.dtype)
         bridge = _bridges(across, heaviest_one[i[pair]] if len(pair) < len(lower) else heaviest_one)
         # The best of them for every point, how heavy the way is, and where it arrives.
         ways = np.maximum(heaviest_one[class_, bridge], np.take_along_axis(across, bridge, axis=1)[..., None])
@@ -212,15 +211,15 @@ def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False)
     halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
     points = layer.points.x[rows]
     centred = differences(points, halves) if by_differences else centre(points, halves, np.dtype(np.float64))
-    clouds = [layer.trees[k] for k in pair]
-    heaviest = [minimax(len(cloud.edges) + 1, cloud.edges, cloud.weights)[None] for cloud in clouds]
+    trees = [layer.clouds[k].tree for k in pair]
+    heaviest = [minimax(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees]
     lower = block(centred, np.array([0]), np.array([1]))
     none = np.zeros(1, np.intp)
     found = _candidates(lower, centred.error[:1, 1], centred.relative, *heaviest, none, none)
     if len(found.pair) > _CROWDED * len(rows) and not by_differences:
         return _candidates_again(layer, pair, by_differences=True)
     between = np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1)
-    return np.concatenate([between, *(cloud.edges + starts[k] for cloud, k in zip(clouds, pair, strict=True))])
+    return np.concatenate([between, *(tree.edges + starts[k] for tree, k in zip(trees, pair, strict=True))])
 
 
 def average(points: Points, pair: Ints, edges: Ints) -> CrossEdges:

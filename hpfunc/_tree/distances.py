@@ -211,11 +211,9 @@ def tile(centred: Centred, rows: slice, cols: slice) -> npt.NDArray[Any]:
     return result
 
 
-def within(centred: Centred, k: int) -> npt.NDArray[Any]:
-    """Lower bounds of the squared distances inside class k: ``(n, n)``, symmetric."""
-    lower = block(centred, np.array([k]), np.array([k]))[0, :, 0]
-    # Both halves are bounds, rounded in their own way; one order of the edges is needed.
-    return np.asarray(np.minimum(lower, lower.T))
+def within(centred: Centred, k: int, out: npt.NDArray[Any]) -> None:
+    """Write the lower bounds of the squared distances inside class k: ``(n, n)``; the halves may differ by rounding."""
+    out[:] = block(centred, np.array([k]), np.array([k]))[0, :, 0]
 
 
 def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from hpfunc._tree.distances import centre, within
 from hpfunc._tree.exact import canonical_order, squared_distances
+from hpfunc._tree.paths import by_vertex
 from hpfunc._tree.prim import prim
 from hpfunc._tree.resolve import CrossEdges
-from hpfunc._tree.spanning import doubtful_edges
+from hpfunc._tree.spanning import edges_near
 from hpfunc._tree.ties import minimum_tree, tied_edges
 
 __all__ = ["Pooled", "nearest_neighbours", "orthogonal_trees", "pool"]
@@ -45,7 +46,8 @@ def pool(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Pooled:
 def _bounds(x: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], float]:
     """Lower bounds of all squared distances, infinite on the diagonal, and what to add for upper bounds."""
     centred = centre(x, np.array([0, len(x)]), np.dtype(np.float64))
-    lower = within(centred, 0)
+    lower = np.empty((len(x), len(x)))
+    within(centred, 0, lower)
     np.fill_diagonal(lower, np.inf)
     return lower, 2 * float(centred.error[0, 0])
 
@@ -90,14 +92,10 @@ def orthogonal_trees(pooled: Pooled, k: int) -> tuple[CrossEdges, int]:
 
 def _candidates(lower: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.intp] | None:
     """Edges that hold every minimum spanning tree of the finite edges, or None if these do not connect."""
-    forest = prim(lower[None], np.array([len(lower)]), np.array([width / 2]))
-    tree = np.stack([forest.child[0], forest.parent[0]], axis=1)
-    if len(np.unique(forest.child[0])) < len(lower) - 1 or not np.isfinite(lower[tree[:, 0], tree[:, 1]]).all():
-        return None  # Prim had to take a vertex for which no edge is left
-    if forest.crowded[0]:
-        return np.concatenate([tree, doubtful_edges(lower, tree, lower[tree[:, 0], tree[:, 1]] + width)])
-    doubt = forest.doubt[:, 1:]
-    return np.concatenate([tree, doubt[np.isfinite(lower[doubt[:, 0], doubt[:, 1]])]])
+    vertex, gap = (part[0] for part in prim(lower[None], np.array([len(lower)])))
+    if not np.isfinite(gap).all():
+        return None
+    return edges_near(lower, by_vertex(vertex, gap + width))
 
 
 def nearest_neighbours(pooled: Pooled, k: int) -> CrossEdges:

@@ -27,7 +27,7 @@ from hpfunc._tree.between import Layer, Lot, Points, average, between
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
 from hpfunc._tree.resolve import CrossEdges
-from hpfunc._tree.spanning import Spanning, minimax, spanning_trees
+from hpfunc._tree.spanning import spanning_trees
 from hpfunc._tree.threads import n_threads, pool
 
 __all__ = ["cross_edges", "distinct_points"]
@@ -146,17 +146,13 @@ def _large_pairs(
 def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> Layer:
     """Trees of all classes, and the heaviest weights on them."""
     centred = prepare(points.x, points.starts, threads.map)
-    trees = spanning_trees(points.x, centred, exact=exact, each=threads.map)
-    if exact and centred.relative and is_narrow(points.x.dtype):
-        # Between classes products leave little in doubt, and are faster than differences.
-        centred = centre(points.x, points.starts, np.dtype(np.float32), threads.map)
-    dtype = centred.points.dtype
-
-    def rounded_up(tree: Spanning) -> npt.NDArray[Any]:
-        up = np.nextafter(tree.weights.astype(dtype), dtype.type(np.inf))
-        return minimax(len(tree.edges) + 1, tree.edges, up)
-
-    return Layer(points, centred, trees, list(threads.map(rounded_up, trees)))
+    # Between classes products leave little in doubt, and are faster than differences.
+    again = exact and centred.relative > 0 and is_narrow(points.x.dtype)
+    dtype = np.dtype(np.float32) if again else centred.points.dtype
+    clouds = spanning_trees(points.x, centred, dtype, exact=exact, each=threads.map)
+    if again:
+        centred = centre(points.x, points.starts, dtype, threads.map)
+    return Layer(points, centred, clouds)
 
 
 def _lots(layer: Layer) -> list[Lot]:
@@ -168,12 +164,12 @@ def _lots(layer: Layer) -> list[Lot]:
     lots = []
     for classes in np.split(by_size, np.flatnonzero(np.diff(block_of)) + 1):
         m = int(sizes[classes].max())
-        heaviest = np.zeros((len(classes), m, m), layer.centred.points.dtype)
+        heaviest = np.zeros((len(classes), m, m), layer.clouds[0].heaviest.dtype)
         one, other = (np.full((len(classes), m - 1), -1, np.intp) for _ in range(2))
         weights = np.zeros((len(classes), m - 1))
         for i, k in enumerate(classes):
-            tree, n = layer.trees[k], sizes[k]
-            heaviest[i, :n, :n] = layer.heaviest[k]
+            tree, n = layer.clouds[k].tree, sizes[k]
+            heaviest[i, :n, :n] = layer.clouds[k].heaviest
             one[i, : n - 1], other[i, : n - 1] = tree.edges.T
             weights[i, : n - 1] = tree.weights
         lots.append(Lot(classes, heaviest, one, other, weights))

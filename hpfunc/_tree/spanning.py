@@ -1,14 +1,15 @@
 """Exact minimum spanning trees of single clouds of points, one for each class, all abreast.
 
-Exact by construction: Prim's algorithm on lower bounds notes every edge that rounding leaves in doubt (`prim`), and
-those that matter are measured by direct differences in float64 (`exchange`). A class with too many doubts is done
-again in float64, and if need be every edge is looked at.
+Exact by construction. Prim's algorithm on lower bounds gives a tree T, and the heaviest weight on the path in T between
+any two points. By the cycle property an edge of any minimum spanning tree is no heavier than every edge that it could
+replace: its lower bound is at most the upper bound of the heaviest on its path in T. All such edges are kept, those of
+T among them, and where rounding leaves their order in doubt they are measured by direct differences in float64
+(`exchange`). A class with too many of them is done again in float64, and if need be by differences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,28 +17,20 @@ import numpy.typing as npt
 
 from hpfunc._tree.distances import Centred, centre, differences, upper_bound, within
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.exchange import Bounded, lightest, settle
-from hpfunc._tree.prim import prim
+from hpfunc._tree.exchange import Bounded, kruskal, lightest, settle
+from hpfunc._tree.paths import by_vertex, minimax
+from hpfunc._tree.prim import Runs, prim
 from hpfunc._tree.ties import tied_edges
 
-__all__ = [
-    "Spanning",
-    "doubtful_edges",
-    "heaviest_between",
-    "minimax",
-    "run_of_vertices",
-    "spanning_trees",
-    "with_ties",
-]
+__all__ = ["Cloud", "Spanning", "edges_near", "rounded_up", "spanning_trees", "with_ties"]
 
 Ints = npt.NDArray[np.intp]
-
-_NO_EDGES = np.empty((0, 2), np.intp)
+Each = Callable[..., Iterable[Any]]
 
 # Vertices of all graphs that Prim works on at a time: its state then stays in the second-level cache.
 _ABREAST = 80_000
-# Places that `heaviest_between` takes one by one.
-_RUN = 32
+# A class with more edges in doubt than so many for each point is better measured again in float64.
+_CROWDED = 8
 
 
 class Spanning(NamedTuple):
@@ -49,9 +42,14 @@ class Spanning(NamedTuple):
     again: bool = False  # whether float32 left too much in doubt, so that float64 did it
 
 
-def spanning_trees(
-    x: Any, centred: Centred, *, exact: bool, each: Callable[..., Iterable[Any]] = map
-) -> list[Spanning]:
+class Cloud(NamedTuple):
+    """The minimum spanning trees of one cloud, and the ways through them."""
+
+    tree: Spanning
+    heaviest: npt.NDArray[Any]  # (n, n) the heaviest weight between any two points, rounded up
+
+
+def spanning_trees(x: Any, centred: Centred, dtype: Any, *, exact: bool, each: Each = map) -> list[Cloud]:
     """Minimum spanning trees of every class.
 
     Parameters
@@ -60,6 +58,8 @@ def spanning_trees(
         The points themselves.
     centred : Centred
         The same, centred by class.
+    dtype : dtype
+        Of the heaviest weights.
     exact : bool
         If not, the trees of the lower bounds, with these for weights.
     each : callable
@@ -68,46 +68,100 @@ def spanning_trees(
     sizes = np.diff(centred.starts)
     by_size = np.argsort(sizes, kind="stable")
     portions = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _ABREAST)))
-    found: dict[int, Spanning] = {}
+    found: dict[int, Cloud] = {}
     for portion in np.array_split(by_size, portions):
-        n = int(sizes[portion].max())
-        table = np.full((len(portion), n, n), np.inf, centred.points.dtype)
-        for lower, k, distances in zip(table, portion, each(within, repeat(centred), portion.tolist()), strict=True):
-            lower[: sizes[k], : sizes[k]] = distances
-        trees = _portion(x, centred, portion, table, exact=exact)
-        found.update(zip(portion.tolist(), trees, strict=True))
+        table = _table(centred, portion, each)
+        runs = prim(table, sizes[portion])
+        if exact:
+            clouds = _settled(x, centred, portion, table, runs, dtype, each)
+        else:
+            clouds = [_rough(table[g], Runs(*(part[g, : sizes[k]] for part in runs)), dtype)
+                      for g, k in enumerate(portion)]  # fmt: skip
+        found.update(zip(portion.tolist(), clouds, strict=True))
     return [found[k] for k in range(len(sizes))]
 
 
-def _portion(x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], *, exact: bool) -> list[Spanning]:
-    """Trees of some classes, from the lower bounds of their squared distances."""
-    error = centred.error[portion, portion]
-    forest = prim(table, np.diff(centred.starts)[portion], error, centred.relative, exact=exact)
-    graph, step = np.nonzero(forest.child >= 0)
-    pairs = np.stack([forest.child[graph, step], forest.parent[graph, step]], axis=1)
-    lower = table[graph, pairs[:, 0], pairs[:, 1]].astype(np.float64)
-    if not exact:
-        return [Spanning(pairs[graph == g], lower[graph == g], _NO_EDGES) for g in range(len(portion))]
-    tree = np.arange(len(graph) + len(forest.doubt)) < len(graph)
-    graph = np.concatenate([graph, forest.doubt[:, 0]])
-    pairs = np.concatenate([pairs, forest.doubt[:, 1:]])
-    rows = centred.starts[portion][graph, None] + pairs
-    lower = table[graph, pairs[:, 0], pairs[:, 1]].astype(np.float64)
-    edges = Bounded(graph, pairs, lower, upper_bound(lower, error[graph], centred.relative))
-    tree, tied = settle(
-        edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), table.shape[1]
-    )
+def _table(centred: Centred, portion: Ints, each: Each) -> npt.NDArray[Any]:
+    """Lower bounds of the squared distances within some classes, infinite past the end of a class."""
+    sizes = np.diff(centred.starts)[portion]
+    n = int(sizes.max())
+    table = np.empty((len(portion), n, n), centred.points.dtype)
+
+    def fill(g: int) -> None:
+        within(centred, int(portion[g]), table[g, : sizes[g], : sizes[g]])
+        table[g, :, sizes[g] :] = np.inf
+
+    for _ in each(fill, range(len(portion))):
+        pass
+    return table
+
+
+def _rough(table: npt.NDArray[Any], run: Runs, dtype: Any) -> Cloud:
+    """One tree that Prim's algorithm may have found, and the lower bounds that it went by."""
+    vertex, gap = run
+    # A point hangs on one of those before it.
+    before = np.where(np.tri(len(vertex), k=-1, dtype=bool).T, table[np.ix_(vertex, vertex)], np.inf)
+    edges = np.stack([vertex[1:], vertex[before[:, 1:].argmin(axis=0)]], axis=1)
+    tree = Spanning(edges, gap[1:].astype(np.float64), np.empty((0, 2), np.intp))
+    return Cloud(tree, by_vertex(vertex, rounded_up(gap, dtype)))
+
+
+def _settled(
+    x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], runs: Runs, dtype: Any, each: Each
+) -> list[Cloud]:
+    """The exact trees of some classes."""
+    sizes, error = np.diff(centred.starts)[portion], centred.error[portion, portion]
+
+    def look(g: int) -> tuple[npt.NDArray[Any], Ints]:
+        n = sizes[g]
+        gap = rounded_up(upper_bound(runs.gap[g, :n].astype(np.float64), error[g], centred.relative), dtype)
+        heaviest = by_vertex(runs.vertex[g, :n], gap)
+        return heaviest, edges_near(table[g, :n, :n], heaviest)
+
+    heaviest, near = zip(*each(look, range(len(portion))), strict=True)
+    crowded = np.array([len(ends) for ends in near]) > sizes - 1 + _CROWDED * sizes
+    near = [ends[: 0 if much else None] for ends, much in zip(near, crowded, strict=True)]
+    graph, ends = np.repeat(np.arange(len(near)), [len(ends) for ends in near]), np.concatenate(near)
+    lower = table[graph, ends[:, 0], ends[:, 1]].astype(np.float64)
+    edges = Bounded(graph, ends, lower, upper_bound(lower, error[graph], centred.relative))
+    n = table.shape[1]
+    tree = np.zeros(len(graph), bool)
+    tree[kruskal(len(portion) * n, ends + graph[:, None] * n, lower)] = True
+    rows = centred.starts[portion][graph, None] + ends
+    tree, tied = settle(edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), n)
     weights = squared_distances(x, rows[tree, 0], rows[tree, 1])
-    result = []
+    clouds = []
     for g, k in enumerate(portion):
         points, mine = x[centred.starts[k] : centred.starts[k + 1]], graph == g
-        if forest.crowded[g]:
-            result.append(with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64))
+        if crowded[g]:
+            exact = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
+            clouds.append(Cloud(exact, minimax(len(points), exact.edges, rounded_up(exact.weights, dtype))))
         elif tied[g]:
-            result.append(with_ties(points, pairs[mine]))
+            clouds.append(Cloud(with_ties(points, ends[mine]), heaviest[g]))
         else:
-            result.append(Spanning(pairs[mine & tree], weights[mine[tree]], _NO_EDGES))
-    return result
+            clouds.append(Cloud(Spanning(ends[mine & tree], weights[mine[tree]], ends[:0]), heaviest[g]))
+    return clouds
+
+
+def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:
+    """Every edge that may stand in a minimum spanning tree: ``(E, 2)``, the higher row first.
+
+    Parameters
+    ----------
+    lower : (n, n) array
+        Lower bounds of the weights.
+    heaviest : (n, n) array
+        Upper bounds of the heaviest weight on the path through some tree.
+    """
+    # Hits are few; the flat search for them is the fast one.
+    one, other = np.divmod(np.flatnonzero(lower <= heaviest), len(lower))
+    once = one > other
+    return np.stack([one[once], other[once]], axis=1)
+
+
+def rounded_up(weights: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
+    """The weights in a precision that may be lower, each by a little too large rather than too small."""
+    return np.nextafter(weights.astype(dtype), np.dtype(dtype).type(np.inf))
 
 
 def with_ties(points: Any, edges: Ints) -> Spanning:
@@ -123,106 +177,10 @@ def _candidates(points: Any, *, by_differences: bool = False) -> Ints:
     """Edges that hold every minimum spanning tree of one cloud: by products in float64, or else by differences."""
     n, starts = len(points), np.array([0, len(points)])
     centred = differences(points, starts) if by_differences else centre(points, starts, np.dtype(np.float64))
-    lower = within(centred, 0)
-    forest = prim(lower[None], np.array([n]), centred.error[0], centred.relative)
-    tree = np.stack([forest.child[0], forest.parent[0]], axis=1)
-    if not forest.crowded[0]:
-        return np.concatenate([tree, forest.doubt[:, 1:]])
-    if not by_differences:
+    table = _table(centred, np.array([0]), map)
+    vertex, gap = (part[0] for part in prim(table, np.array([n])))
+    near = edges_near(table[0], by_vertex(vertex, upper_bound(gap, centred.error[0, 0], centred.relative)))
+    # What differences leave in doubt are ties.
+    if len(near) > n - 1 + _CROWDED * n and not by_differences:
         return _candidates(points, by_differences=True)
-    # What is in doubt now are ties.
-    upper = upper_bound(lower[tree[:, 0], tree[:, 1]], centred.error[0, 0], centred.relative)
-    return np.concatenate([tree, doubtful_edges(lower, tree, upper)])
-
-
-def doubtful_edges(lower: npt.NDArray[np.float64], tree: Ints, upper: npt.NDArray[np.float64]) -> Ints:
-    """Every edge outside a tree that may stand in a minimum spanning tree, found by looking at them all.
-
-    Parameters
-    ----------
-    lower : (n, n) array
-        Lower bounds of the weights.
-    tree : (n - 1, 2) array
-    upper : (n - 1,) array
-        Upper bounds of the weights of the tree's edges.
-    """
-    doubt = np.tril(lower <= minimax(len(lower), tree, upper), -1)
-    doubt[tree.max(axis=1), tree.min(axis=1)] = False
-    return np.stack(np.nonzero(doubt), axis=1)
-
-
-def minimax(n: int, edges: Ints, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal."""
-    run, gap = run_of_vertices(n, edges, weights)
-    place = np.empty_like(run)
-    place[run] = np.arange(n)
-    # Row by row first: whole rows are copied at once.
-    return np.take(heaviest_between(gap)[place], place, axis=1)
-
-
-def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
-    """The vertices of a tree in an order in which the heaviest weight between two places is that of their path.
-
-    Taken in rising order, every edge joins two runs of vertices. Write them one behind the other, with the weight in
-    the gap; at the end all vertices form one run.
-
-    Returns
-    -------
-    run : (n,) array
-        Vertices.
-    gap : (n,) array
-        The weight between each place and the one before it; 0 at the first.
-    """
-    order = np.argsort(weights, kind="stable")
-    root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [0.0] * n
-
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
-
-    for (i, j), weight in zip(edges[order].tolist(), weights[order].tolist(), strict=True):
-        first, second = find(i), find(j)
-        following[last[first]], gap[second] = second, weight
-        root[second], last[first] = first, last[second]
-    run = np.empty(n, np.intp)
-    vertex = find(0)
-    for place in range(n):
-        run[place] = vertex
-        vertex = following[vertex]
-    return run, np.array(gap, weights.dtype)[run]
-
-
-def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The heaviest of the gaps between any two places of a run: ``(n, n)``, 0 on the diagonal.
-
-    The gap between each place and the one before it is given; what stands first is not looked at.
-    """
-    n, blocks = len(gap), 1
-    while blocks * _RUN < n:
-        blocks *= 2
-    side = -(-n // blocks)
-    gaps = np.zeros(blocks * side, gap.dtype)
-    gaps[:n] = gap
-    heaviest = np.zeros((blocks * side, blocks * side), gap.dtype)
-    # Runs of a few places first, all abreast, place by place.
-    inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(blocks, side)
-    for place in range(1, side):
-        row = np.maximum(inside[:, place - 1, :place], mine[:, place, None])
-        inside[:, place, :place] = inside[:, :place, place] = row
-    # Then two runs make one: a way between them is as heavy as the heavier of its parts on either side.
-    while side < len(gaps):
-        half, side = side, 2 * side
-        inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(-1, side)
-        left, right = np.zeros((len(mine), half), gap.dtype), np.maximum.accumulate(mine[:, half:], axis=1)
-        left[:, -2::-1] = np.maximum.accumulate(mine[:, half - 1 : 0 : -1], axis=1)
-        np.maximum(right[:, :, None], left[:, None, :], out=inside[:, half:, :half])
-        np.maximum(left[:, :, None], right[:, None, :], out=inside[:, :half, half:])
-    return heaviest[:n, :n]
-
-
-def _diagonal_blocks(square: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
-    """The blocks of this side on the diagonal of a square array: ``(blocks, side, side)``, to write to."""
-    blocks = len(square) // side
-    return np.asarray(np.einsum("isit->ist", square.reshape(blocks, side, blocks, side)))
+    return near

@@ -4,7 +4,7 @@ Two passes over tiles of the distance matrix, none of which is kept. The first t
 every point of every other: a sparse graph whose minimum spanning tree T is nearly that of the cloud. The second keeps
 every edge that is no heavier than the heaviest on its path in T. By the cycle property these are all that can stand in
 a minimum spanning tree, however good T is; a good one only keeps them few. The path is quickly looked up: the vertices
-are put in an order in which the heaviest weight between two places is that of their path (`spanning`), and between two
+are put in an order in which the heaviest weight between two places is that of their path (`paths`), and between two
 tiles of that order it is the largest of three numbers, one of the row, one of the column, one of the tiles.
 """
 
@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from hpfunc._tree.distances import Centred, centre, tile
 from hpfunc._tree.exchange import lightest
-from hpfunc._tree.spanning import Spanning, heaviest_between, run_of_vertices, with_ties
+from hpfunc._tree.paths import heaviest_between, run_of_vertices
+from hpfunc._tree.spanning import Spanning, with_ties
 from hpfunc._tree.threads import n_threads, pool
 from hpfunc._tree.ties import components
 

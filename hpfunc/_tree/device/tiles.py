@@ -17,7 +17,7 @@ from hpfunc._tree.device.tables import Layer, prepare, tile
 from hpfunc._tree.device.trees import slack_of
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, lightest, settle
-from hpfunc._tree.spanning import heaviest_between, run_of_vertices
+from hpfunc._tree.paths import heaviest_between, run_of_vertices
 from hpfunc._tree.ties import components
 
 __all__ = ["bytes_needed", "lengths", "spanning_by_tiles"]

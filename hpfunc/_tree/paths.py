@@ -1,0 +1,96 @@
+"""The heaviest weight on the path between any two vertices of a tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["by_vertex", "heaviest_between", "minimax", "run_of_vertices"]
+
+Ints = npt.NDArray[np.intp]
+
+# Places that `heaviest_between` takes one by one.
+_RUN = 32
+
+
+def minimax(n: int, edges: Ints, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal."""
+    return by_vertex(*run_of_vertices(n, edges, weights))
+
+
+def by_vertex(run: Ints, gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same from a run of vertices and its gaps."""
+    place = np.empty_like(run)
+    place[run] = np.arange(len(run))
+    # Row by row first: whole rows are copied at once.
+    return np.take(heaviest_between(gap)[place], place, axis=1)
+
+
+def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
+    """The vertices of a tree in an order in which the heaviest weight between two places is that of their path.
+
+    Taken in rising order, every edge joins two runs of vertices. Write them one behind the other, with the weight in
+    the gap; at the end all vertices form one run.
+
+    Returns
+    -------
+    run : (n,) array
+        Vertices.
+    gap : (n,) array
+        The weight between each place and the one before it; 0 at the first.
+    """
+    order = np.argsort(weights, kind="stable")
+    root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [0.0] * n
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    for (i, j), weight in zip(edges[order].tolist(), weights[order].tolist(), strict=True):
+        first, second = find(i), find(j)
+        following[last[first]], gap[second] = second, weight
+        root[second], last[first] = first, last[second]
+    run = np.empty(n, np.intp)
+    vertex = find(0)
+    for place in range(n):
+        run[place] = vertex
+        vertex = following[vertex]
+    return run, np.array(gap, weights.dtype)[run]
+
+
+def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The heaviest of the gaps between any two places of a run: ``(n, n)``, 0 on the diagonal.
+
+    The gap between each place and the one before it is given; what stands first is not looked at.
+    """
+    n, blocks = len(gap), 1
+    while blocks * _RUN < n:
+        blocks *= 2
+    side = -(-n // blocks)
+    gaps = np.zeros(blocks * side, gap.dtype)
+    gaps[:n] = gap
+    heaviest = np.zeros((blocks * side, blocks * side), gap.dtype)
+    # Runs of a few places first, all abreast, place by place.
+    inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(blocks, side)
+    for place in range(1, side):
+        row = np.maximum(inside[:, place - 1, :place], mine[:, place, None])
+        inside[:, place, :place] = inside[:, :place, place] = row
+    # Then two runs make one: a way between them is as heavy as the heavier of its parts on either side.
+    while side < len(gaps):
+        half, side = side, 2 * side
+        inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(-1, side)
+        left, right = np.zeros((len(mine), half), gap.dtype), np.maximum.accumulate(mine[:, half:], axis=1)
+        left[:, -2::-1] = np.maximum.accumulate(mine[:, half - 1 : 0 : -1], axis=1)
+        np.maximum(right[:, :, None], left[:, None, :], out=inside[:, half:, :half])
+        np.maximum(left[:, :, None], right[:, None, :], out=inside[:, :half, half:])
+    return heaviest[:n, :n]
+
+
+def _diagonal_blocks(square: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """The blocks of this side on the diagonal of a square array: ``(blocks, side, side)``, to write to."""
+    blocks = len(square) // side
+    return np.asarray(np.einsum("isit->ist", square.reshape(blocks, side, blocks, side)))
