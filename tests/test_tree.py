@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from hpfunc._tree import between as between_module
+from hpfunc._tree import counting as counting_module
 from hpfunc._tree import budget, count_pairs
 from hpfunc._tree import distances as distances_module
+from hpfunc._tree import lots as lots_module
 from hpfunc._tree import pairs as pairs_module
-from hpfunc._tree import prim as prim_module
+from hpfunc._tree import paths as paths_module
 from hpfunc._tree import spanning as spanning_module
 from hpfunc._tree import threads as threads_module
 from hpfunc._tree import tiles as tiles_module
@@ -112,11 +113,11 @@ def test_doubt_is_left_and_settled(monkeypatch):
     x = (np.stack([np.cos(angle), np.sin(angle)], axis=1) @ rotation.T).astype(np.float32)
     label = np.arange(60) // 7 % 2
     assert working_dtype(x) == np.float32
-    noted = []
-    original = prim_module._Doubts.note
-    monkeypatch.setattr(prim_module._Doubts, "note", lambda self, *args: (noted.append(1), original(self, *args))[1])
+    near = []
+    original = spanning_module.edges_near
+    monkeypatch.setattr(spanning_module, "edges_near", lambda *args: (near.append(original(*args)), near[-1])[1])
     cross = count(x, label).cross
-    assert noted
+    assert sum(map(len, near)) > len(x) - 2
     assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
 
 
@@ -131,8 +132,8 @@ def test_too_much_doubt_is_measured_again_in_float64():
 
 
 def test_all_edges_are_looked_at_when_float64_leaves_too_much_in_doubt(monkeypatch):
-    monkeypatch.setattr(prim_module, "_CROWDED", 0)
-    monkeypatch.setattr(between_module, "_CROWDED", 0)
+    monkeypatch.setattr(spanning_module, "_CROWDED", 0)
+    monkeypatch.setattr(counting_module, "_CROWDED", 0)
     rng = np.random.default_rng(4)
     for d in (1, 2, 80):
         x = rng.integers(0, 3, (30, d))
@@ -149,7 +150,7 @@ def test_error_bound_holds_and_is_not_idle():
         x = (rng.gamma(1.0, size=(60, d)) + middles).astype(np.float32)
         for dtype in (np.float32, np.float64):
             centred = centre(x, starts, np.dtype(dtype))
-            lower = block(centred, np.arange(3), np.arange(3))
+            lower = block(centred, np.arange(3), np.arange(3), threads_module.Scratch())
             assert lower.shape == (3, 27, 3, 27)
             exact = direct_squared(x)
             for a in range(3):
@@ -171,7 +172,7 @@ def test_blocks_batches_and_threads_change_nothing(monkeypatch, block_points, ab
     x += rng.normal(size=x.shape) * (label[:, None] % 3 == 0)
     whole = count(x, label)
     monkeypatch.setattr(spanning_module, "_ABREAST", abreast)
-    monkeypatch.setattr(pairs_module, "_BLOCK_POINTS", block_points)
+    monkeypatch.setattr(lots_module, "BLOCK_POINTS", block_points)
     monkeypatch.setattr(threads_module, "n_threads", lambda: n_threads)
     part = count(x, label)
     for one, other in zip(whole.cross, part.cross, strict=True):
@@ -244,7 +245,7 @@ def test_heaviest_weights_on_the_paths_of_a_tree(n):
     for (parent, child), weight in zip(edges, weights, strict=True):
         # A vertex hangs on an earlier one: its path to any other before it leads through that.
         expected[child, :child] = expected[:child, child] = np.maximum(expected[parent, :child], weight)
-    assert np.array_equal(spanning_module.minimax(n, edges, weights), expected)
+    assert np.array_equal(paths_module.minimax(n, edges, weights), expected)
 
 
 def test_equal_rows_within_classes():

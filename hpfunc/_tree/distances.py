@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
+from hpfunc._tree.threads import Scratch
 
 __all__ = [
     "TERMS", "THIN", "Centred", "block", "centre", "differences", "error_bound", "is_narrow", "prepare", "tile",
@@ -154,20 +155,22 @@ def _growth(n: int) -> float:
     return min(float(n), _LAMBDA * float(np.sqrt(n)))
 
 
-def block(centred: Centred, rows: Ints, cols: Ints) -> npt.NDArray[Any]:
+def block(centred: Centred, rows: Ints, cols: Ints, scratch: Scratch) -> npt.NDArray[Any]:
     """Lower bounds of the squared distances between every class of ``rows`` and every class of ``cols``.
 
     Returns
     -------
     (r, m, c, n) array
         Entry ``i, p, j, q``: point p of class ``rows[i]`` to point q of class ``cols[j]``; m and n are the largest
-        sizes among the two lots. Infinite past the end of a class.
+        sizes among the two lots. Infinite past the end of a class. It lies in ``scratch``.
     """
     left, m = _gather(centred, rows)
     right, n = _gather(centred, cols)
+    product = scratch("block", (len(left), len(right)), centred.points.dtype)
     if centred.relative:
-        return _by_differences(centred, rows, cols, left, right)
-    result = _product(left, right).reshape(len(rows), m, len(cols), n)
+        return _by_differences(centred, rows, cols, left, right, product)
+    _multiply(left, right, product, scratch)
+    result = product.reshape(len(rows), m, len(cols), n)
     dtype = result.dtype
     one = np.full((len(rows), m, len(cols)), np.inf, dtype)
     other = np.full((len(rows), len(cols), n), np.inf, dtype)
@@ -185,35 +188,42 @@ def block(centred: Centred, rows: Ints, cols: Ints) -> npt.NDArray[Any]:
 
 
 def _by_differences(
-    centred: Centred, rows: Ints, cols: Ints, left: npt.NDArray[Any], right: npt.NDArray[Any]
+    centred: Centred,
+    rows: Ints,
+    cols: Ints,
+    left: npt.NDArray[Any],
+    right: npt.NDArray[Any],
+    out: npt.NDArray[Any],
 ) -> npt.NDArray[Any]:
     """The same block, by differences."""
     from scipy.spatial.distance import cdist  # slow to import
 
-    result = cdist(left, right, "sqeuclidean")
-    result *= 1 - centred.relative / 2
-    result -= centred.error[0, 0]
-    result = result.reshape(len(rows), len(left) // len(rows), len(cols), len(right) // len(cols))
+    cdist(left, right, "sqeuclidean", out=out)
+    out *= 1 - centred.relative / 2
+    out -= centred.error[0, 0]
+    result = out.reshape(len(rows), len(left) // len(rows), len(cols), len(right) // len(cols))
     sizes = np.diff(centred.starts)
     for i, a in enumerate(rows):
         result[i, sizes[a] :] = np.inf
     for j, b in enumerate(cols):
         result[:, :, j, sizes[b] :] = np.inf
-    return np.asarray(result)
+    return result
 
 
-def tile(centred: Centred, rows: slice, cols: slice) -> npt.NDArray[Any]:
-    """Lower bounds of the squared distances between some points and others of a single class."""
-    result = _product(centred.points[rows], centred.points[cols])
+def tile(centred: Centred, rows: slice, cols: slice, scratch: Scratch) -> npt.NDArray[Any]:
+    """Lower bounds of the squared distances between some points and others of a single class, in ``scratch``."""
+    left, right = centred.points[rows], centred.points[cols]
+    result = scratch("block", (len(left), len(right)), left.dtype)
+    _multiply(left, right, result, scratch)
     result *= -2
     result += (centred.norms[rows] - centred.error[0, 0]).astype(result.dtype)[:, None]
     result += centred.norms[cols].astype(result.dtype)
     return result
 
 
-def within(centred: Centred, k: int, out: npt.NDArray[Any]) -> None:
+def within(centred: Centred, k: int, out: npt.NDArray[Any], scratch: Scratch) -> None:
     """Write the lower bounds of the squared distances inside class k: ``(n, n)``; the halves may differ by rounding."""
-    out[:] = block(centred, np.array([k]), np.array([k]))[0, :, 0]
+    out[:] = block(centred, np.array([k]), np.array([k]), scratch)[0, :, 0]
 
 
 def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:
@@ -228,9 +238,10 @@ def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:
     return points.reshape(len(classes) * n, -1), n
 
 
-def _product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _multiply(left: npt.NDArray[Any], right: npt.NDArray[Any], out: npt.NDArray[Any], scratch: Scratch) -> None:
     """``left @ right.T``, summed over a bounded number of features at a time."""
-    product = left[:, :TERMS] @ right[:, :TERMS].T
+    np.matmul(left[:, :TERMS], right[:, :TERMS].T, out=out)
     for lo in range(TERMS, left.shape[1], TERMS):
-        product += left[:, lo : lo + TERMS] @ right[:, lo : lo + TERMS].T
-    return np.asarray(product)
+        part = scratch("part", out.shape, out.dtype)
+        np.matmul(left[:, lo : lo + TERMS], right[:, lo : lo + TERMS].T, out=part)
+        out += part

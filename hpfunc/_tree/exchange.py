@@ -28,7 +28,7 @@ class Bounded(NamedTuple):
     """Edges of several graphs, their weights known to lie between bounds."""
 
     graph: Ints  # (E,)
-    ends: Ints  # (E, 2) vertices, numbered from 0 in each graph
+    ends: Ints  # (E, 2) vertices, numbered through all graphs
     lower: Floats  # (E,)
     upper: Floats  # (E,) equal to lower where the weight is known
 
@@ -46,7 +46,7 @@ def settle(
     measure : callable
         True weights of the edges of given numbers.
     n_graphs, n_vertices : int
-        Number of graphs, and of vertices in each.
+        Number of graphs, and of vertices in all of them.
 
     Returns
     -------
@@ -66,11 +66,8 @@ def settle(
 
     concerned = np.zeros(n_graphs, bool)
     concerned[graph] = True
-    place = np.cumsum(concerned) - 1
-    firm = tree & ~loose & concerned[edges.graph]
-    vertex = edges.ends + (place[edges.graph] * n_vertices)[:, None]
-    n, joined = components(int(concerned.sum()) * n_vertices, vertex[firm])
-    ends = np.sort(joined[vertex[open_]], axis=1)
+    n, joined = components(n_vertices, edges.ends[tree & ~loose & concerned[edges.graph]])
+    ends = np.sort(joined[edges.ends[open_]], axis=1)
     chosen = lightest(n, ends, weights)
     tree = tree & ~loose
     tree[open_[chosen]] = True

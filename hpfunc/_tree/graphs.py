@@ -20,6 +20,7 @@ from hpfunc._tree.paths import by_vertex
 from hpfunc._tree.prim import prim
 from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import edges_near
+from hpfunc._tree.threads import Scratch
 from hpfunc._tree.ties import minimum_tree, tied_edges
 
 __all__ = ["Pooled", "nearest_neighbours", "orthogonal_trees", "pool"]
@@ -47,7 +48,7 @@ def _bounds(x: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], float]:
     """Lower bounds of all squared distances, infinite on the diagonal, and what to add for upper bounds."""
     centred = centre(x, np.array([0, len(x)]), np.dtype(np.float64))
     lower = np.empty((len(x), len(x)))
-    within(centred, 0, lower)
+    within(centred, 0, lower, Scratch())
     np.fill_diagonal(lower, np.inf)
     return lower, 2 * float(centred.error[0, 0])
 

@@ -23,20 +23,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._tree import tiles
-from hpfunc._tree.between import Layer, Lot, Points, average, between
+from hpfunc._tree.between import Layer, Lot, Points, find_candidates
+from hpfunc._tree.counting import average, collect_trees, count_candidates
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
+from hpfunc._tree.lots import BLOCK_POINTS, Batch, batches, divide
 from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import spanning_trees
-from hpfunc._tree.threads import n_threads, pool
+from hpfunc._tree.threads import Scratch, n_threads, pool
 
 __all__ = ["cross_edges", "distinct_points"]
 
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
-
-# Points of a block of the matrix product: enough for BLAS to run at full speed, few enough for the caches.
-_BLOCK_POINTS = 1024
 
 
 def distinct_points(x: Any, starts: Ints) -> Points:
@@ -90,19 +89,25 @@ def cross_edges(
         return _large_pairs(x, starts, pairs, exact=exact, budget=budget, advance=advance)
     points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
     with pool() as threads:
-        layer = _prepare(points, exact, threads)
-        lots = _lots(layer)
-        wanted = np.full((len(starts) - 1,) * 2, -1, np.intp)
-        wanted[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
-        wanted[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
+        layer, lots = _prepare(points, exact, threads)
+        trees, scratch = collect_trees(points.starts, layer.clouds), Scratch()
+
+        def look(batch: Batch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
+            """Find the candidates of a block. The thread that is the last of its batch counts them all."""
+            found = batch.keep(place, find_candidates(layer, *batch.blocks[place][:-1], scratch))
+            if found is None:
+                return None
+            return batch.number, *count_candidates(layer, trees, batch.pairs, found, exact=exact)
+
         jobs = [
-            threads.submit(between, layer, one, other, chosen, exact=exact)
-            for i, one in enumerate(lots)
-            for j, other in enumerate(lots[i:])
-            if (chosen := _chosen(wanted, one, other, j == 0)).size
+            threads.submit(look, batch, place)
+            for batch in batches(lots, starts, pairs)
+            for place in range(len(batch.blocks))
         ]
         for job in jobs:
-            number, counts, redone = job.result()
+            if (counted := job.result()) is None:
+                continue
+            number, counts, redone = counted
             for field, values in zip(result, counts, strict=True):
                 field[number] = values
             again[number] = redone
@@ -113,7 +118,7 @@ def cross_edges(
 def bytes_needed(starts: Ints, d: int, itemsize: int) -> int:
     """Memory for the centred points, the distances within each class, and a block between two in every thread."""
     sizes = np.diff(starts).astype(float)
-    block = max(float(sizes.max()), min(_BLOCK_POINTS, float(starts[-1]))) ** 2
+    block = max(float(sizes.max()), min(BLOCK_POINTS, float(starts[-1]))) ** 2
     return int((float(starts[-1]) * d + (sizes**2).sum() + n_threads() * 8 * block) * itemsize)
 
 
@@ -143,43 +148,17 @@ def _large_pairs(
     return result, again
 
 
-def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> Layer:
-    """Trees of all classes, and the heaviest weights on them."""
+def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> tuple[Layer, list[Lot]]:
+    """Trees of all classes, and the heaviest weights on them, by lots."""
     centred = prepare(points.x, points.starts, threads.map)
     # Between classes products leave little in doubt, and are faster than differences.
     again = exact and centred.relative > 0 and is_narrow(points.x.dtype)
     dtype = np.dtype(np.float32) if again else centred.points.dtype
-    clouds = spanning_trees(points.x, centred, dtype, exact=exact, each=threads.map)
+    sizes = np.diff(points.starts)
+    lots = divide(sizes, dtype)
+    heaviest = {k: lot.heaviest[i, : sizes[k], : sizes[k]] for lot in lots for i, k in enumerate(lot.classes.tolist())}
+    in_order = [heaviest[k] for k in range(len(sizes))]
+    clouds = spanning_trees(points.x, centred, in_order, exact=exact, each=threads.map)
     if again:
         centred = centre(points.x, points.starts, dtype, threads.map)
-    return Layer(points, centred, clouds)
-
-
-def _lots(layer: Layer) -> list[Lot]:
-    """Classes of similar size together, as many as make up a block."""
-    sizes = np.diff(layer.points.starts)
-    by_size = np.argsort(sizes, kind="stable")
-    # A lot begins where the points of the classes before it fill another block.
-    block_of = np.cumsum(sizes[by_size]) // _BLOCK_POINTS
-    lots = []
-    for classes in np.split(by_size, np.flatnonzero(np.diff(block_of)) + 1):
-        m = int(sizes[classes].max())
-        heaviest = np.zeros((len(classes), m, m), layer.clouds[0].heaviest.dtype)
-        one, other = (np.full((len(classes), m - 1), -1, np.intp) for _ in range(2))
-        weights = np.zeros((len(classes), m - 1))
-        for i, k in enumerate(classes):
-            tree, n = layer.clouds[k].tree, sizes[k]
-            heaviest[i, :n, :n] = layer.clouds[k].heaviest
-            one[i, : n - 1], other[i, : n - 1] = tree.edges.T
-            weights[i, : n - 1] = tree.weights
-        lots.append(Lot(classes, heaviest, one, other, weights))
-    return lots
-
-
-def _chosen(wanted: Ints, one: Lot, other: Lot, same: bool) -> Ints:
-    """Pairs asked for between two lots, as rows (number, place in the first lot, place in the second)."""
-    number = wanted[np.ix_(one.classes, other.classes)]
-    if same:
-        number = np.triu(number + 1, 1) - 1
-    i, j = np.nonzero(number >= 0)
-    return np.stack([number[i, j], i, j], axis=1)
+    return Layer(points, centred, clouds), lots

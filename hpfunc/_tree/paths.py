@@ -20,12 +20,12 @@ def minimax(n: int, edges: Ints, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return by_vertex(*run_of_vertices(n, edges, weights))
 
 
-def by_vertex(run: Ints, gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def by_vertex(run: Ints, gap: npt.NDArray[Any], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
     """The same from a run of vertices and its gaps."""
     place = np.empty_like(run)
     place[run] = np.arange(len(run))
     # Row by row first: whole rows are copied at once.
-    return np.take(heaviest_between(gap)[place], place, axis=1)
+    return np.take(heaviest_between(gap)[place], place, axis=1, out=out, mode="clip")
 
 
 def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:

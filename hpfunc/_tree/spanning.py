@@ -9,6 +9,7 @@ T among them, and where rounding leaves their order in doubt they are measured b
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -18,8 +19,9 @@ import numpy.typing as npt
 from hpfunc._tree.distances import Centred, centre, differences, upper_bound, within
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, kruskal, lightest, settle
-from hpfunc._tree.paths import by_vertex, minimax
+from hpfunc._tree.paths import by_vertex, run_of_vertices
 from hpfunc._tree.prim import Runs, prim
+from hpfunc._tree.threads import Scratch
 from hpfunc._tree.ties import tied_edges
 
 __all__ = ["Cloud", "Spanning", "edges_near", "rounded_up", "spanning_trees", "with_ties"]
@@ -43,13 +45,16 @@ class Spanning(NamedTuple):
 
 
 class Cloud(NamedTuple):
-    """The minimum spanning trees of one cloud, and the ways through them."""
+    """The minimum spanning trees of one cloud, and the ways through the first."""
 
     tree: Spanning
-    heaviest: npt.NDArray[Any]  # (n, n) the heaviest weight between any two points, rounded up
+    run: Ints  # (n,) points in an order in which the heaviest of the gaps between two is that on their path
+    gap: npt.NDArray[Any]  # (n,) weights between each and the one before it, rounded up
 
 
-def spanning_trees(x: Any, centred: Centred, dtype: Any, *, exact: bool, each: Each = map) -> list[Cloud]:
+def spanning_trees(
+    x: Any, centred: Centred, heaviest: list[npt.NDArray[Any]], *, exact: bool, each: Each = map
+) -> list[Cloud]:
     """Minimum spanning trees of every class.
 
     Parameters
@@ -58,8 +63,8 @@ def spanning_trees(x: Any, centred: Centred, dtype: Any, *, exact: bool, each: E
         The points themselves.
     centred : Centred
         The same, centred by class.
-    dtype : dtype
-        Of the heaviest weights.
+    heaviest : list of (n, n) arrays
+        To be filled with the heaviest weight on the path between any two points of each class, rounded up.
     exact : bool
         If not, the trees of the lower bounds, with these for weights.
     each : callable
@@ -71,12 +76,12 @@ def spanning_trees(x: Any, centred: Centred, dtype: Any, *, exact: bool, each: E
     found: dict[int, Cloud] = {}
     for portion in np.array_split(by_size, portions):
         table = _table(centred, portion, each)
-        runs = prim(table, sizes[portion])
+        runs = _cut(prim(table, sizes[portion]), sizes[portion])
+        mine = [heaviest[k] for k in portion]
         if exact:
-            clouds = _settled(x, centred, portion, table, runs, dtype, each)
+            clouds = _settled(x, centred, portion, table, runs, mine, each)
         else:
-            clouds = [_rough(table[g], Runs(*(part[g, : sizes[k]] for part in runs)), dtype)
-                      for g, k in enumerate(portion)]  # fmt: skip
+            clouds = [_rough(*parts) for parts in zip(table, runs, mine, strict=True)]
         found.update(zip(portion.tolist(), clouds, strict=True))
     return [found[k] for k in range(len(sizes))]
 
@@ -84,63 +89,91 @@ def spanning_trees(x: Any, centred: Centred, dtype: Any, *, exact: bool, each: E
 def _table(centred: Centred, portion: Ints, each: Each) -> npt.NDArray[Any]:
     """Lower bounds of the squared distances within some classes, infinite past the end of a class."""
     sizes = np.diff(centred.starts)[portion]
-    n = int(sizes.max())
+    n, scratch = int(sizes.max()), Scratch()
     table = np.empty((len(portion), n, n), centred.points.dtype)
 
     def fill(g: int) -> None:
-        within(centred, int(portion[g]), table[g, : sizes[g], : sizes[g]])
+        within(centred, int(portion[g]), table[g, : sizes[g], : sizes[g]], scratch)
         table[g, :, sizes[g] :] = np.inf
 
-    for _ in each(fill, range(len(portion))):
-        pass
+    deque(each(fill, range(len(portion))), maxlen=0)
     return table
 
 
-def _rough(table: npt.NDArray[Any], run: Runs, dtype: Any) -> Cloud:
+def _cut(runs: Runs, sizes: Ints) -> list[Runs]:
+    """The run of each graph, without what is past its end."""
+    return [Runs(vertex[:n], gap[:n]) for vertex, gap, n in zip(*runs, sizes, strict=True)]
+
+
+def _rough(table: npt.NDArray[Any], run: Runs, heaviest: npt.NDArray[Any]) -> Cloud:
     """One tree that Prim's algorithm may have found, and the lower bounds that it went by."""
     vertex, gap = run
     # A point hangs on one of those before it.
     before = np.where(np.tri(len(vertex), k=-1, dtype=bool).T, table[np.ix_(vertex, vertex)], np.inf)
     edges = np.stack([vertex[1:], vertex[before[:, 1:].argmin(axis=0)]], axis=1)
-    tree = Spanning(edges, gap[1:].astype(np.float64), np.empty((0, 2), np.intp))
-    return Cloud(tree, by_vertex(vertex, rounded_up(gap, dtype)))
+    up = rounded_up(gap, heaviest.dtype)
+    by_vertex(vertex, up, out=heaviest)
+    return Cloud(Spanning(edges, gap[1:].astype(np.float64), edges[:0]), vertex, up)
 
 
 def _settled(
-    x: Any, centred: Centred, portion: Ints, table: npt.NDArray[Any], runs: Runs, dtype: Any, each: Each
+    x: Any,
+    centred: Centred,
+    portion: Ints,
+    table: npt.NDArray[Any],
+    runs: list[Runs],
+    heaviest: list[npt.NDArray[Any]],
+    each: Each,
 ) -> list[Cloud]:
     """The exact trees of some classes."""
     sizes, error = np.diff(centred.starts)[portion], centred.error[portion, portion]
 
     def look(g: int) -> tuple[npt.NDArray[Any], Ints]:
-        n = sizes[g]
-        gap = rounded_up(upper_bound(runs.gap[g, :n].astype(np.float64), error[g], centred.relative), dtype)
-        heaviest = by_vertex(runs.vertex[g, :n], gap)
-        return heaviest, edges_near(table[g, :n, :n], heaviest)
+        vertex, gap = runs[g]
+        upper = upper_bound(gap.astype(np.float64), error[g], centred.relative)
+        up = rounded_up(upper, heaviest[g].dtype)
+        by_vertex(vertex, up, out=heaviest[g])
+        return up, edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g])
 
-    heaviest, near = zip(*each(look, range(len(portion))), strict=True)
+    gaps, near = zip(*each(look, range(len(portion))), strict=True)
     crowded = np.array([len(ends) for ends in near]) > sizes - 1 + _CROWDED * sizes
     near = [ends[: 0 if much else None] for ends, much in zip(near, crowded, strict=True)]
     graph, ends = np.repeat(np.arange(len(near)), [len(ends) for ends in near]), np.concatenate(near)
     lower = table[graph, ends[:, 0], ends[:, 1]].astype(np.float64)
-    edges = Bounded(graph, ends, lower, upper_bound(lower, error[graph], centred.relative))
-    n = table.shape[1]
+    n_vertices = len(portion) * table.shape[1]
+    vertices = ends + graph[:, None] * table.shape[1]
+    edges = Bounded(graph, vertices, lower, upper_bound(lower, error[graph], centred.relative))
     tree = np.zeros(len(graph), bool)
-    tree[kruskal(len(portion) * n, ends + graph[:, None] * n, lower)] = True
+    tree[kruskal(n_vertices, vertices, lower)] = True
     rows = centred.starts[portion][graph, None] + ends
-    tree, tied = settle(edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), n)
-    weights = squared_distances(x, rows[tree, 0], rows[tree, 1])
+    tree, tied = settle(edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), n_vertices)
+    weights = np.full(len(tree), np.nan)
+    weights[tree] = squared_distances(x, rows[tree, 0], rows[tree, 1])
     clouds = []
     for g, k in enumerate(portion):
         points, mine = x[centred.starts[k] : centred.starts[k + 1]], graph == g
         if crowded[g]:
-            exact = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
-            clouds.append(Cloud(exact, minimax(len(points), exact.edges, rounded_up(exact.weights, dtype))))
+            found = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
         elif tied[g]:
-            clouds.append(Cloud(with_ties(points, ends[mine]), heaviest[g]))
+            found = with_ties(points, ends[mine])
         else:
-            clouds.append(Cloud(Spanning(ends[mine & tree], weights[mine[tree]], ends[:0]), heaviest[g]))
+            found = Spanning(ends[mine & tree], weights[mine & tree], ends[:0])
+        if not crowded[g] and _is_prims(found.edges, table[g], runs[g]):
+            clouds.append(Cloud(found, runs[g].vertex, gaps[g]))
+        else:
+            run, gap = run_of_vertices(len(points), found.edges, rounded_up(found.weights, heaviest[g].dtype))
+            by_vertex(run, gap, out=heaviest[g])
+            clouds.append(Cloud(found, run, gap))
     return clouds
+
+
+def _is_prims(edges: Ints, table: npt.NDArray[Any], run: Runs) -> bool:
+    """Whether each point hangs on one before it by an edge as light as Prim's: then the run is one of this tree."""
+    place = np.empty(len(run.vertex), np.intp)
+    place[run.vertex] = np.arange(len(place))
+    first, last = np.sort(place[edges], axis=1).T
+    light = table[run.vertex[first], run.vertex[last]] == run.gap[last]
+    return bool(light.all()) and len(np.unique(last)) == len(edges)
 
 
 def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:

@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["n_threads", "pool"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Scratch", "n_threads", "pool"]
 
 
 _log = logging.getLogger("hpfunc")
@@ -67,3 +70,17 @@ def pool() -> Iterator[ThreadPoolExecutor]:
     """A thread for each processor; BLAS threads inside them would only wait for one another, and are held to one."""
     with _single_blas.held(), ThreadPoolExecutor(n_threads()) as threads:
         yield threads
+
+
+class Scratch(threading.local):
+    """Arrays to work in, of each thread its own: to get fresh memory takes longer than many a pass over it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, npt.NDArray[np.uint8]] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+        """An array with anything in it, until the same name is asked for again in the same thread."""
+        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if name not in self.kept or len(self.kept[name]) < n_bytes:
+            self.kept[name] = np.empty(n_bytes, np.uint8)
+        return self.kept[name][:n_bytes].view(dtype).reshape(shape)

@@ -20,7 +20,7 @@ from hpfunc._tree.distances import Centred, centre, tile
 from hpfunc._tree.exchange import lightest
 from hpfunc._tree.paths import heaviest_between, run_of_vertices
 from hpfunc._tree.spanning import Spanning, with_ties
-from hpfunc._tree.threads import n_threads, pool
+from hpfunc._tree.threads import Scratch, n_threads, pool
 from hpfunc._tree.ties import components
 
 __all__ = ["bytes_needed", "spanning_by_tiles"]
@@ -58,10 +58,11 @@ def _candidates(centred: Centred) -> Ints | None:
     inside = centred._replace(points=centred.points[run], norms=centred.norms[run])
     starts = np.arange(0, len(run), _TILE)
     between = np.maximum.reduceat(gap, starts)
+    scratch = Scratch()
 
     def light(i: int, j: int) -> Ints:
         rows, cols = slice(starts[i], starts[i] + _TILE), slice(starts[j], starts[j] + _TILE)
-        lower = tile(inside, rows, cols)
+        lower = tile(inside, rows, cols, scratch)
         if i == j:
             limit = heaviest_between(gap[rows])
             hits = np.flatnonzero(np.triu(lower <= limit, 1))
@@ -90,10 +91,11 @@ def _nearly_minimum_tree(centred: Centred) -> tuple[Ints, npt.NDArray[np.float64
     starts = np.arange(0, n, _TILE)
     nearest = np.zeros((n, len(starts)), np.intp)
     lower = np.full((n, len(starts)), np.inf, centred.points.dtype)
+    scratch = Scratch()
 
     def record(i: int, j: int) -> None:
         rows, cols = slice(starts[i], starts[i] + _TILE), slice(starts[j], starts[j] + _TILE)
-        distances = tile(centred, rows, cols)
+        distances = tile(centred, rows, cols, scratch)
         if i == j:
             np.fill_diagonal(distances, np.inf)
         nearest[rows, j] = distances.argmin(axis=1)
@@ -117,7 +119,7 @@ def _nearly_minimum_tree(centred: Centred) -> tuple[Ints, npt.NDArray[np.float64
         # Join what is apart to the first point: a poor edge, but a tree is all that is needed.
         first = np.unique(label, return_index=True)[1][1:]
         joints = np.stack([np.zeros_like(first), first], axis=1)
-        apart = [tile(centred, slice(0, 1), slice(v, v + 1))[0, 0] for v in first]
+        apart = [tile(centred, slice(0, 1), slice(v, v + 1), scratch)[0, 0] for v in first]
         ends, weights = np.concatenate([ends, joints]), np.concatenate([weights, apart])
     ends = np.sort(ends, axis=1)
     tree = lightest(n, ends, weights)
