@@ -1,8 +1,9 @@
 """From candidates to counts of cross edges, for many pairs of classes at once.
 
-Let w be a lower bound of the lightest cross edge of a pair. Points that a way within their class joins by edges below
-w are joined in every minimum spanning tree, and by edges of their class: they are one vertex here. In the run of a
-class (`prim`) such points stand side by side. What is left of the two trees are the edges from w on.
+The tree of a class is known by its run (`trees`): the heaviest edge between two places of it is that of the path. Of a
+pair only the points matter at which candidates end. Between two that follow one another in the run, only the heaviest
+edge can fall out of the tree when another way round is lighter; it stands for the way. So what Kruskal's algorithm is
+given has three edges at most for each candidate, however many points there are.
 """
 
 from __future__ import annotations
@@ -15,43 +16,19 @@ import numpy.typing as npt
 from hpfunc._tree.between import Candidates, Layer, Points, light_edges
 from hpfunc._tree.distances import block, centre, differences, upper_bound
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.exchange import Bounded, lightest, settle
+from hpfunc._tree.exchange import Bounded, kruskal, settle
 from hpfunc._tree.paths import minimax
 from hpfunc._tree.resolve import CrossEdges, count_cross, solve
-from hpfunc._tree.spanning import Cloud
 from hpfunc._tree.threads import Scratch
+from hpfunc._tree.trees import Trees
 
-__all__ = ["Trees", "average", "collect_trees", "count_candidates"]
+__all__ = ["average", "count_candidates"]
 
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
 # A pair with more candidates than so many for each of its samples is done again more precisely.
 _CROWDED = 30
-
-
-class Trees(NamedTuple):
-    """The trees of all K classes, one behind the other; N points, N - K edges."""
-
-    edges: Ints  # (N - K, 2) rows
-    weights: npt.NDArray[np.float64]  # (N - K,)
-    degree: Ints  # (N,) of each point
-    run: Ints  # (N,) rows in the order of the runs
-    gap: npt.NDArray[np.float64]  # (N,) upper bounds of the weights between them, infinite at the first of a class
-
-
-def collect_trees(starts: Ints, clouds: list[Cloud]) -> Trees:
-    """Put the trees of all classes together."""
-    edges = np.concatenate([cloud.tree.edges + start for cloud, start in zip(clouds, starts[:-1], strict=True)])
-    gap = np.concatenate([cloud.gap for cloud in clouds]).astype(np.float64)
-    gap[starts[:-1]] = np.inf
-    return Trees(
-        edges,
-        np.concatenate([cloud.tree.weights for cloud in clouds]),
-        np.bincount(edges.reshape(-1), minlength=int(starts[-1])),
-        np.concatenate([cloud.run + start for cloud, start in zip(clouds, starts[:-1], strict=True)]),
-        gap,
-    )
 
 
 def count_candidates(
@@ -79,15 +56,16 @@ def count_candidates(
         few = ~crowded[found.pair]
         found = Candidates(*(field[few] for field in found))
     rows = np.stack([found.one, found.other], axis=1) + points.starts[pairs[found.pair]]
-    edges, n_vertices, kept = _contract(layer, trees, pairs, found, rows)
+    edges, n_vertices, ways = _reduce(layer, trees, pairs, found, rows)
     tree = np.zeros(len(edges.graph), bool)
-    tree[lightest(n_vertices, edges.ends, edges.lower)] = True
-    rows = np.concatenate([rows, trees.edges[kept]])
+    tree[kruskal(n_vertices, edges.ends, edges.lower)] = True
+    rows = np.concatenate([rows, trees.edges[ways.at]])
     tied = np.zeros(len(pairs), bool)
     if exact:
         tree, tied = settle(
             edges, tree, lambda e: squared_distances(points.x, rows[e, 0], rows[e, 1]), len(pairs), n_vertices
         )
+        tied[edges.graph[len(found.pair) :][_tied_ways(trees, ways) & ~tree[len(found.pair) :]]] = True
     counts = _count(trees, points.starts, pairs, edges.graph, rows, tree, len(found.pair))
     if not exact:
         counts.low[:] = counts.high[:] = np.nan
@@ -108,50 +86,50 @@ def count_candidates(
     return counts, crowded | np.array([cloud.tree.again for cloud in layer.clouds])[pairs].any(axis=1)
 
 
-def _contract(
+class _Ways(NamedTuple):
+    """Stretches of runs, each with the edge that stands for it: all by their places."""
+
+    lo: Ints  # the first edge of the stretch
+    hi: Ints  # past the last
+    at: Ints  # the heaviest
+
+
+def _reduce(
     layer: Layer, trees: Trees, pairs: Ints, found: Candidates, rows: Ints
-) -> tuple[Bounded, int, Ints]:
-    """The pairs with all points merged that edges lighter than any cross edge join.
+) -> tuple[Bounded, int, _Ways]:
+    """The candidates, and the ways between the points at which they end.
 
     Returns
     -------
     edges : Bounded
-        The candidates, then what is left of the trees, between merged points.
+        The candidates, then the ways.
     n_vertices : int
-        Merged points of all pairs.
-    kept : (E,) array
-        The edges of the trees that are left.
+        Points at which candidates end, of all pairs.
+    ways : _Ways
     """
-    starts, sizes = layer.points.starts, np.diff(layer.points.starts)
-    least = np.full(len(pairs), np.inf)
-    np.minimum.at(least, found.pair, found.lower)
-    # One entry for each class of each pair, `half`, and for each point or edge of these.
-    half_least, classes = np.repeat(least, 2), pairs.reshape(-1)
-    half, at = _spread(starts[classes], sizes[classes])
-    apart = trees.gap[at] >= half_least[half]
-    merged = np.cumsum(apart) - 1
-    first = np.cumsum(sizes[classes]) - sizes[classes]
-    place = np.empty(len(at), np.intp)
-    place[trees.run[at] - starts[classes[half]] + first[half]] = merged
-
-    shift = first - starts[classes]
-    half_of_edge, kept = _spread(starts[classes] - classes, sizes[classes] - 1)
-    ends = np.sort(place[trees.edges[kept] + shift[half_of_edge, None]], axis=1)
-    left = ends[:, 0] != ends[:, 1]
-    half_of_edge, kept, ends = half_of_edge[left], kept[left], ends[left]
-    across = place[rows + np.stack([shift[2 * found.pair], shift[2 * found.pair + 1]], axis=1)]
-    lower = np.concatenate([found.lower, trees.weights[kept]])
+    n_candidates, n_points = len(rows), len(trees.place)
+    half = 2 * found.pair[:, None] + np.arange(2)
+    ends, vertex = np.unique(half * n_points + trees.place[rows], return_inverse=True)
+    half_of_end, place = np.divmod(ends, n_points)
+    before = np.flatnonzero(half_of_end[1:] == half_of_end[:-1])
+    lo, hi = place[before] + 1, place[before + 1] + 1
+    ways = _Ways(lo, hi, trees.heaviest(lo, hi))
+    lower = np.concatenate([found.lower, trees.weights[ways.at]])
     upper = lower.copy()
     error = layer.centred.error[pairs[:, 0], pairs[:, 1]]
-    upper[: len(across)] = upper_bound(found.lower, error[found.pair], layer.centred.relative)
-    graph = np.concatenate([found.pair, half_of_edge // 2])
-    return Bounded(graph, np.concatenate([across, ends]), lower, upper), int(apart.sum()), kept
+    upper[:n_candidates] = upper_bound(found.lower, error[found.pair], layer.centred.relative)
+    vertices = np.concatenate([vertex.reshape(-1, 2), np.stack([before, before + 1], axis=1)])
+    graph = np.concatenate([found.pair, half_of_end[before] // 2])
+    return Bounded(graph, vertices, lower, upper), len(ends), ways
 
 
-def _spread(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """For ranges of numbers one behind the other: which range each entry is of, and the number."""
-    which = np.repeat(np.arange(len(starts)), lengths)
-    return which, np.arange(len(which)) + (starts - np.cumsum(lengths) + lengths)[which]
+def _tied_ways(trees: Trees, ways: _Ways) -> Bools:
+    """Whether another edge of the way is as heavy as that which stands for it."""
+    tied = np.zeros(len(ways.at), bool)
+    for lo, hi in ((ways.lo, ways.at), (ways.at + 1, ways.hi)):
+        some = np.flatnonzero(lo < hi)
+        tied[some] |= trees.weights[trees.heaviest(lo[some], hi[some])] == trees.weights[ways.at[some]]
+    return tied
 
 
 def _count(

@@ -24,13 +24,14 @@ import numpy.typing as npt
 
 from hpfunc._tree import tiles
 from hpfunc._tree.between import Layer, Lot, Points, find_candidates
-from hpfunc._tree.counting import average, collect_trees, count_candidates
+from hpfunc._tree.counting import average, count_candidates
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
 from hpfunc._tree.lots import BLOCK_POINTS, Batch, batches, divide
 from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import spanning_trees
 from hpfunc._tree.threads import Scratch, n_threads, pool
+from hpfunc._tree.trees import collect_trees
 
 __all__ = ["cross_edges", "distinct_points"]
 

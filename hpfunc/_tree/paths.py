@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["by_vertex", "heaviest_between", "minimax", "run_of_vertices"]
+__all__ = ["Largest", "by_vertex", "gaps", "heaviest_between", "minimax", "run_of_vertices"]
 
 Ints = npt.NDArray[np.intp]
 
@@ -17,7 +17,13 @@ _RUN = 32
 
 def minimax(n: int, edges: Ints, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal."""
-    return by_vertex(*run_of_vertices(n, edges, weights))
+    run, edge = run_of_vertices(n, edges, weights)
+    return by_vertex(run, gaps(weights[edge]))
+
+
+def gaps(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The weight before each place of a run, from those between the places: 0 before the first."""
+    return np.concatenate([np.zeros(1, weights.dtype), weights])
 
 
 def by_vertex(run: Ints, gap: npt.NDArray[Any], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
@@ -28,21 +34,20 @@ def by_vertex(run: Ints, gap: npt.NDArray[Any], out: npt.NDArray[Any] | None = N
     return np.take(heaviest_between(gap)[place], place, axis=1, out=out, mode="clip")
 
 
-def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
+def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     """The vertices of a tree in an order in which the heaviest weight between two places is that of their path.
 
-    Taken in rising order, every edge joins two runs of vertices. Write them one behind the other, with the weight in
+    Taken in rising order, every edge joins two runs of vertices. Write them one behind the other, with the edge in
     the gap; at the end all vertices form one run.
 
     Returns
     -------
     run : (n,) array
         Vertices.
-    gap : (n,) array
-        The weight between each place and the one before it; 0 at the first.
+    edge : (n - 1,) array
+        The edge between each place and the next.
     """
-    order = np.argsort(weights, kind="stable")
-    root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [0.0] * n
+    root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [-1] * n
 
     def find(i: int) -> int:
         while root[i] != i:
@@ -50,16 +55,38 @@ def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Int
             i = root[i]
         return i
 
-    for (i, j), weight in zip(edges[order].tolist(), weights[order].tolist(), strict=True):
+    order = np.argsort(weights, kind="stable")
+    for (i, j), edge in zip(edges[order].tolist(), order.tolist(), strict=True):
         first, second = find(i), find(j)
-        following[last[first]], gap[second] = second, weight
+        following[last[first]], gap[second] = second, edge
         root[second], last[first] = first, last[second]
     run = np.empty(n, np.intp)
     vertex = find(0)
     for place in range(n):
         run[place] = vertex
         vertex = following[vertex]
-    return run, np.array(gap, weights.dtype)[run]
+    return run, np.array(gap, np.intp)[run[1:]]
+
+
+class Largest:
+    """Where the largest of some numbers stands, for any range of them: two ranges of a power of two cover it.
+
+    Bender & Farach-Colton 2000, doi:10.1007/10719839_9 (their sparse table).
+    """
+
+    def __init__(self, numbers: npt.NDArray[Any], longest: int) -> None:
+        self.numbers = numbers
+        self.at = np.tile(np.arange(len(numbers)), (max(1, longest).bit_length(), 1))
+        for level in range(1, len(self.at)):
+            half = 1 << level - 1
+            one, other = self.at[level - 1, :-half], self.at[level - 1, half:]
+            self.at[level, :-half] = np.where(numbers[one] >= numbers[other], one, other)
+
+    def __call__(self, lo: Ints, hi: Ints) -> Ints:
+        """Where the largest of ``numbers[lo:hi]`` stands, for each of several ranges, none of them empty."""
+        level = np.frexp(hi - lo)[1] - 1
+        one, other = self.at[level, lo], self.at[level, hi - (1 << level)]
+        return np.where(self.numbers[one] >= self.numbers[other], one, other)
 
 
 def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hpfunc._tree.distances import Centred, centre, differences, upper_bound, within
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, kruskal, lightest, settle
-from hpfunc._tree.paths import by_vertex, run_of_vertices
+from hpfunc._tree.paths import by_vertex, gaps, run_of_vertices
 from hpfunc._tree.prim import Runs, prim
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.ties import tied_edges
@@ -45,11 +45,10 @@ class Spanning(NamedTuple):
 
 
 class Cloud(NamedTuple):
-    """The minimum spanning trees of one cloud, and the ways through the first."""
+    """The minimum spanning trees of one cloud, and the order in which Prim's algorithm came to its points."""
 
     tree: Spanning
-    run: Ints  # (n,) points in an order in which the heaviest of the gaps between two is that on their path
-    gap: npt.NDArray[Any]  # (n,) weights between each and the one before it, rounded up
+    visited: Ints  # (n,)
 
 
 def spanning_trees(
@@ -111,9 +110,8 @@ def _rough(table: npt.NDArray[Any], run: Runs, heaviest: npt.NDArray[Any]) -> Cl
     # A point hangs on one of those before it.
     before = np.where(np.tri(len(vertex), k=-1, dtype=bool).T, table[np.ix_(vertex, vertex)], np.inf)
     edges = np.stack([vertex[1:], vertex[before[:, 1:].argmin(axis=0)]], axis=1)
-    up = rounded_up(gap, heaviest.dtype)
-    by_vertex(vertex, up, out=heaviest)
-    return Cloud(Spanning(edges, gap[1:].astype(np.float64), edges[:0]), vertex, up)
+    by_vertex(vertex, rounded_up(gap, heaviest.dtype), out=heaviest)
+    return Cloud(Spanning(edges, gap[1:].astype(np.float64), edges[:0]), vertex)
 
 
 def _settled(
@@ -128,14 +126,13 @@ def _settled(
     """The exact trees of some classes."""
     sizes, error = np.diff(centred.starts)[portion], centred.error[portion, portion]
 
-    def look(g: int) -> tuple[npt.NDArray[Any], Ints]:
+    def look(g: int) -> Ints:
         vertex, gap = runs[g]
         upper = upper_bound(gap.astype(np.float64), error[g], centred.relative)
-        up = rounded_up(upper, heaviest[g].dtype)
-        by_vertex(vertex, up, out=heaviest[g])
-        return up, edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g])
+        by_vertex(vertex, rounded_up(upper, heaviest[g].dtype), out=heaviest[g])
+        return edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g])
 
-    gaps, near = zip(*each(look, range(len(portion))), strict=True)
+    near = list(each(look, range(len(portion))))
     crowded = np.array([len(ends) for ends in near]) > sizes - 1 + _CROWDED * sizes
     near = [ends[: 0 if much else None] for ends, much in zip(near, crowded, strict=True)]
     graph, ends = np.repeat(np.arange(len(near)), [len(ends) for ends in near]), np.concatenate(near)
@@ -154,26 +151,14 @@ def _settled(
         points, mine = x[centred.starts[k] : centred.starts[k + 1]], graph == g
         if crowded[g]:
             found = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
+            run, edge = run_of_vertices(len(points), found.edges, found.weights)
+            by_vertex(run, gaps(rounded_up(found.weights[edge], heaviest[g].dtype)), out=heaviest[g])
         elif tied[g]:
             found = with_ties(points, ends[mine])
         else:
             found = Spanning(ends[mine & tree], weights[mine & tree], ends[:0])
-        if not crowded[g] and _is_prims(found.edges, table[g], runs[g]):
-            clouds.append(Cloud(found, runs[g].vertex, gaps[g]))
-        else:
-            run, gap = run_of_vertices(len(points), found.edges, rounded_up(found.weights, heaviest[g].dtype))
-            by_vertex(run, gap, out=heaviest[g])
-            clouds.append(Cloud(found, run, gap))
+        clouds.append(Cloud(found, runs[g].vertex))
     return clouds
-
-
-def _is_prims(edges: Ints, table: npt.NDArray[Any], run: Runs) -> bool:
-    """Whether each point hangs on one before it by an edge as light as Prim's: then the run is one of this tree."""
-    place = np.empty(len(run.vertex), np.intp)
-    place[run.vertex] = np.arange(len(place))
-    first, last = np.sort(place[edges], axis=1).T
-    light = table[run.vertex[first], run.vertex[last]] == run.gap[last]
-    return bool(light.all()) and len(np.unique(last)) == len(edges)
 
 
 def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:

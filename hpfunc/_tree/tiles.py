@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from hpfunc._tree.distances import Centred, centre, tile
 from hpfunc._tree.exchange import lightest
-from hpfunc._tree.paths import heaviest_between, run_of_vertices
+from hpfunc._tree.paths import gaps, heaviest_between, run_of_vertices
 from hpfunc._tree.spanning import Spanning, with_ties
 from hpfunc._tree.threads import Scratch, n_threads, pool
 from hpfunc._tree.ties import components
@@ -52,7 +52,8 @@ def _candidates(centred: Centred) -> Ints | None:
     """Every edge that may stand in a minimum spanning tree; None if float32 leaves too many."""
     tree, weights = _nearly_minimum_tree(centred)
     width = 2 * centred.error[0, 0]
-    run, gap = run_of_vertices(len(centred.points), tree, weights + width)
+    run, edge = run_of_vertices(len(centred.points), tree, weights)
+    gap = gaps(weights[edge] + width)
     # Rounded up to the working precision.
     gap = np.nextafter(gap.astype(centred.points.dtype), centred.points.dtype.type(np.inf))
     inside = centred._replace(points=centred.points[run], norms=centred.norms[run])

@@ -17,7 +17,7 @@ from hpfunc._tree.device.tables import Layer, prepare, tile
 from hpfunc._tree.device.trees import slack_of
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, lightest, settle
-from hpfunc._tree.paths import heaviest_between, run_of_vertices
+from hpfunc._tree.paths import gaps, heaviest_between, run_of_vertices
 from hpfunc._tree.ties import components
 
 __all__ = ["bytes_needed", "lengths", "spanning_by_tiles"]
@@ -144,7 +144,8 @@ def _candidates(layer: Layer, tree: Ints, weights: npt.NDArray[np.float64]) -> I
     """Every edge that may stand in a minimum spanning tree, those of the given one among them; None if too many."""
     xp, n = namespace(layer.x), len(layer.x)
     upper = weights * (1 + layer.relative) + 2 * float(layer.error[0, 0])
-    run, gap = run_of_vertices(n, tree, upper)
+    run, edge = run_of_vertices(n, tree, upper)
+    gap = gaps(upper[edge])
     gap = np.nextafter(gap.astype(layer.dtype), layer.dtype.type(np.inf))
     there = xp.asarray(run)
     panels, x = [panel[there] for panel in layer.panels], layer.x[there]
