@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._tree.between import Candidates, Layer, Points, light_edges
-from hpfunc._tree.distances import block, centre, differences, upper_bound
+from hpfunc._tree.distances import THIN, block, centre, differences, upper_bound
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, kruskal, settle
 from hpfunc._tree.paths import minimax
@@ -26,6 +26,7 @@ __all__ = ["average", "count_candidates"]
 
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 # A pair with more candidates than so many for each of its samples is done again more precisely.
 _CROWDED = 30
@@ -56,7 +57,14 @@ def count_candidates(
         few = ~crowded[found.pair]
         found = Candidates(*(field[few] for field in found))
     rows = np.stack([found.one, found.other], axis=1) + points.starts[pairs[found.pair]]
-    edges, n_vertices, ways = _reduce(layer, trees, pairs, found, rows)
+    upper = upper_bound(found.lower, layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair], relative)
+    if exact and points.x.shape[1] <= THIN:
+        # To measure them all takes less time than to sort out those that rounding does not tell apart.
+        upper = squared_distances(points.x, rows[:, 0], rows[:, 1])
+        found = found._replace(lower=upper)
+        kept = _undominated(trees, found, rows)
+        found, rows, upper = Candidates(*(field[kept] for field in found)), rows[kept], upper[kept]
+    edges, n_vertices, ways = _reduce(trees, found, upper, rows)
     tree = np.zeros(len(edges.graph), bool)
     tree[kruskal(n_vertices, edges.ends, edges.lower)] = True
     rows = np.concatenate([rows, trees.edges[ways.at]])
@@ -94,9 +102,23 @@ class _Ways(NamedTuple):
     at: Ints  # the heaviest
 
 
-def _reduce(
-    layer: Layer, trees: Trees, pairs: Ints, found: Candidates, rows: Ints
-) -> tuple[Bounded, int, _Ways]:
+def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Bools:
+    """Which candidates of known weight are no heavier than the way over the lightest at the same point."""
+    kept = np.ones(len(rows), bool)
+    for side in (0, 1):
+        point = found.pair * len(trees.place) + rows[:, side]
+        order = np.lexsort((found.lower, point))
+        _, first, of = np.unique(point[order], return_index=True, return_inverse=True)
+        best = np.empty_like(order)
+        best[order] = order[first][of]
+        lo, hi = np.sort(trees.place[np.stack([rows[:, 1 - side], rows[best, 1 - side]])], axis=0)
+        other = np.flatnonzero(lo < hi)
+        detour = trees.weights[trees.heaviest(lo[other] + 1, hi[other] + 1)]
+        kept[other] &= found.lower[other] <= np.maximum(detour, found.lower[best[other]])
+    return kept
+
+
+def _reduce(trees: Trees, found: Candidates, upper: Floats, rows: Ints) -> tuple[Bounded, int, _Ways]:
     """The candidates, and the ways between the points at which they end.
 
     Returns
@@ -107,17 +129,14 @@ def _reduce(
         Points at which candidates end, of all pairs.
     ways : _Ways
     """
-    n_candidates, n_points = len(rows), len(trees.place)
+    n_points = len(trees.place)
     half = 2 * found.pair[:, None] + np.arange(2)
     ends, vertex = np.unique(half * n_points + trees.place[rows], return_inverse=True)
     half_of_end, place = np.divmod(ends, n_points)
     before = np.flatnonzero(half_of_end[1:] == half_of_end[:-1])
     lo, hi = place[before] + 1, place[before + 1] + 1
     ways = _Ways(lo, hi, trees.heaviest(lo, hi))
-    lower = np.concatenate([found.lower, trees.weights[ways.at]])
-    upper = lower.copy()
-    error = layer.centred.error[pairs[:, 0], pairs[:, 1]]
-    upper[:n_candidates] = upper_bound(found.lower, error[found.pair], layer.centred.relative)
+    lower, upper = (np.concatenate([bound, trees.weights[ways.at]]) for bound in (found.lower, upper))
     vertices = np.concatenate([vertex.reshape(-1, 2), np.stack([before, before + 1], axis=1)])
     graph = np.concatenate([found.pair, half_of_end[before] // 2])
     return Bounded(graph, vertices, lower, upper), len(ends), ways

@@ -52,7 +52,7 @@ def settle(
     -------
     tree : (E,) array
     tied : (G,) array
-        Graphs in which measured weights are equal, so that the tree may not be the only one.
+        Graphs in which an edge in the tree and one outside have equal weights, so that it may not be the only one.
     """
     tied = np.zeros(n_graphs, bool)
     loose, doubtful = _overlaps(edges, tree)
@@ -60,10 +60,6 @@ def settle(
     if not open_.size:
         return tree, tied
     graph, weights = edges.graph[open_], measure(open_)
-    order = np.lexsort((weights, graph))
-    equal = (np.diff(weights[order]) == 0) & (np.diff(graph[order]) == 0)
-    tied[graph[order[1:][equal]]] = True
-
     concerned = np.zeros(n_graphs, bool)
     concerned[graph] = True
     n, joined = components(n_vertices, edges.ends[tree & ~loose & concerned[edges.graph]])
@@ -71,6 +67,9 @@ def settle(
     chosen = lightest(n, ends, weights)
     tree = tree & ~loose
     tree[open_[chosen]] = True
+    order = np.lexsort((weights, graph))
+    equal = (np.diff(weights[order]) == 0) & (np.diff(graph[order]) == 0)
+    tied[graph[order[1:][equal & np.diff(tree[open_[order]])]]] = True
     return tree, tied
 
 

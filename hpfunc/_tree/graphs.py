@@ -96,7 +96,9 @@ def _candidates(lower: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.
     vertex, gap = (part[0] for part in prim(lower[None], np.array([len(lower)])))
     if not np.isfinite(gap).all():
         return None
-    return edges_near(lower, by_vertex(vertex, gap + width))
+    heaviest, scratch = np.empty_like(lower), Scratch()
+    by_vertex(vertex, gap + width, heaviest, scratch)
+    return edges_near(lower, heaviest, scratch)
 
 
 def nearest_neighbours(pooled: Pooled, k: int) -> CrossEdges:

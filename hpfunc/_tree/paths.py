@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hpfunc._tree.threads import Scratch
+
 __all__ = ["Largest", "by_vertex", "gaps", "heaviest_between", "minimax", "run_of_vertices"]
 
 Ints = npt.NDArray[np.intp]
@@ -18,7 +20,9 @@ _RUN = 32
 def minimax(n: int, edges: Ints, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The heaviest weight on the tree path between any two of n vertices: ``(n, n)``, 0 on the diagonal."""
     run, edge = run_of_vertices(n, edges, weights)
-    return by_vertex(run, gaps(weights[edge]))
+    result = np.empty((n, n), weights.dtype)
+    by_vertex(run, gaps(weights[edge]), result, Scratch())
+    return result
 
 
 def gaps(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -26,12 +30,14 @@ def gaps(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate([np.zeros(1, weights.dtype), weights])
 
 
-def by_vertex(run: Ints, gap: npt.NDArray[Any], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-    """The same from a run of vertices and its gaps."""
-    place = np.empty_like(run)
-    place[run] = np.arange(len(run))
-    # Row by row first: whole rows are copied at once.
-    return np.take(heaviest_between(gap)[place], place, axis=1, out=out, mode="clip")
+def by_vertex(run: Ints, gap: npt.NDArray[Any], out: npt.NDArray[Any], scratch: Scratch) -> None:
+    """Write the same from a run of vertices and its gaps."""
+    n, place = len(run), np.empty_like(run)
+    place[run] = np.arange(n)
+    # Row by row first: whole rows are copied at once. (To clip is the mode that writes without a copy.)
+    rows = scratch("rows", (n, n), gap.dtype)
+    np.take(heaviest_between(gap, scratch), place, axis=0, out=rows, mode="clip")
+    np.take(rows, place, axis=1, out=out, mode="clip")
 
 
 def run_of_vertices(n: int, edges: Ints, weights: npt.NDArray[Any]) -> tuple[Ints, Ints]:
@@ -89,8 +95,8 @@ class Largest:
         return np.where(self.numbers[one] >= self.numbers[other], one, other)
 
 
-def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The heaviest of the gaps between any two places of a run: ``(n, n)``, 0 on the diagonal.
+def heaviest_between(gap: npt.NDArray[Any], scratch: Scratch) -> npt.NDArray[Any]:
+    """The heaviest of the gaps between any two places of a run: ``(n, n)``, 0 on the diagonal, in ``scratch``.
 
     The gap between each place and the one before it is given; what stands first is not looked at.
     """
@@ -100,9 +106,10 @@ def heaviest_between(gap: npt.NDArray[Any]) -> npt.NDArray[Any]:
     side = -(-n // blocks)
     gaps = np.zeros(blocks * side, gap.dtype)
     gaps[:n] = gap
-    heaviest = np.zeros((blocks * side, blocks * side), gap.dtype)
+    heaviest = scratch("heaviest", (blocks * side, blocks * side), gap.dtype)
     # Runs of a few places first, all abreast, place by place.
     inside, mine = _diagonal_blocks(heaviest, side), gaps.reshape(blocks, side)
+    inside[:, np.arange(side), np.arange(side)] = 0
     for place in range(1, side):
         row = np.maximum(inside[:, place - 1, :place], mine[:, place, None])
         inside[:, place, :place] = inside[:, :place, place] = row

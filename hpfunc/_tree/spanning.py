@@ -73,22 +73,23 @@ def spanning_trees(
     by_size = np.argsort(sizes, kind="stable")
     portions = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _ABREAST)))
     found: dict[int, Cloud] = {}
+    scratch = Scratch()
     for portion in np.array_split(by_size, portions):
-        table = _table(centred, portion, each)
+        table = _table(centred, portion, each, scratch)
         runs = _cut(prim(table, sizes[portion]), sizes[portion])
         mine = [heaviest[k] for k in portion]
         if exact:
-            clouds = _settled(x, centred, portion, table, runs, mine, each)
+            clouds = _settled(x, centred, portion, table, runs, mine, each, scratch)
         else:
-            clouds = [_rough(*parts) for parts in zip(table, runs, mine, strict=True)]
+            clouds = [_rough(*parts, scratch) for parts in zip(table, runs, mine, strict=True)]
         found.update(zip(portion.tolist(), clouds, strict=True))
     return [found[k] for k in range(len(sizes))]
 
 
-def _table(centred: Centred, portion: Ints, each: Each) -> npt.NDArray[Any]:
+def _table(centred: Centred, portion: Ints, each: Each, scratch: Scratch) -> npt.NDArray[Any]:
     """Lower bounds of the squared distances within some classes, infinite past the end of a class."""
     sizes = np.diff(centred.starts)[portion]
-    n, scratch = int(sizes.max()), Scratch()
+    n = int(sizes.max())
     table = np.empty((len(portion), n, n), centred.points.dtype)
 
     def fill(g: int) -> None:
@@ -104,13 +105,13 @@ def _cut(runs: Runs, sizes: Ints) -> list[Runs]:
     return [Runs(vertex[:n], gap[:n]) for vertex, gap, n in zip(*runs, sizes, strict=True)]
 
 
-def _rough(table: npt.NDArray[Any], run: Runs, heaviest: npt.NDArray[Any]) -> Cloud:
+def _rough(table: npt.NDArray[Any], run: Runs, heaviest: npt.NDArray[Any], scratch: Scratch) -> Cloud:
     """One tree that Prim's algorithm may have found, and the lower bounds that it went by."""
     vertex, gap = run
     # A point hangs on one of those before it.
     before = np.where(np.tri(len(vertex), k=-1, dtype=bool).T, table[np.ix_(vertex, vertex)], np.inf)
     edges = np.stack([vertex[1:], vertex[before[:, 1:].argmin(axis=0)]], axis=1)
-    by_vertex(vertex, rounded_up(gap, heaviest.dtype), out=heaviest)
+    by_vertex(vertex, rounded_up(gap, heaviest.dtype), heaviest, scratch)
     return Cloud(Spanning(edges, gap[1:].astype(np.float64), edges[:0]), vertex)
 
 
@@ -122,6 +123,7 @@ def _settled(
     runs: list[Runs],
     heaviest: list[npt.NDArray[Any]],
     each: Each,
+    scratch: Scratch,
 ) -> list[Cloud]:
     """The exact trees of some classes."""
     sizes, error = np.diff(centred.starts)[portion], centred.error[portion, portion]
@@ -129,8 +131,8 @@ def _settled(
     def look(g: int) -> Ints:
         vertex, gap = runs[g]
         upper = upper_bound(gap.astype(np.float64), error[g], centred.relative)
-        by_vertex(vertex, rounded_up(upper, heaviest[g].dtype), out=heaviest[g])
-        return edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g])
+        by_vertex(vertex, rounded_up(upper, heaviest[g].dtype), heaviest[g], scratch)
+        return edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g], scratch)
 
     near = list(each(look, range(len(portion))))
     crowded = np.array([len(ends) for ends in near]) > sizes - 1 + _CROWDED * sizes
@@ -152,7 +154,7 @@ def _settled(
         if crowded[g]:
             found = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
             run, edge = run_of_vertices(len(points), found.edges, found.weights)
-            by_vertex(run, gaps(rounded_up(found.weights[edge], heaviest[g].dtype)), out=heaviest[g])
+            by_vertex(run, gaps(rounded_up(found.weights[edge], heaviest[g].dtype)), heaviest[g], scratch)
         elif tied[g]:
             found = with_ties(points, ends[mine])
         else:
@@ -161,7 +163,7 @@ def _settled(
     return clouds
 
 
-def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:
+def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any], scratch: Scratch) -> Ints:
     """Every edge that may stand in a minimum spanning tree: ``(E, 2)``, the higher row first.
 
     Parameters
@@ -172,7 +174,8 @@ def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any]) -> Ints:
         Upper bounds of the heaviest weight on the path through some tree.
     """
     # Hits are few; the flat search for them is the fast one.
-    one, other = np.divmod(np.flatnonzero(lower <= heaviest), len(lower))
+    near = np.less_equal(lower, heaviest, out=scratch("light", lower.shape, np.bool_))
+    one, other = np.divmod(np.flatnonzero(near), len(lower))
     once = one > other
     return np.stack([one[once], other[once]], axis=1)
 
@@ -195,9 +198,11 @@ def _candidates(points: Any, *, by_differences: bool = False) -> Ints:
     """Edges that hold every minimum spanning tree of one cloud: by products in float64, or else by differences."""
     n, starts = len(points), np.array([0, len(points)])
     centred = differences(points, starts) if by_differences else centre(points, starts, np.dtype(np.float64))
-    table = _table(centred, np.array([0]), map)
+    scratch, heaviest = Scratch(), np.empty((n, n))
+    table = _table(centred, np.array([0]), map, scratch)
     vertex, gap = (part[0] for part in prim(table, np.array([n])))
-    near = edges_near(table[0], by_vertex(vertex, upper_bound(gap, centred.error[0, 0], centred.relative)))
+    by_vertex(vertex, upper_bound(gap, centred.error[0, 0], centred.relative), heaviest, scratch)
+    near = edges_near(table[0], heaviest, scratch)
     # What differences leave in doubt are ties.
     if len(near) > n - 1 + _CROWDED * n and not by_differences:
         return _candidates(points, by_differences=True)

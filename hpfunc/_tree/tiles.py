@@ -65,7 +65,7 @@ def _candidates(centred: Centred) -> Ints | None:
         rows, cols = slice(starts[i], starts[i] + _TILE), slice(starts[j], starts[j] + _TILE)
         lower = tile(inside, rows, cols, scratch)
         if i == j:
-            limit = heaviest_between(gap[rows])
+            limit = heaviest_between(gap[rows], scratch)
             hits = np.flatnonzero(np.triu(lower <= limit, 1))
         else:
             # From the row to the end of its tile, through the tiles between, from the start of the other to the column.

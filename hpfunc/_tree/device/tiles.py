@@ -18,6 +18,7 @@ from hpfunc._tree.device.trees import slack_of
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.exchange import Bounded, lightest, settle
 from hpfunc._tree.paths import gaps, heaviest_between, run_of_vertices
+from hpfunc._tree.threads import Scratch
 from hpfunc._tree.ties import components
 
 __all__ = ["bytes_needed", "lengths", "spanning_by_tiles"]
@@ -152,6 +153,7 @@ def _candidates(layer: Layer, tree: Ints, weights: npt.NDArray[np.float64]) -> I
     norms = layer.norms[there] if layer.panels else layer.norms
     starts = np.arange(0, n, _TILE)
     between = np.maximum.reduceat(gap, starts)
+    scratch = Scratch()
     found, count = [], 0
     for i, lo in enumerate(starts.tolist()):
         # From the row to the end of its tile.
@@ -160,7 +162,7 @@ def _candidates(layer: Layer, tree: Ints, weights: npt.NDArray[np.float64]) -> I
             rows, cols = slice(lo, lo + _TILE), slice(begin, begin + _TILE)
             bounds = _bounds(layer, panels, norms, x, rows, cols)
             if i == j:
-                hits = xp.flatnonzero(xp.triu(bounds <= xp.asarray(heaviest_between(gap[rows])), 1))
+                hits = xp.flatnonzero(xp.triu(bounds <= xp.asarray(heaviest_between(gap[rows], scratch)), 1))
             else:
                 # Through the tiles between, and from the start of the other tile to the column.
                 row = xp.asarray(np.maximum(leaving, between[i + 1 : j].max(initial=0)))
