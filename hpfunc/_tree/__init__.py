@@ -149,8 +149,8 @@ def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning
     room = budget(max_memory)
     # The centred points, the table of distances, the heaviest paths and what they are made of.
     if dtype.itemsize * (x.size + 6 * len(x) ** 2) <= room:
-        heaviest = np.empty((len(x), len(x)), dtype)
-        return spanning_trees(x, prepare(x, np.array([0, len(x)])), [heaviest], exact=exact)[0].tree
+        centred = prepare(x, np.array([0, len(x)]))
+        return spanning_trees(x, centred, [np.empty((len(x), len(x)), centred.dtype)], exact=exact)[0].tree
     need = tiles.bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:
         raise ValueError(

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._tree.between import Candidates, Layer, Points, light_edges
-from hpfunc._tree.distances import THIN, block, centre, differences, upper_bound
-from hpfunc._tree.exact import squared_distances
+from hpfunc._tree.distances import block, centre, differences, upper_bound
+from hpfunc._tree.exact import THIN, squared_distances
 from hpfunc._tree.exchange import Bounded, kruskal, settle
 from hpfunc._tree.paths import minimax
 from hpfunc._tree.resolve import CrossEdges, count_cross, solve

@@ -25,10 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
+from hpfunc._tree.exact import THIN
 from hpfunc._tree.threads import Scratch
 
 __all__ = [
-    "TERMS", "THIN", "Centred", "block", "centre", "differences", "error_bound", "is_narrow", "prepare", "tile",
+    "TERMS", "Centred", "block", "centre", "differences", "error_bound", "is_narrow", "prepare", "tile",
     "upper_bound", "within", "working_dtype",
 ]  # fmt: skip
 
@@ -39,9 +40,6 @@ TERMS = 2048
 # Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with probability
 # below 2 exp(-LAMBDA^2 / 2) = 3e-14 a sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
 _LAMBDA = 8.0
-# Up to so many features differences cost little more than a product, and leave nothing in doubt but ties. (Between
-# classes, where products leave little in doubt as well, `pairs` takes those all the same if float32 will do.)
-THIN = 32
 
 
 class Centred(NamedTuple):
@@ -53,6 +51,7 @@ class Centred(NamedTuple):
     along: npt.NDArray[np.float64]  # (N, K) x'.m_k
     between: npt.NDArray[np.float64]  # (K, K) |m_a - m_b|^2
     error: npt.NDArray[np.float64]  # (K, K) bound on the error of a distance between classes a and b
+    dtype: Any  # of the distances
     relative: float = 0.0  # what to add to a lower bound for each unit of it; if not 0, by differences
 
 
@@ -77,13 +76,14 @@ def prepare(x: npt.NDArray[Any], starts: Ints, each: Callable[..., Iterable[Any]
 
 
 def differences(x: npt.NDArray[Any], starts: Ints) -> Centred:
-    """The points themselves in float64, to be measured by differences."""
+    """The points themselves in float64, to be measured by differences; rounded if the points are in float32."""
     n_classes, d = len(starts) - 1, x.shape[1]
     none = np.empty((0, 0))
+    dtype = np.dtype(np.float32 if is_narrow(x.dtype) else np.float64)
     # Two sums of d squares, each within (d + 2) u of the true one; and room for rounding the bounds themselves.
-    relative = 8 * (d + 4) * float(np.finfo(np.float64).eps)
-    tiny = np.full((n_classes, n_classes), np.finfo(np.float64).tiny)
-    return Centred(np.ascontiguousarray(x, np.float64), starts, np.empty(0), none, none, tiny, relative)
+    relative = 8 * ((d + 4) * float(np.finfo(np.float64).eps) + float(np.finfo(dtype).eps))
+    tiny = np.full((n_classes, n_classes), np.finfo(dtype).tiny, np.float64)
+    return Centred(np.ascontiguousarray(x, np.float64), starts, np.empty(0), none, none, tiny, dtype, relative)
 
 
 def centre(x: npt.NDArray[Any], starts: Ints, dtype: Any, each: Callable[..., Iterable[Any]] = map) -> Centred:
@@ -119,7 +119,8 @@ def centre(x: npt.NDArray[Any], starts: Ints, dtype: Any, each: Callable[..., It
         difference = offsets - offsets[k]
         between[k] = np.einsum("ij,ij->i", difference, difference)
     radius = np.sqrt(np.maximum.reduceat(norms, starts[:-1]))
-    return Centred(points, starts, norms, along, between, error_bound(radius, length2, between, d, dtype))
+    error = error_bound(radius, length2, between, d, dtype)
+    return Centred(points, starts, norms, along, between, error, np.dtype(dtype))
 
 
 def error_bound(radius: Any, length2: Any, between: Any, d: int, dtype: Any) -> Any:
@@ -166,9 +167,9 @@ def block(centred: Centred, rows: Ints, cols: Ints, scratch: Scratch) -> npt.NDA
     """
     left, m = _gather(centred, rows)
     right, n = _gather(centred, cols)
-    product = scratch("block", (len(left), len(right)), centred.points.dtype)
+    product = scratch("block", (len(left), len(right)), centred.dtype)
     if centred.relative:
-        return _by_differences(centred, rows, cols, left, right, product)
+        return _by_differences(centred, rows, cols, left, right, product, scratch)
     _multiply(left, right, product, scratch)
     result = product.reshape(len(rows), m, len(cols), n)
     dtype = result.dtype
@@ -194,13 +195,15 @@ def _by_differences(
     left: npt.NDArray[Any],
     right: npt.NDArray[Any],
     out: npt.NDArray[Any],
+    scratch: Scratch,
 ) -> npt.NDArray[Any]:
     """The same block, by differences."""
     from scipy.spatial.distance import cdist  # slow to import
 
-    cdist(left, right, "sqeuclidean", out=out)
-    out *= 1 - centred.relative / 2
-    out -= centred.error[0, 0]
+    exact = scratch("exact", out.shape, np.float64)
+    cdist(left, right, "sqeuclidean", out=exact)
+    np.multiply(exact, 1 - centred.relative / 2, out=out, casting="same_kind")
+    out -= centred.dtype.type(centred.error[0, 0])
     result = out.reshape(len(rows), len(left) // len(rows), len(cols), len(right) // len(cols))
     sizes = np.diff(centred.starts)
     for i, a in enumerate(rows):

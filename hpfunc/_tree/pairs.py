@@ -25,7 +25,7 @@ import numpy.typing as npt
 from hpfunc._tree import tiles
 from hpfunc._tree.between import Layer, Lot, Points, find_candidates
 from hpfunc._tree.counting import average, count_candidates
-from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
+from hpfunc._tree.distances import centre, prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
 from hpfunc._tree.lots import BLOCK_POINTS, Batch, batches, divide
 from hpfunc._tree.resolve import CrossEdges
@@ -152,14 +152,12 @@ def _large_pairs(
 def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> tuple[Layer, list[Lot]]:
     """Trees of all classes, and the heaviest weights on them, by lots."""
     centred = prepare(points.x, points.starts, threads.map)
-    # Between classes products leave little in doubt, and are faster than differences.
-    again = exact and centred.relative > 0 and is_narrow(points.x.dtype)
-    dtype = np.dtype(np.float32) if again else centred.points.dtype
     sizes = np.diff(points.starts)
-    lots = divide(sizes, dtype)
+    lots = divide(sizes, centred.dtype)
     heaviest = {k: lot.heaviest[i, : sizes[k], : sizes[k]] for lot in lots for i, k in enumerate(lot.classes.tolist())}
     in_order = [heaviest[k] for k in range(len(sizes))]
     clouds = spanning_trees(points.x, centred, in_order, exact=exact, each=threads.map)
-    if again:
-        centred = centre(points.x, points.starts, dtype, threads.map)
+    if exact and centred.relative and centred.dtype == np.float32:
+        # Between classes products leave little in doubt, and are faster than differences.
+        centred = centre(points.x, points.starts, centred.dtype, threads.map)
     return Layer(points, centred, clouds), lots

@@ -90,7 +90,7 @@ def _table(centred: Centred, portion: Ints, each: Each, scratch: Scratch) -> npt
     """Lower bounds of the squared distances within some classes, infinite past the end of a class."""
     sizes = np.diff(centred.starts)[portion]
     n = int(sizes.max())
-    table = np.empty((len(portion), n, n), centred.points.dtype)
+    table = np.empty((len(portion), n, n), centred.dtype)
 
     def fill(g: int) -> None:
         within(centred, int(portion[g]), table[g, : sizes[g], : sizes[g]], scratch)

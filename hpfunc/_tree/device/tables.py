@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from hpfunc._arrays import namespace
 from hpfunc._tree.device.kernels import kernel
-from hpfunc._tree.distances import TERMS, THIN, error_bound
+from hpfunc._tree.distances import TERMS, error_bound
+from hpfunc._tree.exact import THIN
 
 __all__ = ["Block", "Layer", "fill", "keep_within", "prepare", "tile"]
 
