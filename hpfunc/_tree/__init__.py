@@ -21,6 +21,7 @@ from hpfunc._tree.memory import budget
 from hpfunc._tree.pairs import cross_edges
 from hpfunc._tree.resolve import CrossEdges, count_classes, solve
 from hpfunc._tree.spanning import Spanning, spanning_trees
+from hpfunc._tree.threads import Scratch
 from hpfunc._tree.ties import minimum_tree
 
 __all__ = ["CrossEdges", "PairCounts", "budget", "class_counts", "count_pairs", "span"]
@@ -150,7 +151,8 @@ def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning
     # The centred points, the table of distances, the heaviest paths and what they are made of.
     if dtype.itemsize * (x.size + 6 * len(x) ** 2) <= room:
         centred = prepare(x, np.array([0, len(x)]))
-        return spanning_trees(x, centred, [np.empty((len(x), len(x)), centred.dtype)], exact=exact)[0].tree
+        heaviest = [np.empty((len(x), len(x)), centred.dtype)]
+        return spanning_trees(x, centred, heaviest, Scratch(), exact=exact)[0].tree
     need = tiles.bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:
         raise ValueError(

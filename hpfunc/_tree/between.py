@@ -108,7 +108,9 @@ def light_edges(
         at, one = np.nonzero(least <= np.maximum(way, furthest[:, None]))
         limit, rows = (scratch(name, (len(at), n), lower.dtype) for name in ("limit", "rows"))
         np.take(heaviest, arrivals[at, best[at, one]], axis=0, out=limit, mode="clip")
-        np.maximum(limit, way[at, one, None], out=limit)
+        # The others cannot cross any lighter than by this way.
+        own = np.flatnonzero((least <= way)[at, one])
+        limit[own] = np.maximum(limit[own], way[at, one][own, None])
         np.take(lower.reshape(-1, n), (class_[at, 0] * m + one) * c + k, axis=0, out=rows, mode="clip")
         light = np.less_equal(rows, limit, out=scratch("light", rows.shape, np.bool_))
         # Hits are few; the flat search for them is the fast one.

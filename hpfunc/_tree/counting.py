@@ -102,19 +102,24 @@ class _Ways(NamedTuple):
     at: Ints  # the heaviest
 
 
-def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Bools:
+def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Ints:
     """Which candidates of known weight are no heavier than the way over the lightest at the same point."""
-    kept = np.ones(len(rows), bool)
+    kept = np.arange(len(rows))
     for side in (0, 1):
-        point = found.pair * len(trees.place) + rows[:, side]
-        order = np.lexsort((found.lower, point))
-        _, first, of = np.unique(point[order], return_index=True, return_inverse=True)
-        best = np.empty_like(order)
-        best[order] = order[first][of]
-        lo, hi = np.sort(trees.place[np.stack([rows[:, 1 - side], rows[best, 1 - side]])], axis=0)
-        other = np.flatnonzero(lo < hi)
-        detour = trees.weights[trees.heaviest(lo[other] + 1, hi[other] + 1)]
-        kept[other] &= found.lower[other] <= np.maximum(detour, found.lower[best[other]])
+        point, weight = found.pair[kept] * len(trees.place) + rows[kept, side], found.lower[kept]
+        # Candidates come pair by pair, and by the points of the first class: half of this is sorted already.
+        order = np.argsort(point, kind="stable")
+        kept, point, weight = kept[order], point[order], weight[order]
+        new = np.flatnonzero(np.append(True, point[1:] != point[:-1]))
+        number = np.diff(np.append(new, len(point)))
+        least = np.repeat(np.minimum.reduceat(weight, new), number)
+        # Where several are lightest, the last of them stands for all.
+        last = np.maximum.reduceat(np.where(weight == least, np.arange(len(weight)), -1), new)
+        lo, hi = np.sort(trees.place[rows[np.stack([kept, np.repeat(kept[last], number)]), 1 - side]], axis=0)
+        detour = least
+        apart = np.flatnonzero(lo < hi)
+        detour[apart] = np.maximum(least[apart], trees.weights[trees.heaviest(lo[apart] + 1, hi[apart] + 1)])
+        kept = kept[weight <= detour]
     return kept
 
 

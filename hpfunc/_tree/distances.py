@@ -144,7 +144,8 @@ def error_bound(radius: Any, length2: Any, between: Any, d: int, dtype: Any) -> 
     product = 2 * (_growth(terms) + _growth(chunks)) * unit * radius[:, None] * radius[None, :]
     # x' = fl(x - m) moves each point by at most u |x'|; the three terms are rounded and added up.
     centring = 2 * unit * reach * distance
-    adding = 8 * unit * distance**2
+    # (Of thin points, they are summed with the products.)
+    adding = (8 + (_growth(d + 2) if d <= THIN else 0)) * unit * distance**2
     # Norms, products with the middles and the direct differences themselves, all in float64.
     lengths = xp.sqrt(length2)
     wide = 8 * (d + 8) * unit64 * (distance + lengths[:, None] + lengths[None, :]) ** 2
@@ -156,22 +157,29 @@ def _growth(n: int) -> float:
     return min(float(n), _LAMBDA * float(np.sqrt(n)))
 
 
-def block(centred: Centred, rows: Ints, cols: Ints, scratch: Scratch) -> npt.NDArray[Any]:
+def block(
+    centred: Centred, rows: Ints, cols: Ints, scratch: Scratch, out: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
     """Lower bounds of the squared distances between every class of ``rows`` and every class of ``cols``.
 
     Returns
     -------
     (r, m, c, n) array
         Entry ``i, p, j, q``: point p of class ``rows[i]`` to point q of class ``cols[j]``; m and n are the largest
-        sizes among the two lots. Infinite past the end of a class. It lies in ``scratch``.
+        sizes among the two lots. Infinite past the end of a class. It lies in ``out``, or else in ``scratch``.
     """
     left, m = _gather(centred, rows)
     right, n = _gather(centred, cols)
-    product = scratch("block", (len(left), len(right)), centred.dtype)
-    if centred.relative:
-        return _by_differences(centred, rows, cols, left, right, product, scratch)
-    _multiply(left, right, product, scratch)
+    product = scratch("block", (len(left), len(right)), centred.dtype) if out is None else out
     result = product.reshape(len(rows), m, len(cols), n)
+    if centred.relative:
+        _differ(left, right, centred, product, scratch)
+        sizes = np.diff(centred.starts)
+        for i, a in enumerate(rows):
+            result[i, sizes[a] :] = np.inf
+        for j, b in enumerate(cols):
+            result[:, :, j, sizes[b] :] = np.inf
+        return result
     dtype = result.dtype
     one = np.full((len(rows), m, len(cols)), np.inf, dtype)
     other = np.full((len(rows), len(cols), n), np.inf, dtype)
@@ -182,35 +190,32 @@ def block(centred: Centred, rows: Ints, cols: Ints, scratch: Scratch) -> npt.NDA
     for j, b in enumerate(cols):
         q = slice(centred.starts[b], centred.starts[b + 1])
         other[:, j, : q.stop - q.start] = centred.norms[q] - 2 * (centred.along[q][:, rows].T - centred.along[q, b])
+    if left.shape[1] <= THIN and len(rows) == len(cols) == 1:
+        # As two more features: to add them afterwards would take as long as the product.
+        ones = np.ones((max(m, n), 1), dtype)
+        np.matmul(
+            np.concatenate([-2 * left, one[0], ones[:m]], axis=1),
+            np.concatenate([right, ones[:n], other[0].T], axis=1).T,
+            out=product,
+        )
+        return result
+    _multiply(left, right, product, scratch)
     result *= -2
     result += one[..., None]
     result += other[:, None]
     return result
 
 
-def _by_differences(
-    centred: Centred,
-    rows: Ints,
-    cols: Ints,
-    left: npt.NDArray[Any],
-    right: npt.NDArray[Any],
-    out: npt.NDArray[Any],
-    scratch: Scratch,
-) -> npt.NDArray[Any]:
-    """The same block, by differences."""
+def _differ(
+    left: npt.NDArray[Any], right: npt.NDArray[Any], centred: Centred, out: npt.NDArray[Any], scratch: Scratch
+) -> None:
+    """Lower bounds by differences."""
     from scipy.spatial.distance import cdist  # slow to import
 
     exact = scratch("exact", out.shape, np.float64)
     cdist(left, right, "sqeuclidean", out=exact)
     np.multiply(exact, 1 - centred.relative / 2, out=out, casting="same_kind")
     out -= centred.dtype.type(centred.error[0, 0])
-    result = out.reshape(len(rows), len(left) // len(rows), len(cols), len(right) // len(cols))
-    sizes = np.diff(centred.starts)
-    for i, a in enumerate(rows):
-        result[i, sizes[a] :] = np.inf
-    for j, b in enumerate(cols):
-        result[:, :, j, sizes[b] :] = np.inf
-    return result
 
 
 def tile(centred: Centred, rows: slice, cols: slice, scratch: Scratch) -> npt.NDArray[Any]:
@@ -226,7 +231,7 @@ def tile(centred: Centred, rows: slice, cols: slice, scratch: Scratch) -> npt.ND
 
 def within(centred: Centred, k: int, out: npt.NDArray[Any], scratch: Scratch) -> None:
     """Write the lower bounds of the squared distances inside class k: ``(n, n)``; the halves may differ by rounding."""
-    out[:] = block(centred, np.array([k]), np.array([k]), scratch)[0, :, 0]
+    block(centred, np.array([k]), np.array([k]), scratch, out)
 
 
 def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:

@@ -89,9 +89,10 @@ def cross_edges(
     if bytes_needed(starts, x.shape[1], dtype.itemsize) > budget:
         return _large_pairs(x, starts, pairs, exact=exact, budget=budget, advance=advance)
     points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
+    scratch = Scratch()
     with pool() as threads:
-        layer, lots = _prepare(points, exact, threads)
-        trees, scratch = collect_trees(points.starts, layer.clouds), Scratch()
+        layer, lots = _prepare(points, exact, threads, scratch)
+        trees = collect_trees(points.starts, layer.clouds)
 
         def look(batch: Batch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
             """Find the candidates of a block. The thread that is the last of its batch counts them all."""
@@ -149,14 +150,16 @@ def _large_pairs(
     return result, again
 
 
-def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor) -> tuple[Layer, list[Lot]]:
+def _prepare(
+    points: Points, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
+) -> tuple[Layer, list[Lot]]:
     """Trees of all classes, and the heaviest weights on them, by lots."""
     centred = prepare(points.x, points.starts, threads.map)
     sizes = np.diff(points.starts)
     lots = divide(sizes, centred.dtype)
     heaviest = {k: lot.heaviest[i, : sizes[k], : sizes[k]] for lot in lots for i, k in enumerate(lot.classes.tolist())}
     in_order = [heaviest[k] for k in range(len(sizes))]
-    clouds = spanning_trees(points.x, centred, in_order, exact=exact, each=threads.map)
+    clouds = spanning_trees(points.x, centred, in_order, scratch, exact=exact, each=threads.map)
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes products leave little in doubt, and are faster than differences.
         centred = centre(points.x, points.starts, centred.dtype, threads.map)

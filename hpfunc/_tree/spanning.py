@@ -52,7 +52,13 @@ class Cloud(NamedTuple):
 
 
 def spanning_trees(
-    x: Any, centred: Centred, heaviest: list[npt.NDArray[Any]], *, exact: bool, each: Each = map
+    x: Any,
+    centred: Centred,
+    heaviest: list[npt.NDArray[Any]],
+    scratch: Scratch,
+    *,
+    exact: bool,
+    each: Each = map,
 ) -> list[Cloud]:
     """Minimum spanning trees of every class.
 
@@ -64,6 +70,7 @@ def spanning_trees(
         The same, centred by class.
     heaviest : list of (n, n) arrays
         To be filled with the heaviest weight on the path between any two points of each class, rounded up.
+    scratch : Scratch
     exact : bool
         If not, the trees of the lower bounds, with these for weights.
     each : callable
@@ -73,7 +80,6 @@ def spanning_trees(
     by_size = np.argsort(sizes, kind="stable")
     portions = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _ABREAST)))
     found: dict[int, Cloud] = {}
-    scratch = Scratch()
     for portion in np.array_split(by_size, portions):
         table = _table(centred, portion, each, scratch)
         runs = _cut(prim(table, sizes[portion]), sizes[portion])
