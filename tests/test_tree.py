@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from hpfunc._tree import between as between_module
 from hpfunc._tree import counting as counting_module
 from hpfunc._tree import budget, count_pairs
 from hpfunc._tree import distances as distances_module
@@ -172,7 +173,10 @@ def test_blocks_batches_and_threads_change_nothing(monkeypatch, block_points, ab
     x += rng.normal(size=x.shape) * (label[:, None] % 3 == 0)
     whole = count(x, label)
     monkeypatch.setattr(spanning_module, "_ABREAST", abreast)
-    monkeypatch.setattr(lots_module, "BLOCK_POINTS", block_points)
+    for limit in ("WIDTH", "_HEIGHT", "_THIN_HEIGHT"):
+        monkeypatch.setattr(lots_module, limit, block_points)
+    monkeypatch.setattr(lots_module, "_BATCH_POINTS", 3 * block_points)
+    monkeypatch.setattr(between_module, "_STRIP", abreast)
     monkeypatch.setattr(threads_module, "n_threads", lambda: n_threads)
     part = count(x, label)
     for one, other in zip(whole.cross, part.cross, strict=True):

@@ -18,6 +18,8 @@ __all__ = ["Candidates", "Layer", "Lot", "Points", "find_candidates", "light_edg
 
 Ints = npt.NDArray[np.intp]
 
+# Rows of a block that are searched at a time: what is worked in then stays in the second-level cache.
+_STRIP = 256
 # So many ways from a class to another are tried for every point.
 _BRIDGES = 32
 
@@ -103,19 +105,25 @@ def light_edges(
         best = ways.argmin(axis=1)
         way = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
         arrivals = np.take_along_axis(nearest, bridge, axis=1)
-        # Most points are too far from the other class to stand in any candidate.
-        furthest = heaviest[arrivals].max(axis=(1, 2))
-        at, one = np.nonzero(least <= np.maximum(way, furthest[:, None]))
-        limit, rows = (scratch(name, (len(at), n), lower.dtype) for name in ("limit", "rows"))
-        np.take(heaviest, arrivals[at, best[at, one]], axis=0, out=limit, mode="clip")
-        # The others cannot cross any lighter than by this way.
-        own = np.flatnonzero((least <= way)[at, one])
-        limit[own] = np.maximum(limit[own], way[at, one][own, None])
-        np.take(lower.reshape(-1, n), (class_[at, 0] * m + one) * c + k, axis=0, out=rows, mode="clip")
-        light = np.less_equal(rows, limit, out=scratch("light", rows.shape, np.bool_))
-        # Hits are few; the flat search for them is the fast one.
-        row, other = np.divmod(np.flatnonzero(light), n)
-        parts.append((pair[at[row]], one[row], other, rows[row, other].astype(np.float64)))
+        # Points that may cross by themselves; others must come out of reach of their way. Most are too far for that.
+        own = least <= way
+        reach = heaviest[arrivals].max(axis=(1, 2))
+        n_own = np.count_nonzero(own)
+        at, one = np.concatenate([np.nonzero(own), np.nonzero((least <= reach[:, None]) & ~own)], axis=1)
+        flat = (class_[at, 0] * m + one) * c + k
+        arrival, most = arrivals[at, best[at, one]], np.where(own, way, 0)[at, one]
+        for lo in range(0, len(at), _STRIP):
+            strip = slice(lo, lo + _STRIP)
+            shape = (len(at[strip]), n)
+            limit, rows = scratch("limit", shape, lower.dtype), scratch("rows", shape, lower.dtype)
+            np.take(heaviest, arrival[strip], axis=0, out=limit, mode="clip")
+            if lo < n_own:
+                np.maximum(limit, most[strip, None], out=limit)
+            np.take(lower.reshape(-1, n), flat[strip], axis=0, out=rows, mode="clip")
+            light = np.less_equal(rows, limit, out=scratch("light", shape, np.bool_))
+            # Hits are few; the flat search for them is the fast one.
+            row, other = np.divmod(np.flatnonzero(light), n)
+            parts.append((pair[at[strip][row]], one[strip][row], other, rows[row, other].astype(np.float64)))
     fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
     return Candidates(*fields)
 

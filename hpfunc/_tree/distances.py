@@ -174,15 +174,9 @@ def block(
     result = product.reshape(len(rows), m, len(cols), n)
     if centred.relative:
         _differ(left, right, centred, product, scratch)
-        sizes = np.diff(centred.starts)
-        for i, a in enumerate(rows):
-            result[i, sizes[a] :] = np.inf
-        for j, b in enumerate(cols):
-            result[:, :, j, sizes[b] :] = np.inf
-        return result
+        return _closed(result, centred, rows, cols)
     dtype = result.dtype
-    one = np.full((len(rows), m, len(cols)), np.inf, dtype)
-    other = np.full((len(rows), len(cols), n), np.inf, dtype)
+    one, other = np.zeros((len(rows), m, len(cols)), dtype), np.zeros((len(rows), len(cols), n), dtype)
     for i, a in enumerate(rows):
         p = slice(centred.starts[a], centred.starts[a + 1])
         along = centred.norms[p, None] + 2 * (centred.along[p, a, None] - centred.along[p, cols])
@@ -190,19 +184,27 @@ def block(
     for j, b in enumerate(cols):
         q = slice(centred.starts[b], centred.starts[b + 1])
         other[:, j, : q.stop - q.start] = centred.norms[q] - 2 * (centred.along[q][:, rows].T - centred.along[q, b])
-    if left.shape[1] <= THIN and len(rows) == len(cols) == 1:
+    if left.shape[1] <= THIN and len(cols) == 1:
         # As two more features: to add them afterwards would take as long as the product.
-        ones = np.ones((max(m, n), 1), dtype)
-        np.matmul(
-            np.concatenate([-2 * left, one[0], ones[:m]], axis=1),
-            np.concatenate([right, ones[:n], other[0].T], axis=1).T,
-            out=product,
-        )
-        return result
-    _multiply(left, right, product, scratch)
-    result *= -2
-    result += one[..., None]
-    result += other[:, None]
+        left = np.concatenate([-2 * left.reshape(len(rows), m, -1), one, np.ones_like(one)], axis=2)
+        features = np.empty((len(rows), left.shape[2], n), dtype)
+        features[:, :-2], features[:, -2], features[:, -1] = right.T, 1, other[:, 0]
+        np.matmul(left, features, out=result[:, :, 0])
+    else:
+        _multiply(left, right, product, scratch)
+        result *= -2
+        result += one[..., None]
+        result += other[:, None]
+    return _closed(result, centred, rows, cols)
+
+
+def _closed(result: npt.NDArray[Any], centred: Centred, rows: Ints, cols: Ints) -> npt.NDArray[Any]:
+    """The block with infinite entries past the end of each class."""
+    sizes = np.diff(centred.starts)
+    for i, a in enumerate(rows):
+        result[i, sizes[a] :] = np.inf
+    for j, b in enumerate(cols):
+        result[:, :, j, sizes[b] :] = np.inf
     return result
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hpfunc._tree.between import Candidates, Lot
+from hpfunc._tree.exact import THIN
 
-__all__ = ["BLOCK_POINTS", "Batch", "Block", "batches", "divide"]
+__all__ = ["WIDTH", "Batch", "Block", "batches", "divide", "height"]
 
 Ints = npt.NDArray[np.intp]
 
-# Points of a block of the matrix product: enough for BLAS to run at full speed, few enough for the caches.
-BLOCK_POINTS = 1024
+# Points of a lot: the columns of a block are so many, or one class.
+WIDTH = 1024
+# Its rows are some more, so that what is done pair by pair takes little of the time; most where products take little,
+# and one class where they take nearly all.
+_HEIGHT, _THIN_HEIGHT = 2048, 4096
+# A class more than so many times as large as another is not filled up to: it begins a lot.
+_ALIKE = 1.25
 # Points of the pairs that are counted together: enough for what a count takes to begin to be little.
 _BATCH_POINTS = 20_000
 
@@ -56,40 +61,65 @@ class Batch:
         return Candidates(*fields)
 
 
-def divide(sizes: Ints, dtype: Any) -> list[Lot]:
-    """Classes of similar size together, as many as make up a block."""
+def height(size: int, d: int) -> int:
+    """Points that the rows of a block may have, for classes of this size and so many features."""
+    if d <= THIN:
+        return max(size, _THIN_HEIGHT)
+    return _HEIGHT if 2 * size <= WIDTH else size
+
+
+def divide(sizes: Ints, d: int, dtype: Any) -> list[Lot]:
+    """Classes of similar size together, as many as make up the rows of a block."""
     by_size = np.argsort(sizes, kind="stable")
-    # A lot begins where the points of the classes before it fill another block.
-    block_of = np.cumsum(sizes[by_size]) // BLOCK_POINTS
-    groups = np.split(by_size, np.flatnonzero(np.diff(block_of)) + 1)
-    shapes = [(len(classes), int(sizes[classes].max())) for classes in groups]
+    groups: list[list[int]] = []
+    for k in by_size.tolist():
+        n = int(sizes[k])
+        if not groups or (len(groups[-1]) + 1) * n > height(n, d) or n > _ALIKE * sizes[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(k)
+    shapes = [(len(classes), int(sizes[classes[-1]])) for classes in groups]
     # In one piece, which the system maps faster than many.
     ends = np.cumsum([r * m * m for r, m in shapes])
     room = np.zeros(ends[-1], dtype)
     return [
-        Lot(classes, room[end - r * m * m : end].reshape(r, m, m))
+        Lot(np.array(classes), room[end - r * m * m : end].reshape(r, m, m))
         for classes, (r, m), end in zip(groups, shapes, ends, strict=True)
     ]
 
 
 def batches(lots: list[Lot], starts: Ints, pairs: Ints) -> Iterator[Batch]:
-    """All blocks in which pairs are asked for."""
+    """All blocks in which pairs are asked for: some classes, and others of the same lot or of a later one."""
     sizes, n_classes = np.diff(starts), len(starts) - 1
     wanted = np.full((n_classes, n_classes), -1, np.intp)
     wanted[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
-    blocks: list[Block] = []
+    np.maximum(wanted, wanted.T, out=wanted)
+    blocks = []
+    for a, lot in enumerate(lots):
+        for b, second in enumerate(lots[a:], a):
+            step = max(1, WIDTH // second.heaviest.shape[1])
+            for first in range(0, len(second.classes), step):
+                other = _part(second, first, first + step)
+                one = _part(lot, 0, first + step) if a == b else lot
+                number = wanted[np.ix_(one.classes, other.classes)]
+                if a == b:
+                    # Each pair once: the first class stands before the second.
+                    number = np.triu(number + 1, 1 - first) - 1
+                i, j = np.nonzero(number >= 0)
+                if i.size:
+                    blocks.append(Block(one, other, i, j, number[i, j]))
+    # The largest first: no thread is left with one of them at the end.
+    blocks.sort(key=lambda block: -block.one.heaviest[..., 0].size * block.other.heaviest[..., 0].size)
+    batch: list[Block] = []
     n_points = 0
-    for one, other in combinations_with_replacement(lots, 2):
-        number = np.maximum(wanted[np.ix_(one.classes, other.classes)], wanted[np.ix_(other.classes, one.classes)].T)
-        if one is other:
-            number = np.triu(number + 1, 1) - 1
-        i, j = np.nonzero(number >= 0)
-        if not i.size:
-            continue
-        blocks.append(Block(one, other, i, j, number[i, j]))
-        n_points += int(sizes[one.classes[i]].sum() + sizes[other.classes[j]].sum())
+    for block in blocks:
+        batch.append(block)
+        n_points += int(sizes[block.one.classes[block.i]].sum() + sizes[block.other.classes[block.j]].sum())
         if n_points >= _BATCH_POINTS:
-            yield Batch(blocks)
-            blocks, n_points = [], 0
-    if blocks:
-        yield Batch(blocks)
+            yield Batch(batch)
+            batch, n_points = [], 0
+    if batch:
+        yield Batch(batch)
+
+
+def _part(lot: Lot, start: int, stop: int) -> Lot:
+    return Lot(lot.classes[start:stop], lot.heaviest[start:stop])

@@ -27,7 +27,7 @@ from hpfunc._tree.between import Layer, Lot, Points, find_candidates
 from hpfunc._tree.counting import average, count_candidates
 from hpfunc._tree.distances import centre, prepare, working_dtype
 from hpfunc._tree.exact import equal_rows
-from hpfunc._tree.lots import BLOCK_POINTS, Batch, batches, divide
+from hpfunc._tree.lots import WIDTH, Batch, batches, divide, height
 from hpfunc._tree.resolve import CrossEdges
 from hpfunc._tree.spanning import spanning_trees
 from hpfunc._tree.threads import Scratch, n_threads, pool
@@ -118,10 +118,11 @@ def cross_edges(
 
 
 def bytes_needed(starts: Ints, d: int, itemsize: int) -> int:
-    """Memory for the centred points, the distances within each class, and a block between two in every thread."""
-    sizes = np.diff(starts).astype(float)
-    block = max(float(sizes.max()), min(BLOCK_POINTS, float(starts[-1]))) ** 2
-    return int((float(starts[-1]) * d + (sizes**2).sum() + n_threads() * 8 * block) * itemsize)
+    """Memory for the centred points, two tables of each class, and in every thread for blocks and tables at work."""
+    sizes, n = np.diff(starts).astype(float), float(starts[-1])
+    largest = float(sizes.max())
+    block = min(height(int(largest), d), n) * min(max(largest, WIDTH), n)
+    return int((n * d + 2 * (sizes**2).sum() + n_threads() * (2 * block + 4 * largest**2)) * itemsize)
 
 
 def _large_pairs(
@@ -156,7 +157,7 @@ def _prepare(
     """Trees of all classes, and the heaviest weights on them, by lots."""
     centred = prepare(points.x, points.starts, threads.map)
     sizes = np.diff(points.starts)
-    lots = divide(sizes, centred.dtype)
+    lots = divide(sizes, points.x.shape[1], centred.dtype)
     heaviest = {k: lot.heaviest[i, : sizes[k], : sizes[k]] for lot in lots for i, k in enumerate(lot.classes.tolist())}
     in_order = [heaviest[k] for k in range(len(sizes))]
     clouds = spanning_trees(points.x, centred, in_order, scratch, exact=exact, each=threads.map)

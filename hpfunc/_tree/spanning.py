@@ -141,17 +141,23 @@ def _settled(
         return edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g], scratch)
 
     near = list(each(look, range(len(portion))))
-    crowded = np.array([len(ends) for ends in near]) > sizes - 1 + _CROWDED * sizes
+    spare = np.array([len(ends) for ends in near]) - (sizes - 1)
+    crowded = spare > _CROWDED * sizes
     near = [ends[: 0 if much else None] for ends, much in zip(near, crowded, strict=True)]
     graph, ends = np.repeat(np.arange(len(near)), [len(ends) for ends in near]), np.concatenate(near)
-    lower = table[graph, ends[:, 0], ends[:, 1]].astype(np.float64)
-    n_vertices = len(portion) * table.shape[1]
-    vertices = ends + graph[:, None] * table.shape[1]
-    edges = Bounded(graph, vertices, lower, upper_bound(lower, error[graph], centred.relative))
-    tree = np.zeros(len(graph), bool)
-    tree[kruskal(n_vertices, vertices, lower)] = True
     rows = centred.starts[portion][graph, None] + ends
-    tree, tied = settle(edges, tree, lambda e: squared_distances(x, rows[e, 0], rows[e, 1]), len(portion), n_vertices)
+    # Where there is no edge to spare, all are the tree.
+    tree, tied = (spare == 0)[graph], np.zeros(len(portion), bool)
+    if (some := np.flatnonzero(~tree)).size:
+        lower = table[graph[some], ends[some, 0], ends[some, 1]].astype(np.float64)
+        n = len(portion) * table.shape[1]
+        vertices = ends[some] + graph[some, None] * table.shape[1]
+        edges = Bounded(graph[some], vertices, lower, upper_bound(lower, error[graph[some]], centred.relative))
+        lightest_bounds = np.zeros(len(some), bool)
+        lightest_bounds[kruskal(n, vertices, lower)] = True
+        tree[some], tied = settle(
+            edges, lightest_bounds, lambda e: squared_distances(x, *rows[some[e]].T), len(portion), n
+        )
     weights = np.full(len(tree), np.nan)
     weights[tree] = squared_distances(x, rows[tree, 0], rows[tree, 1])
     clouds = []

@@ -16,8 +16,8 @@ import numpy.typing as npt
 __all__ = ["Scratch", "n_threads", "pool"]
 
 
-# From so many bytes on NumPy asks the system for large pages, which are had much faster than small ones.
-_LARGE = 2**22
+# From so many bytes on NumPy asks the system for large pages, which are had much faster than many small ones.
+_SMALL, _LARGE = 2**20, 2**22
 
 _log = logging.getLogger("hpfunc")
 
@@ -85,5 +85,5 @@ class Scratch(threading.local):
         """An array with anything in it, until the same name is asked for again in the same thread."""
         n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if name not in self.kept or len(self.kept[name]) < n_bytes:
-            self.kept[name] = np.empty(max(n_bytes, _LARGE), np.uint8)
+            self.kept[name] = np.empty(n_bytes if n_bytes < _SMALL else max(n_bytes, _LARGE), np.uint8)
         return self.kept[name][:n_bytes].view(dtype).reshape(shape)

@@ -63,5 +63,6 @@ def collect_trees(starts: Ints, clouds: list[Cloud]) -> Trees:
         lay(k, *run_of_vertices(int(starts[k + 1] - starts[k]), clouds[k].tree.edges, clouds[k].tree.weights))
     if len(again):
         heaviest = Largest(weights, longest)
-    own = edges[np.setdiff1d(np.arange(n), starts[:-1])]
-    return Trees(place, edges, weights, heaviest, np.bincount(own.reshape(-1), minlength=n))
+    degree = np.bincount(edges.reshape(-1), minlength=n)
+    degree[0] -= 2 * len(clouds)  # what stands for no edge at the first of each class
+    return Trees(place, edges, weights, heaviest, degree)
