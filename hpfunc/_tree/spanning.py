@@ -158,11 +158,9 @@ def _settled(
         tree[some], tied = settle(
             edges, lightest_bounds, lambda e: squared_distances(x, *rows[some[e]].T), len(portion), n
         )
-    weights = np.full(len(tree), np.nan)
-    weights[tree] = squared_distances(x, rows[tree, 0], rows[tree, 1])
-    clouds = []
-    for g, k in enumerate(portion):
-        points, mine = x[centred.starts[k] : centred.starts[k + 1]], graph == g
+
+    def finish(g: int) -> Cloud:
+        points, mine = x[centred.starts[portion[g]] : centred.starts[portion[g] + 1]], graph == g
         if crowded[g]:
             found = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
             run, edge = run_of_vertices(len(points), found.edges, found.weights)
@@ -170,9 +168,11 @@ def _settled(
         elif tied[g]:
             found = with_ties(points, ends[mine])
         else:
-            found = Spanning(ends[mine & tree], weights[mine & tree], ends[:0])
-        clouds.append(Cloud(found, runs[g].vertex))
-    return clouds
+            chosen = ends[mine & tree]
+            found = Spanning(chosen, squared_distances(points, *chosen.T), chosen[:0])
+        return Cloud(found, runs[g].vertex)
+
+    return list(each(finish, range(len(portion))))
 
 
 def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any], scratch: Scratch) -> Ints:
