@@ -151,7 +151,7 @@ def test_error_bound_holds_and_is_not_idle():
         x = (rng.gamma(1.0, size=(60, d)) + middles).astype(np.float32)
         for dtype in (np.float32, np.float64):
             centred = centre(x, starts, np.dtype(dtype))
-            lower = block(centred, np.arange(3), np.arange(3), threads_module.Scratch())
+            lower = block(centred, np.arange(3), np.arange(3), 27, 27, threads_module.Scratch())
             assert lower.shape == (3, 27, 3, 27)
             exact = direct_squared(x)
             for a in range(3):
@@ -165,15 +165,20 @@ def test_error_bound_holds_and_is_not_idle():
                     assert np.isinf(lower[a, starts[a + 1] - starts[a] :, b]).all()
 
 
-@pytest.mark.parametrize(("block_points", "abreast", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2)])
-def test_blocks_batches_and_threads_change_nothing(monkeypatch, block_points, abreast, n_threads):
+@pytest.mark.parametrize(("block_points", "abreast", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2), (100, 30, 2)])
+@pytest.mark.parametrize(("least", "most"), [(1, 10), (16, 20)])
+@pytest.mark.parametrize(("d", "dtype"), [(3, np.float64), (3, np.float32), (40, np.float32)])
+def test_blocks_batches_and_threads_change_nothing(
+    monkeypatch, block_points, abreast, n_threads, least, most, d, dtype
+):
     rng = np.random.default_rng(6)
-    label = np.repeat(np.arange(11), rng.integers(1, 10, 11))
-    x = rng.integers(0, 4, (len(label), 3)).astype(float)
-    x += rng.normal(size=x.shape) * (label[:, None] % 3 == 0)
+    label = np.repeat(np.arange(11), rng.integers(least, most, 11))
+    x = rng.integers(0, 4, (len(label), d)).astype(dtype)
+    x += (rng.normal(size=x.shape) * (label[:, None] % 3 == 0)).astype(dtype)
     whole = count(x, label)
     monkeypatch.setattr(spanning_module, "_ABREAST", abreast)
-    for limit in ("WIDTH", "_HEIGHT", "_THIN_HEIGHT"):
+    monkeypatch.setattr(lots_module, "WIDTH", block_points // 2)
+    for limit in ("_HEIGHT", "_THIN_HEIGHT"):
         monkeypatch.setattr(lots_module, limit, block_points)
     monkeypatch.setattr(lots_module, "_BATCH_POINTS", 3 * block_points)
     monkeypatch.setattr(between_module, "_STRIP", abreast)

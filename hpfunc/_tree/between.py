@@ -59,7 +59,8 @@ class Candidates(NamedTuple):
 def find_candidates(layer: Layer, one: Lot, other: Lot, i: Ints, j: Ints, scratch: Scratch) -> Candidates:
     """Candidates of pairs between two lots: of the classes in place i of the first and j of the second."""
     error = layer.centred.error[one.classes[i], other.classes[j]]
-    lower = block(layer.centred, one.classes, other.classes, scratch)
+    m, n = one.heaviest.shape[1], other.heaviest.shape[1]
+    lower = block(layer.centred, one.classes, other.classes, m, n, scratch)
     return light_edges(lower, error, layer.centred.relative, one.heaviest, other.heaviest, i, j, scratch)
 
 

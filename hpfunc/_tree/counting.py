@@ -182,7 +182,7 @@ def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False)
     centred = differences(points, halves) if by_differences else centre(points, halves, np.dtype(np.float64))
     trees = [layer.clouds[k].tree for k in pair]
     heaviest = [minimax(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees]
-    lower = block(centred, np.array([0]), np.array([1]), scratch)
+    lower = block(centred, np.array([0]), np.array([1]), len(heaviest[0][0]), len(heaviest[1][0]), scratch)
     only = np.zeros(1, np.intp)
     found = light_edges(lower, centred.error[:1, 1], centred.relative, *heaviest, only, only, scratch)
     if len(found.pair) > _CROWDED * len(rows) and not by_differences:

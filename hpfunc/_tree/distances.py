@@ -158,18 +158,17 @@ def _growth(n: int) -> float:
 
 
 def block(
-    centred: Centred, rows: Ints, cols: Ints, scratch: Scratch, out: npt.NDArray[Any] | None = None
+    centred: Centred, rows: Ints, cols: Ints, m: int, n: int, scratch: Scratch, out: npt.NDArray[Any] | None = None
 ) -> npt.NDArray[Any]:
     """Lower bounds of the squared distances between every class of ``rows`` and every class of ``cols``.
 
     Returns
     -------
     (r, m, c, n) array
-        Entry ``i, p, j, q``: point p of class ``rows[i]`` to point q of class ``cols[j]``; m and n are the largest
-        sizes among the two lots. Infinite past the end of a class. It lies in ``out``, or else in ``scratch``.
+        Entry ``i, p, j, q``: point p of class ``rows[i]`` to point q of class ``cols[j]``. Infinite past the end of a
+        class of less than m or n points. It lies in ``out``, or else in ``scratch``.
     """
-    left, m = _gather(centred, rows)
-    right, n = _gather(centred, cols)
+    left, right = _gather(centred, rows, m), _gather(centred, cols, n)
     product = scratch("block", (len(left), len(right)), centred.dtype) if out is None else out
     result = product.reshape(len(rows), m, len(cols), n)
     if centred.relative:
@@ -233,19 +232,19 @@ def tile(centred: Centred, rows: slice, cols: slice, scratch: Scratch) -> npt.ND
 
 def within(centred: Centred, k: int, out: npt.NDArray[Any], scratch: Scratch) -> None:
     """Write the lower bounds of the squared distances inside class k: ``(n, n)``; the halves may differ by rounding."""
-    block(centred, np.array([k]), np.array([k]), scratch, out)
+    n = len(out)
+    block(centred, np.array([k]), np.array([k]), n, n, scratch, out)
 
 
-def _gather(centred: Centred, classes: Ints) -> tuple[npt.NDArray[Any], int]:
-    """Centred points of some classes, each filled up with zeros to the size of the largest; and that size."""
+def _gather(centred: Centred, classes: Ints, n: int) -> npt.NDArray[Any]:
+    """Centred points of some classes, each filled up with zeros to n of them."""
     sizes = centred.starts[classes + 1] - centred.starts[classes]
-    n = int(sizes.max())
     if (sizes == n).all() and (np.diff(classes) == 1).all():
-        return centred.points[centred.starts[classes[0]] : centred.starts[classes[-1] + 1]], n
+        return centred.points[centred.starts[classes[0]] : centred.starts[classes[-1] + 1]]
     points = np.zeros((len(classes), n, centred.points.shape[1]), centred.points.dtype)
     for i, k in enumerate(classes):
         points[i, : sizes[i]] = centred.points[centred.starts[k] : centred.starts[k + 1]]
-    return points.reshape(len(classes) * n, -1), n
+    return points.reshape(len(classes) * n, -1)
 
 
 def _multiply(left: npt.NDArray[Any], right: npt.NDArray[Any], out: npt.NDArray[Any], scratch: Scratch) -> None:
