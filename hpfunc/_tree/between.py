@@ -18,8 +18,8 @@ __all__ = ["Candidates", "Layer", "Lot", "Points", "find_candidates", "light_edg
 
 Ints = npt.NDArray[np.intp]
 
-# Rows of a block that are searched at a time: what is worked in then stays in the second-level cache.
-_STRIP = 256
+# Entries of a block that are searched at a time: what is worked in then stays in the second-level cache.
+_STRIP = 2**18
 # So many ways from a class to another are tried for every point.
 _BRIDGES = 32
 
@@ -113,8 +113,9 @@ def light_edges(
         at, one = np.concatenate([np.nonzero(own), np.nonzero((least <= reach[:, None]) & ~own)], axis=1)
         flat = (class_[at, 0] * m + one) * c + k
         arrival, most = arrivals[at, best[at, one]], np.where(own, way, 0)[at, one]
-        for lo in range(0, len(at), _STRIP):
-            strip = slice(lo, lo + _STRIP)
+        step = max(1, _STRIP // n)
+        for lo in range(0, len(at), step):
+            strip = slice(lo, lo + step)
             shape = (len(at[strip]), n)
             limit, rows = scratch("limit", shape, lower.dtype), scratch("rows", shape, lower.dtype)
             np.take(heaviest, arrival[strip], axis=0, out=limit, mode="clip")

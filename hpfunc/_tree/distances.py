@@ -47,7 +47,7 @@ class Centred(NamedTuple):
 
     points: npt.NDArray[Any]  # (N, d) x', working precision
     starts: npt.NDArray[np.intp]  # (K + 1,) rows of class k are starts[k]:starts[k + 1]
-    norms: npt.NDArray[np.float64]  # (N,) |x'|^2
+    norms: npt.NDArray[np.float64]  # (N,) |x'|^2 + 2 x'.m_k, k being the class of x
     along: npt.NDArray[np.float64]  # (N, K) x'.m_k
     between: npt.NDArray[np.float64]  # (K, K) |m_a - m_b|^2
     error: npt.NDArray[np.float64]  # (K, K) bound on the error of a distance between classes a and b
@@ -114,12 +114,12 @@ def centre(x: npt.NDArray[Any], starts: Ints, dtype: Any, each: Callable[..., It
     step = max(1, 1_000_000 // d)
     deque(each(measure, range(0, len(x), step)), maxlen=0)
     length2 = np.einsum("ij,ij->i", offsets, offsets)
-    between = np.empty((n_classes, n_classes))
-    for k in range(n_classes):
-        difference = offsets - offsets[k]
-        between[k] = np.einsum("ij,ij->i", difference, difference)
+    between = np.maximum(length2[:, None] + length2 - 2 * (offsets @ offsets.T), 0)
+    np.fill_diagonal(between, 0)
     radius = np.sqrt(np.maximum.reduceat(norms, starts[:-1]))
     error = error_bound(radius, length2, between, d, dtype)
+    own = np.repeat(np.arange(n_classes), np.diff(starts))
+    norms += 2 * along[np.arange(len(x)), own]
     return Centred(points, starts, norms, along, between, error, np.dtype(dtype))
 
 
@@ -171,18 +171,20 @@ def block(
     left, right = _gather(centred, rows, m), _gather(centred, cols, n)
     product = scratch("block", (len(left), len(right)), centred.dtype) if out is None else out
     result = product.reshape(len(rows), m, len(cols), n)
+    sizes = np.diff(centred.starts)
     if centred.relative:
         _differ(left, right, centred, product, scratch)
-        return _closed(result, centred, rows, cols)
+        return _closed(result, sizes[rows], sizes[cols])
     dtype = result.dtype
-    one, other = np.zeros((len(rows), m, len(cols)), dtype), np.zeros((len(rows), len(cols), n), dtype)
-    for i, a in enumerate(rows):
-        p = slice(centred.starts[a], centred.starts[a + 1])
-        along = centred.norms[p, None] + 2 * (centred.along[p, a, None] - centred.along[p, cols])
-        one[i, : p.stop - p.start] = along + (centred.between[a, cols] - centred.error[a, cols])
-    for j, b in enumerate(cols):
-        q = slice(centred.starts[b], centred.starts[b + 1])
-        other[:, j, : q.stop - q.start] = centred.norms[q] - 2 * (centred.along[q][:, rows].T - centred.along[q, b])
+    # What belongs to a point of the rows, towards each class of the columns; and the other way round.
+    p, q = (
+        centred.starts[lot, None] + np.minimum(np.arange(size), sizes[lot, None] - 1)
+        for lot, size in ((rows, m), (cols, n))
+    )
+    constant = centred.between[np.ix_(rows, cols)] - centred.error[np.ix_(rows, cols)]
+    one = centred.norms[p][..., None] - 2 * centred.along[p[..., None], cols] + constant[:, None]
+    one = one.astype(dtype)
+    other = (centred.norms[q] - 2 * centred.along[q, rows[:, None, None]]).astype(dtype)
     if left.shape[1] <= THIN and len(cols) == 1:
         # As two more features: to add them afterwards would take as long as the product.
         left = np.concatenate([-2 * left.reshape(len(rows), m, -1), one, np.ones_like(one)], axis=2)
@@ -194,16 +196,15 @@ def block(
         result *= -2
         result += one[..., None]
         result += other[:, None]
-    return _closed(result, centred, rows, cols)
+    return _closed(result, sizes[rows], sizes[cols])
 
 
-def _closed(result: npt.NDArray[Any], centred: Centred, rows: Ints, cols: Ints) -> npt.NDArray[Any]:
+def _closed(result: npt.NDArray[Any], heights: Ints, widths: Ints) -> npt.NDArray[Any]:
     """The block with infinite entries past the end of each class."""
-    sizes = np.diff(centred.starts)
-    for i, a in enumerate(rows):
-        result[i, sizes[a] :] = np.inf
-    for j, b in enumerate(cols):
-        result[:, :, j, sizes[b] :] = np.inf
+    for i in np.flatnonzero(heights < result.shape[1]):
+        result[i, heights[i] :] = np.inf
+    for j in np.flatnonzero(widths < result.shape[3]):
+        result[:, :, j, widths[j] :] = np.inf
     return result
 
 

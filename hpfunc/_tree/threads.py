@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ class Scratch(threading.local):
 
     def __call__(self, name: str, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
         """An array with anything in it, until the same name is asked for again in the same thread."""
-        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        dtype = np.dtype(dtype)
+        n_bytes = prod(shape) * dtype.itemsize
         if name not in self.kept or len(self.kept[name]) < n_bytes:
             self.kept[name] = np.empty(n_bytes if n_bytes < _SMALL else max(n_bytes, _LARGE), np.uint8)
         return self.kept[name][:n_bytes].view(dtype).reshape(shape)
