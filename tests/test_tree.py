@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from hpfunc._tree import between as between_module
-from hpfunc._tree import counting as counting_module
 from hpfunc._tree import budget, count_pairs
+from hpfunc._tree import counting as counting_module
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import lots as lots_module
 from hpfunc._tree import pairs as pairs_module
-from hpfunc._tree import paths as paths_module
 from hpfunc._tree import spanning as spanning_module
 from hpfunc._tree import threads as threads_module
 from hpfunc._tree import tiles as tiles_module
@@ -70,7 +69,7 @@ def adversarial(rng):
     n, d = int(rng.integers(4, 45)), int(rng.choice([1, 2, 3, 10, 64, 100, 200]))
     label = np.concatenate([[0, 1], rng.integers(0, rng.integers(2, 4), n - 2)])
     x = rng.normal(size=(n, d))
-    for trick in rng.choice(8, size=rng.integers(1, 4), replace=False):
+    for trick in rng.choice(9, size=rng.integers(1, 4), replace=False):
         if trick == 0:  # collapsed classes, far apart
             x = x * 10.0 ** -rng.integers(2, 7) + rng.normal(size=(3, d))[label] * 10
         elif trick == 1:  # a huge offset
@@ -87,6 +86,9 @@ def adversarial(rng):
             x[rng.integers(n)] *= 1e4
         elif trick == 7:  # dead features
             x = np.maximum(x, 0) * (rng.random(d) < 0.3)
+        elif trick == 8:  # probabilities, most of them near 0 or 1
+            x = np.exp(np.clip(10.0 ** rng.integers(0, 3) * (x - x.max(axis=1, keepdims=True)), -80, 0))
+            x /= x.sum(axis=1, keepdims=True)
     x = x.astype(rng.choice([np.float32, np.float64]))
     if rng.random() < 0.5:  # neighbours one unit in the last place apart; next to 0, squares vanish for the oracle
         some, model = rng.integers(0, n, (2, n // 3))
@@ -105,6 +107,22 @@ def test_two_thousand_adversarial_cases(seed):
             both = (label == a) | (label == b)
             expected = extreme_cross_edges(x[both], label[both] == b)
             assert (cross.low[p], cross.high[p]) == expected, (seed, case, p)
+
+
+def test_degrees_are_those_of_the_trees():
+    rng = np.random.default_rng(13)
+    label = np.repeat(np.arange(6), rng.integers(2, 40, 6))
+    for d, dtype in itertools.product((2, 50), (np.float32, np.float64)):
+        x = (rng.normal(size=(len(label), d)) + label[:, None] * rng.normal(size=d) / d).astype(dtype)
+        cross = count(x, label).cross
+        for p, pair in enumerate(itertools.combinations(range(6), 2)):
+            both = np.flatnonzero(np.isin(label, pair))
+            squared = direct_squared(x[both])
+            tree = kruskal({(i, j): squared[i, j] for i, j in itertools.combinations(range(len(both)), 2)}, len(both))
+            degree = np.bincount(np.array(tree).reshape(-1))
+            assert cross.mean[p] == sum(label[both[i]] != label[both[j]] for i, j in tree)
+            assert cross.degree2[p] == (degree**2).sum()
+            assert cross.weight[p] == cross.weight2[p] == len(both) - 1
 
 
 def test_doubt_is_left_and_settled(monkeypatch):
@@ -165,7 +183,9 @@ def test_error_bound_holds_and_is_not_idle():
                     assert np.isinf(lower[a, starts[a + 1] - starts[a] :, b]).all()
 
 
-@pytest.mark.parametrize(("block_points", "abreast", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2), (100, 30, 2)])
+@pytest.mark.parametrize(
+    ("block_points", "abreast", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2), (100, 30, 2)]
+)
 @pytest.mark.parametrize(("least", "most"), [(1, 10), (16, 20)])
 @pytest.mark.parametrize(("d", "dtype"), [(3, np.float64), (3, np.float32), (40, np.float32)])
 def test_blocks_batches_and_threads_change_nothing(
@@ -243,18 +263,6 @@ def test_direct_distances_are_symmetric_and_exact():
     big = np.array([[2**52, 0], [0, 3]], np.int64)
     assert squared_distances(np.array([[200], [3]], np.uint8), np.array([0]), np.array([1])) == 197**2
     assert squared_distances(big, np.array([0]), np.array([1])) == float(2**104 + 9)
-
-
-@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65, 129, 300])
-def test_heaviest_weights_on_the_paths_of_a_tree(n):
-    rng = np.random.default_rng(n)
-    edges = np.array([(rng.integers(i), i) for i in range(1, n)], np.intp).reshape(-1, 2)
-    weights = rng.integers(1, 2 * n, n - 1).astype(np.float32)
-    expected = np.zeros((n, n), np.float32)
-    for (parent, child), weight in zip(edges, weights, strict=True):
-        # A vertex hangs on an earlier one: its path to any other before it leads through that.
-        expected[child, :child] = expected[:child, child] = np.maximum(expected[parent, :child], weight)
-    assert np.array_equal(paths_module.minimax(n, edges, weights), expected)
 
 
 def test_equal_rows_within_classes():

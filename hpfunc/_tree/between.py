@@ -55,6 +55,11 @@ class Candidates(NamedTuple):
     other: Ints  # (E,) point of the second class
     lower: npt.NDArray[np.float64]  # (E,) lower bound of the squared distance
 
+    def select(self, which: Any) -> Candidates:
+        """Those of given numbers, or where a mask is true."""
+        fields: list[Any] = [field[which] for field in self]
+        return Candidates(*fields)
+
 
 def find_candidates(layer: Layer, one: Lot, other: Lot, i: Ints, j: Ints, scratch: Scratch) -> Candidates:
     """Candidates of pairs between two lots: of the classes in place i of the first and j of the second."""

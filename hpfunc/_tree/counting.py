@@ -54,8 +54,7 @@ def count_candidates(
     crowded = np.bincount(found.pair, minlength=len(pairs)) > _CROWDED * n_points
     crowded &= exact and relative == 0
     if crowded.any():
-        few = ~crowded[found.pair]
-        found = Candidates(*(field[few] for field in found))
+        found = found.select(~crowded[found.pair])
     rows = np.stack([found.one, found.other], axis=1) + points.starts[pairs[found.pair]]
     upper = upper_bound(found.lower, layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair], relative)
     if exact and points.x.shape[1] <= THIN:
@@ -63,7 +62,7 @@ def count_candidates(
         upper = squared_distances(points.x, rows[:, 0], rows[:, 1])
         found = found._replace(lower=upper)
         kept = _undominated(trees, found, rows)
-        found, rows, upper = Candidates(*(field[kept] for field in found)), rows[kept], upper[kept]
+        found, rows, upper = found.select(kept), rows[kept], upper[kept]
     edges, n_vertices, ways = _reduce(trees, found, upper, rows)
     tree = np.zeros(len(edges.graph), bool)
     tree[kruskal(n_vertices, edges.ends, edges.lower)] = True
@@ -85,8 +84,7 @@ def count_candidates(
         mine = found.pair == p
         candidates = _candidates_again(layer, pairs[p]) if crowded[p] else rows[: len(mine)][mine]
         within = [
-            np.concatenate([layer.clouds[k].tree.edges, layer.clouds[k].tree.tied]) + points.starts[k]
-            for k in pairs[p]
+            np.concatenate([layer.clouds[k].tree.edges, layer.clouds[k].tree.tied]) + points.starts[k] for k in pairs[p]
         ]
         exact_counts = average(points, pairs[p], np.concatenate([candidates, *within]))
         for field, value in zip(counts, exact_counts, strict=True):
@@ -156,9 +154,7 @@ def _tied_ways(trees: Trees, ways: _Ways) -> Bools:
     return tied
 
 
-def _count(
-    trees: Trees, starts: Ints, pairs: Ints, graph: Ints, rows: Ints, tree: Bools, n_cross: int
-) -> CrossEdges:
+def _count(trees: Trees, starts: Ints, pairs: Ints, graph: Ints, rows: Ints, tree: Bools, n_cross: int) -> CrossEdges:
     """Cross edges and degrees of unique trees, of all pairs at once."""
     cross = np.arange(len(tree)) < n_cross
     mean = np.bincount(graph[tree & cross], minlength=len(pairs)).astype(np.float64)
@@ -181,10 +177,10 @@ def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False)
     points = layer.points.x[rows]
     centred = differences(points, halves) if by_differences else centre(points, halves, np.dtype(np.float64))
     trees = [layer.clouds[k].tree for k in pair]
-    heaviest = [minimax(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees]
-    lower = block(centred, np.array([0]), np.array([1]), len(heaviest[0][0]), len(heaviest[1][0]), scratch)
+    one, other = (minimax(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees)
+    lower = block(centred, np.array([0]), np.array([1]), one.shape[1], other.shape[1], scratch)
     only = np.zeros(1, np.intp)
-    found = light_edges(lower, centred.error[:1, 1], centred.relative, *heaviest, only, only, scratch)
+    found = light_edges(lower, centred.error[:1, 1], centred.relative, one, other, only, only, scratch)
     if len(found.pair) > _CROWDED * len(rows) and not by_differences:
         return _candidates_again(layer, pair, by_differences=True)
     return np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1)

@@ -79,7 +79,7 @@ def differences(x: npt.NDArray[Any], starts: Ints) -> Centred:
     """The points themselves in float64, to be measured by differences; rounded if the points are in float32."""
     n_classes, d = len(starts) - 1, x.shape[1]
     none = np.empty((0, 0))
-    dtype = np.dtype(np.float32 if is_narrow(x.dtype) else np.float64)
+    dtype: np.dtype[Any] = np.dtype(np.float32 if is_narrow(x.dtype) else np.float64)
     # Two sums of d squares, each within (d + 2) u of the true one; and room for rounding the bounds themselves.
     relative = 8 * ((d + 4) * float(np.finfo(np.float64).eps) + float(np.finfo(dtype).eps))
     tiny = np.full((n_classes, n_classes), np.finfo(dtype).tiny, np.float64)

@@ -1,4 +1,4 @@
-"""How the pairs of a layer are divided: lots of classes, blocks between two lots, batches of blocks counted together."""
+"""How the pairs of a layer are divided: lots of classes, blocks between two lots, batches that are counted together."""
 
 from __future__ import annotations
 

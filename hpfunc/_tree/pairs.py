@@ -5,7 +5,8 @@ edges between them only few can stand in it: take any sample x of class A, the w
 edge is lightest (through the tree of A to one of the few samples worth crossing from, then across by its shortest
 edge), and from where that arrives through the tree of B to any sample y. An edge (x, y) heavier than all of that way is
 in no minimum spanning tree. One matrix product and a few passes over its result leave about as many candidates as there
-are samples; Kruskal's algorithm does the rest.
+are samples (`between`); Kruskal's algorithm does the rest, on them and the ways between the points at which they end
+(`counting`).
 
 Exact by construction: the trees of the classes are exact (`spanning`); products give lower bounds with a known width
 (`distances`), the way is measured by upper bounds; whatever overlaps is measured by direct differences in float64
@@ -151,9 +152,7 @@ def _large_pairs(
     return result, again
 
 
-def _prepare(
-    points: Points, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
-) -> tuple[Layer, list[Lot]]:
+def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch) -> tuple[Layer, list[Lot]]:
     """Trees of all classes, and the heaviest weights on them, by lots."""
     centred = prepare(points.x, points.starts, threads.map)
     sizes = np.diff(points.starts)

@@ -92,7 +92,7 @@ class Largest:
         """Where the largest of ``numbers[lo:hi]`` stands, for each of several ranges, none of them empty."""
         level = np.frexp(hi - lo)[1] - 1
         one, other = self.at[level, lo], self.at[level, hi - (1 << level)]
-        return np.where(self.numbers[one] >= self.numbers[other], one, other)
+        return np.asarray(np.where(self.numbers[one] >= self.numbers[other], one, other))
 
 
 def heaviest_between(gap: npt.NDArray[Any], scratch: Scratch) -> npt.NDArray[Any]:

@@ -194,7 +194,7 @@ def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any], scratch: Scr
 
 def rounded_up(weights: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
     """The weights in a precision that may be lower, each by a little too large rather than too small."""
-    return np.nextafter(weights.astype(dtype), np.dtype(dtype).type(np.inf))
+    return np.asarray(np.nextafter(weights.astype(dtype), np.dtype(dtype).type(np.inf)))
 
 
 def with_ties(points: Any, edges: Ints) -> Spanning:

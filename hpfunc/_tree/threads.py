@@ -88,4 +88,4 @@ class Scratch(threading.local):
         n_bytes = prod(shape) * dtype.itemsize
         if name not in self.kept or len(self.kept[name]) < n_bytes:
             self.kept[name] = np.empty(n_bytes if n_bytes < _SMALL else max(n_bytes, _LARGE), np.uint8)
-        return self.kept[name][:n_bytes].view(dtype).reshape(shape)
+        return np.asarray(self.kept[name][:n_bytes].view(dtype).reshape(shape))

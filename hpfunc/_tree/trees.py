@@ -58,10 +58,10 @@ def collect_trees(starts: Ints, clouds: list[Cloud]) -> Trees:
     first, last = np.sort(place[edges], axis=1).T
     some = np.flatnonzero(first < last)
     wrong = some[weights[heaviest(first[some] + 1, last[some] + 1)] != weights[last[some]]]
-    again = np.union1d(again, np.searchsorted(starts, wrong, "right") - 1).astype(np.intp)
-    for k in again:
+    again += (np.searchsorted(starts, wrong, "right") - 1).tolist()
+    for k in set(again):
         lay(k, *run_of_vertices(int(starts[k + 1] - starts[k]), clouds[k].tree.edges, clouds[k].tree.weights))
-    if len(again):
+    if again:
         heaviest = Largest(weights, longest)
     degree = np.bincount(edges.reshape(-1), minlength=n)
     degree[0] -= 2 * len(clouds)  # what stands for no edge at the first of each class
