@@ -125,6 +125,32 @@ def test_degrees_are_those_of_the_trees():
             assert cross.weight[p] == cross.weight2[p] == len(both) - 1
 
 
+@pytest.mark.parametrize("d", [2, 40])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_ties_within_a_class_show_in_the_degrees(d, dtype):
+    # Of the two edges of length 5 in the first class either may give way to the point of the second.
+    x = np.zeros((4, d), dtype)
+    x[1:, :2] = (5, 0), (0, 5), (4, 4)
+    cross = count(x, np.array([0, 0, 0, 1])).cross
+    assert cross.weight2[0] == 2.5
+    assert cross.degree2[0] == 9.5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_points_that_are_all_equally_far_apart(dtype):
+    cross = count(np.eye(140, dtype=dtype), np.repeat([0, 1], 70)).cross
+    assert cross.degree2[0] == pytest.approx(140 * (278 / 140) ** 2)
+
+
+def test_thin_classes_that_float32_cannot_tell_apart():
+    x = (np.random.default_rng(0).normal(size=(200, 3)) * 1e-3).astype(np.float32)
+    x[0], x[100] = 1e3, -1e3
+    label = np.repeat([0, 1], 100)
+    result = count(x, label)
+    assert result.again[0]
+    assert (result.cross.low[0], result.cross.high[0]) == extreme_cross_edges(x, label)
+
+
 def test_doubt_is_left_and_settled(monkeypatch):
     # Points on a circle of near-equal steps: float32 cannot order them, float64 can.
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False) + np.random.default_rng(0).normal(size=60) * 1e-9

@@ -8,8 +8,6 @@ given has three edges at most for each candidate, however many points there are.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
@@ -57,7 +55,7 @@ def count_candidates(
         found = found.select(~crowded[found.pair])
     rows = np.stack([found.one, found.other], axis=1) + points.starts[pairs[found.pair]]
     upper = upper_bound(found.lower, layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair], relative)
-    if exact and points.x.shape[1] <= THIN:
+    if exact and points.x.shape[1] <= THIN and len(rows):
         # To measure them all takes less time than to sort out those that rounding does not tell apart.
         upper = squared_distances(points.x, rows[:, 0], rows[:, 1])
         found = found._replace(lower=upper)
@@ -66,13 +64,14 @@ def count_candidates(
     edges, n_vertices, ways = _reduce(trees, found, upper, rows)
     tree = np.zeros(len(edges.graph), bool)
     tree[kruskal(n_vertices, edges.ends, edges.lower)] = True
-    rows = np.concatenate([rows, trees.edges[ways.at]])
+    rows = np.concatenate([rows, trees.edges[ways]])
     tied = np.zeros(len(pairs), bool)
     if exact:
         tree, tied = settle(
             edges, tree, lambda e: squared_distances(points.x, rows[e, 0], rows[e, 1]), len(pairs), n_vertices
         )
-        tied[edges.graph[len(found.pair) :][_tied_ways(trees, ways) & ~tree[len(found.pair) :]]] = True
+        # A way that fell out may have been spared, had an equal edge of its class been taken for it.
+        tied[edges.graph[len(found.pair) :][trees.tied[ways] & ~tree[len(found.pair) :]]] = True
     counts = _count(trees, points.starts, pairs, edges.graph, rows, tree, len(found.pair))
     if not exact:
         counts.low[:] = counts.high[:] = np.nan
@@ -90,14 +89,6 @@ def count_candidates(
         for field, value in zip(counts, exact_counts, strict=True):
             field[p] = value
     return counts, crowded | np.array([cloud.tree.again for cloud in layer.clouds])[pairs].any(axis=1)
-
-
-class _Ways(NamedTuple):
-    """Stretches of runs, each with the edge that stands for it: all by their places."""
-
-    lo: Ints  # the first edge of the stretch
-    hi: Ints  # past the last
-    at: Ints  # the heaviest
 
 
 def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Ints:
@@ -121,7 +112,7 @@ def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Ints:
     return kept
 
 
-def _reduce(trees: Trees, found: Candidates, upper: Floats, rows: Ints) -> tuple[Bounded, int, _Ways]:
+def _reduce(trees: Trees, found: Candidates, upper: Floats, rows: Ints) -> tuple[Bounded, int, Ints]:
     """The candidates, and the ways between the points at which they end.
 
     Returns
@@ -130,28 +121,19 @@ def _reduce(trees: Trees, found: Candidates, upper: Floats, rows: Ints) -> tuple
         The candidates, then the ways.
     n_vertices : int
         Points at which candidates end, of all pairs.
-    ways : _Ways
+    ways : (W,) array
+        The places of the edges that stand for the ways.
     """
     n_points = len(trees.place)
     half = 2 * found.pair[:, None] + np.arange(2)
     ends, vertex = np.unique(half * n_points + trees.place[rows], return_inverse=True)
     half_of_end, place = np.divmod(ends, n_points)
     before = np.flatnonzero(half_of_end[1:] == half_of_end[:-1])
-    lo, hi = place[before] + 1, place[before + 1] + 1
-    ways = _Ways(lo, hi, trees.heaviest(lo, hi))
-    lower, upper = (np.concatenate([bound, trees.weights[ways.at]]) for bound in (found.lower, upper))
+    ways = trees.heaviest(place[before] + 1, place[before + 1] + 1)
+    lower, upper = (np.concatenate([bound, trees.weights[ways]]) for bound in (found.lower, upper))
     vertices = np.concatenate([vertex.reshape(-1, 2), np.stack([before, before + 1], axis=1)])
     graph = np.concatenate([found.pair, half_of_end[before] // 2])
     return Bounded(graph, vertices, lower, upper), len(ends), ways
-
-
-def _tied_ways(trees: Trees, ways: _Ways) -> Bools:
-    """Whether another edge of the way is as heavy as that which stands for it."""
-    tied = np.zeros(len(ways.at), bool)
-    for lo, hi in ((ways.lo, ways.at), (ways.at + 1, ways.hi)):
-        some = np.flatnonzero(lo < hi)
-        tied[some] |= trees.weights[trees.heaviest(lo[some], hi[some])] == trees.weights[ways.at[some]]
-    return tied
 
 
 def _count(trees: Trees, starts: Ints, pairs: Ints, graph: Ints, rows: Ints, tree: Bools, n_cross: int) -> CrossEdges:
@@ -163,7 +145,7 @@ def _count(trees: Trees, starts: Ints, pairs: Ints, graph: Ints, rows: Ints, tre
     key, place = np.unique((graph[changed, None] * starts[-1] + rows[changed]).reshape(-1), return_inverse=True)
     pair, row = np.divmod(key, starts[-1])
     more = np.bincount(place.reshape(-1), np.repeat(np.where(tree[changed], 1, -1), 2), minlength=len(key))
-    squares = np.add.reduceat(np.square(trees.degree), starts[:-1])[pairs].sum(axis=1)
+    squares = np.add.reduceat(np.square(trees.degree), starts[:-1])[pairs].sum(axis=1).astype(np.float64)
     degree2 = squares + np.bincount(pair, more * (2 * trees.degree[row] + more), minlength=len(pairs))
     weight = np.diff(starts)[pairs].sum(axis=1) - 1.0
     return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
@@ -175,7 +157,8 @@ def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False)
     rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
     halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
     points = layer.points.x[rows]
-    centred = differences(points, halves) if by_differences else centre(points, halves, np.dtype(np.float64))
+    wide = np.dtype(np.float64)
+    centred = differences(points.astype(wide), halves) if by_differences else centre(points, halves, wide)
     trees = [layer.clouds[k].tree for k in pair]
     one, other = (minimax(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees)
     lower = block(centred, np.array([0]), np.array([1]), one.shape[1], other.shape[1], scratch)

@@ -122,7 +122,7 @@ def bytes_needed(starts: Ints, d: int, itemsize: int) -> int:
     """Memory for the centred points, two tables of each class, and in every thread for blocks and tables at work."""
     sizes, n = np.diff(starts).astype(float), float(starts[-1])
     largest = float(sizes.max())
-    block = min(height(int(largest), d), n) * min(max(largest, WIDTH), n)
+    block = min(max(height(int(largest), d), height(1, d)), n) * min(max(largest, WIDTH), n)
     return int((n * d + 2 * (sizes**2).sum() + n_threads() * (2 * block + 4 * largest**2)) * itemsize)
 
 

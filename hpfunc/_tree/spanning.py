@@ -208,8 +208,8 @@ def with_ties(points: Any, edges: Ints) -> Spanning:
 
 def _candidates(points: Any, *, by_differences: bool = False) -> Ints:
     """Edges that hold every minimum spanning tree of one cloud: by products in float64, or else by differences."""
-    n, starts = len(points), np.array([0, len(points)])
-    centred = differences(points, starts) if by_differences else centre(points, starts, np.dtype(np.float64))
+    n, starts, wide = len(points), np.array([0, len(points)]), np.dtype(np.float64)
+    centred = differences(points.astype(wide), starts) if by_differences else centre(points, starts, wide)
     scratch, heaviest = Scratch(), np.empty((n, n))
     table = _table(centred, np.array([0]), map, scratch)
     vertex, gap = (part[0] for part in prim(table, np.array([n])))

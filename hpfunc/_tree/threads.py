@@ -72,8 +72,13 @@ def n_threads() -> int:
 @contextmanager
 def pool() -> Iterator[ThreadPoolExecutor]:
     """A thread for each processor; BLAS threads inside them would only wait for one another, and are held to one."""
-    with _single_blas.held(), ThreadPoolExecutor(n_threads()) as threads:
-        yield threads
+    with _single_blas.held():
+        threads = ThreadPoolExecutor(n_threads())
+        try:
+            yield threads
+        finally:
+            # Whoever leaves early, for an error perhaps, does not wait for what has not begun.
+            threads.shutdown(cancel_futures=True)
 
 
 class Scratch(threading.local):

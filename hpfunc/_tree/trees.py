@@ -27,6 +27,7 @@ class Trees(NamedTuple):
     edges: Ints  # (N, 2) rows
     weights: Floats  # (N,) exact squared distances
     heaviest: Largest  # places of the heaviest edges
+    tied: npt.NDArray[np.bool_]  # (N,) whether another edge is as heavy, with none heavier between the two
     degree: Ints  # (N,) of each row
 
 
@@ -65,4 +66,17 @@ def collect_trees(starts: Ints, clouds: list[Cloud]) -> Trees:
         heaviest = Largest(weights, longest)
     degree = np.bincount(edges.reshape(-1), minlength=n)
     degree[0] -= 2 * len(clouds)  # what stands for no edge at the first of each class
-    return Trees(place, edges, weights, heaviest, degree)
+    return Trees(place, edges, weights, heaviest, _tied(starts, weights, heaviest), degree)
+
+
+def _tied(starts: Ints, weights: Floats, heaviest: Largest) -> npt.NDArray[np.bool_]:
+    """Which edges join, at the same weight as another, what the lighter edges leave apart: a way may use either."""
+    class_ = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order = np.lexsort((weights, class_))
+    one, other = order[:-1], order[1:]
+    equal = (weights[one] == weights[other]) & (class_[one] == class_[other])
+    one, other = one[equal], other[equal]
+    level = weights[heaviest(one, other + 1)] == weights[one]
+    tied = np.zeros(len(weights), bool)
+    tied[one[level]] = tied[other[level]] = True
+    return tied
