@@ -20,8 +20,8 @@ Work = Callable[[], Any]
 # A table of products of more entries than this (4 GB) is made strip by strip in a buffer of a 16th of it.
 _MOST_ENTRIES = 2**30
 # Seconds before each work is timed: threads of BLAS go on spinning for a while after a product, and would take
-# processor time (50 ms were seen) from whatever comes next. After it, what takes less than _SHORT is timed in its second
-# run: the first finds threads and caches asleep.
+# processor time (50 ms were seen) from whatever comes next. After it, what takes less than _SHORT is timed in its
+# second run: the first finds threads and caches asleep.
 _REST, _SHORT = 0.2, 1.0
 
 
