@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpfunc._arrays import check_option, from_tensor
-from hpfunc._random import check_key
-from hpfunc._tree.memory import budget
+from hpfunc._support.keys import check_key
+from hpfunc._support.memory import budget
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -131,8 +131,8 @@ def collect_activations(
     import xarray as xr
 
     from hpfunc._torch import collect
-    from hpfunc._torch.data import choose_samples
-    from hpfunc._torch.form import as_form
+    from hpfunc._torch.data.selection import choose_samples
+    from hpfunc._torch.reduction import as_form
 
     patterns = None if layers is None else _check_layers(layers)
     check_option("store", store, ("device", "cpu"))

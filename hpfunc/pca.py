@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import as_labels, as_points, check_finite, namespace
-from hpfunc._principal import principal_components
+from hpfunc._stats.principal import principal_components
 
 __all__ = ["pca2d"]
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._adjust import ADJUSTMENTS, adjust_along
 from hpfunc._arrays import as_array, check_option, namespace
-from hpfunc._entries import as_series, read_values, result_coords
-from hpfunc._permute import arrangement_count, check_options, paired_test, unpaired_test
+from hpfunc._labels.align import as_series, read_values, result_coords
+from hpfunc._stats.adjust import ADJUSTMENTS, adjust_along
+from hpfunc._stats.permutation import arrangement_count, check_options, paired_test, unpaired_test
 
 __all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from hpfunc._pair_index import PairIndex
-from hpfunc._seed_json import read_seed_results, write_seed_results
+from hpfunc._labels.pair_index import PairIndex
+from hpfunc._older_tool.convert import read_seed_results, write_seed_results
 from hpfunc._store import is_store, open_store, read_results
 
 __all__ = ["PairIndex", "label_pairs", "open_results", "read_seed_results", "to_square", "write_seed_results"]

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import as_points, check_directions, check_finite, check_option, namespace
-from hpfunc._estimate import ESTIMATORS, bayes_bounds, null_moments, significance
+from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds, null_moments, significance
+from hpfunc._support.warn import warn
 from hpfunc._tree import PairCounts, count_pairs
 from hpfunc._version import __version__
-from hpfunc._warn import warn
 
 __all__ = ["bayes_error_bounds", "check_graph", "hp_estimate", "hp_statistic", "statistics"]
 

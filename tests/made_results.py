@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from hypothesis import strategies as st
 
-from hpfunc._schema import DIMS
+from hpfunc._labels.schema import DIMS
 from hpfunc.results import label_pairs
 
 # Names as networks and data sets have them. NumPy drops a NUL at the end of a string.

@@ -119,8 +119,6 @@ def sweep_and_be_killed(folder, kills):
     import xarray.backends.netCDF4_  # noqa: F401
 
     import hpfunc._sweep.run as module
-    import hpfunc._torch.groups
-    import hpfunc._torch.identity  # noqa: F401
     from hpfunc._store.folder import part_of
 
     folder = Path(folder)

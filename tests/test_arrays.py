@@ -9,7 +9,7 @@ import xarray as xr
 
 import hpfunc as hp
 from hpfunc._arrays import as_array, as_labels, as_points, check_finite, from_tensor
-from hpfunc._random import check_key, generator
+from hpfunc._support.keys import check_key, generator
 from tests.cuda_host.stand_in import stand_in
 
 

@@ -122,7 +122,7 @@ def test_measuring_again_is_logged(caplog):
 
 
 def test_ties_too_many_to_average_name_layer_and_classes(monkeypatch):
-    monkeypatch.setattr("hpfunc._tree.ties.LARGEST_COMPONENT", 10)
+    monkeypatch.setattr("hpfunc._tree.mst.ties.LARGEST_COMPONENT", 10)
     grid = np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2)
     with pytest.warns(UserWarning, match=r"layer 'relu', classes 0 and 1") as caught:
         result = hp.pairwise_hp({"relu": grid}, np.arange(36) % 2)

@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpfunc import _principal
+from hpfunc._stats import principal
 from hpfunc.pca import pca2d
 
 
@@ -37,7 +37,7 @@ SHAPES = [(3, 2), (3, 4), (30, 30), (31, 30), (20, 300), (300, 20), (1000, 2), (
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("offset", [0, 1e6])
 def test_like_a_full_svd(shape, offset, chunk, monkeypatch):
-    monkeypatch.setattr(_principal, "_CHUNK_ELEMENTS", chunk * min(shape))
+    monkeypatch.setattr(principal, "_CHUNK_ELEMENTS", chunk * min(shape))
     scales = np.geomspace(3, 1, shape[1])
     points = np.random.default_rng(0).normal(size=shape) * scales + offset
     plane = pca2d(points)

@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpfunc._pair_index import PairIndex
+from hpfunc._labels.pair_index import PairIndex
 from hpfunc.permutation import fisher_permutation, fisher_steps
 
 ALTERNATIVES = ("two-sided", "greater", "less")

@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.special import ndtr
 
 import hpfunc as hp
-from hpfunc._estimate import null_moments
+from hpfunc._stats.estimate import null_moments
 from tests.oracles import all_minimum_trees, extreme_cross_edges, labelling_moments, neighbour_pairs, orthogonal_trees
 from tests.strategies import labelled_floats, labelled_integers
 
@@ -442,7 +442,7 @@ def test_many_ties_are_averaged_in_time():
 
 
 def test_a_component_too_large_is_bounded_and_said(monkeypatch):
-    monkeypatch.setattr("hpfunc._tree.ties.LARGEST_COMPONENT", 10)
+    monkeypatch.setattr("hpfunc._tree.mst.ties.LARGEST_COMPONENT", 10)
     grid = np.stack(np.meshgrid(np.arange(5), np.arange(5)), axis=-1).reshape(-1, 2)
     label = grid[:, 0] % 2
     with pytest.warns(UserWarning, match="x and y"):

@@ -5,8 +5,8 @@ declared sizes are added up first (`check_declared`), and only what passes is ha
 """
 
 from hpfunc._files.dataset import open_dataset
-from hpfunc._files.declared import LARGEST, check_declared
 from hpfunc._files.json import read_json
+from hpfunc._files.limits import LARGEST, check_declared
 from hpfunc._files.path import check_path
 
 __all__ = ["LARGEST", "check_declared", "check_path", "open_dataset", "read_json"]

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hpfunc._files.declared import check_declared
+from hpfunc._files.limits import check_declared
 
 __all__ = ["check_netcdf"]
 

@@ -13,8 +13,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from hpfunc._files.declared import check_declared
 from hpfunc._files.json import read_json
+from hpfunc._files.limits import check_declared
 
 __all__ = ["check_zarr"]
 

@@ -1,8 +1,8 @@
 """Results on disk: single files, and the folder of a sweep with one file for each finished checkpoint."""
 
+from hpfunc._store.combine import assemble, concat, is_store, join, open_store, read_part, unlike
 from hpfunc._store.folder import Key, Label, Store, locked
-from hpfunc._store.single import read_results
-from hpfunc._store.whole import assemble, concat, is_store, join, open_store, read_part, unlike
+from hpfunc._store.read import read_results
 
 __all__ = [
     "Key",

@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hpfunc._schema import bad_name, check_labels
+from hpfunc._labels.schema import bad_name, check_labels
 from hpfunc._store import Key, Label
-from hpfunc._sweep.identity import describe
+from hpfunc._support.fingerprint import describe
 from hpfunc._sweep.task import Task, is_factory, named
 
 __all__ = ["Plan"]
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for what can be seen without measuring anything."""
-        from hpfunc._torch.checkpoint import check_source
+        from hpfunc._torch.model.checkpoint import check_source
 
         _check_mapping(self.checkpoints, "checkpoints", "checkpoint", int, str)
         _check_mapping(self.data, "data", "split", str)
@@ -88,8 +88,8 @@ class Plan(NamedTuple):
 
     def model_digest(self, label: Label) -> str:
         """A digest of the structure of a checkpoint's module."""
-        from hpfunc._torch.checkpoint import load_structure
-        from hpfunc._torch.identity import structure_digest
+        from hpfunc._torch.digest import structure_digest
+        from hpfunc._torch.model.checkpoint import load_structure
 
         return structure_digest(load_structure(self.checkpoints[label], self.build), describe)
 

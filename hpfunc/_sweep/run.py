@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from hpfunc._progress import ProgressBar
 from hpfunc._store import Key, Label, Store, assemble, join, locked, read_part, unlike
-from hpfunc._sweep.heard import Heard
+from hpfunc._support.progress import ProgressBar
 from hpfunc._sweep.plan import Plan
 from hpfunc._sweep.task import Measured, Task, measure, named, samples_of
+from hpfunc._sweep.warnings import Heard
 
 __all__ = ["run_sweep"]
 
@@ -150,12 +150,12 @@ class _Finished:
 
     def expected_key(self, label: Label) -> Key:
         """The key of a checkpoint's file, from what the weights are now."""
-        from hpfunc._torch.identity import weights_digest
+        from hpfunc._torch.digest import weights_digest
 
         return self._key(label, weights_digest(self._plan.checkpoints[label]))
 
     def _key(self, label: Label, weights: str) -> Key:
-        from hpfunc._torch.checkpoint import makes_itself
+        from hpfunc._torch.model.checkpoint import makes_itself
 
         # What build() makes is the same for all.
         of = label if makes_itself(self._plan.checkpoints[label]) else None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from hpfunc._store import Label, concat
-from hpfunc._warn import kept_warnings
+from hpfunc._support.warn import kept_warnings
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
 
@@ -54,8 +54,8 @@ def named(label: Label, split: str | None = None) -> str:
 
 def measure(task: Task) -> list[Measured]:
     """Load the checkpoint, and measure it on each data set."""
-    from hpfunc._torch.checkpoint import load_module
-    from hpfunc._torch.identity import weights_digest
+    from hpfunc._torch.digest import weights_digest
+    from hpfunc._torch.model.checkpoint import load_module
 
     weights = weights_digest(task.source) if task.keyed else ""
     with _FORWARD:
@@ -77,7 +77,7 @@ def measure(task: Task) -> list[Measured]:
 
 def samples_of(data: Any, options: Mapping[str, Any]) -> str:
     """A digest of the samples that a sweep would take; reads the data set once."""
-    from hpfunc._torch.identity import samples_digest
+    from hpfunc._torch.digest import samples_digest
 
     with _FORWARD:
         return samples_digest(data() if is_factory(data) else data, options)

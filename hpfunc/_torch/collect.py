@@ -10,18 +10,18 @@ from typing import Any
 
 import torch
 
-from hpfunc._progress import ProgressBar
-from hpfunc._torch.data import Batch, Chosen
-from hpfunc._torch.form import Form
-from hpfunc._torch.fx import traced
-from hpfunc._torch.guard import as_it_was, unwrap
-from hpfunc._torch.hooks import hooked
-from hpfunc._torch.names import INPUT, entries
-from hpfunc._torch.place import as_device, device_of, dtype_of, moved, on_device
-from hpfunc._torch.record import Emit, Forward, Record, plain_forward
-from hpfunc._torch.rows import Rows
-from hpfunc._torch.snapshot import called, snapshots
-from hpfunc._torch.survey import Layer, survey
+from hpfunc._support.progress import ProgressBar
+from hpfunc._torch.buffers import Rows
+from hpfunc._torch.data.selection import Batch, Chosen
+from hpfunc._torch.model.device import as_device, device_of, dtype_of, moved, on_device
+from hpfunc._torch.model.restore import as_it_was, unwrap
+from hpfunc._torch.observe.fx import traced
+from hpfunc._torch.observe.hooks import hooked
+from hpfunc._torch.observe.names import INPUT, entries
+from hpfunc._torch.observe.recorder import Emit, Forward, Record, plain_forward
+from hpfunc._torch.observe.snapshot import called, snapshots
+from hpfunc._torch.probe import Layer, survey
+from hpfunc._torch.reduction import Form
 
 __all__ = ["collect_rows", "layer_sizes", "observed"]
 

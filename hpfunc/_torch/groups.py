@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
+from hpfunc._support.memory import budget
 from hpfunc._torch.collect import layer_sizes, observed
-from hpfunc._torch.data import choose_samples
-from hpfunc._torch.form import as_form
-from hpfunc._torch.guard import unwrap
-from hpfunc._torch.names import matches
-from hpfunc._torch.place import as_device, device_of
-from hpfunc._torch.sources import Known, open_source
-from hpfunc._tree.memory import budget
+from hpfunc._torch.data.open import open_source
+from hpfunc._torch.data.selection import choose_samples
+from hpfunc._torch.data.sources import Known
+from hpfunc._torch.model.device import as_device, device_of
+from hpfunc._torch.model.restore import unwrap
+from hpfunc._torch.observe.names import matches
+from hpfunc._torch.reduction import as_form
 
 __all__ = ["layer_groups"]
 

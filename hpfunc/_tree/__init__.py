@@ -13,16 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._tree import device, tiles
+from hpfunc._support.memory import budget
+from hpfunc._tree import device
 from hpfunc._tree.distances import prepare, working_dtype
 from hpfunc._tree.exact import equal_rows, rescale, squared_distances, unit_rows
 from hpfunc._tree.graphs import nearest_neighbours, orthogonal_trees, pool
-from hpfunc._tree.memory import budget
-from hpfunc._tree.pairs import cross_edges
-from hpfunc._tree.resolve import CrossEdges, count_classes, solve
-from hpfunc._tree.spanning import Spanning, spanning_trees
+from hpfunc._tree.mst import tiled
+from hpfunc._tree.mst.class_trees import Spanning, spanning_trees
+from hpfunc._tree.mst.tie_counts import CrossEdges, count_classes, solve
+from hpfunc._tree.mst.ties import minimum_tree
+from hpfunc._tree.pairs.count_pairs import cross_edges
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.ties import minimum_tree
 
 __all__ = ["CrossEdges", "PairCounts", "budget", "class_counts", "count_pairs", "span"]
 
@@ -153,13 +154,13 @@ def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning
         centred = prepare(x, np.array([0, len(x)]))
         heaviest = [np.empty((len(x), len(x)), centred.dtype)]
         return spanning_trees(x, centred, heaviest, Scratch(), exact=exact)[0].tree
-    need = tiles.bytes_needed(len(x), x.shape[1], dtype.itemsize)
+    need = tiled.bytes_needed(len(x), x.shape[1], dtype.itemsize)
     if need > room:
         raise ValueError(
             f"{name}: {len(x)} points of {x.shape[1]} features need about {need:,} bytes of working memory, more than "
             f"max_memory allows ({room:,}); raise max_memory or take fewer samples"
         )
-    return tiles.spanning_by_tiles(x, dtype)
+    return tiled.spanning_by_tiles(x, dtype)
 
 
 def _prepare(x: Any, metric: str) -> tuple[Any, int]:

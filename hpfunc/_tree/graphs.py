@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from hpfunc._tree.distances import centre, within
 from hpfunc._tree.exact import canonical_order, squared_distances
-from hpfunc._tree.paths import by_vertex
-from hpfunc._tree.prim import prim
-from hpfunc._tree.resolve import CrossEdges
-from hpfunc._tree.spanning import edges_near
+from hpfunc._tree.mst.class_trees import edges_near
+from hpfunc._tree.mst.path_maxima import by_vertex
+from hpfunc._tree.mst.prim import prim
+from hpfunc._tree.mst.tie_counts import CrossEdges
+from hpfunc._tree.mst.ties import minimum_tree, tied_edges
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.ties import minimum_tree, tied_edges
 
 __all__ = ["Pooled", "nearest_neighbours", "orthogonal_trees", "pool"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hpfunc._tree import memory
+from hpfunc._support import memory
 
 __all__ = ["bytes_needed", "free_bytes", "release", "room", "tidy"]
 

@@ -1,6 +1,6 @@
 """Cross edges of the minimum spanning trees of every pair of classes of a layer, on the device.
 
-The same results as `hpfunc._tree.pairs.cross_edges`. A block of distances between classes is one product; `prim.cu`
+The same results as those of the module `count_pairs` of the host. A block of distances between classes is one product; `prim.cu`
 grows the trees of all its pairs at once and takes no edge that is not certainly the only right one. A pair that it
 gives up goes on to the next engine: from float32 to float64 where too much was in doubt, and to the host, with the
 points of its two classes, where distances tie or float64 is not enough. That is said in the log, and in ``again``.
@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._tree import pairs as host
+from hpfunc._support.memory import budget as host_budget
 from hpfunc._tree.device import tables, tiles
 from hpfunc._tree.device.memory import bytes_needed, release, room, tidy
 from hpfunc._tree.device.trees import CROWDED, TIED, UNIQUE, grow
 from hpfunc._tree.distances import is_narrow, working_dtype
-from hpfunc._tree.memory import budget as host_budget
-from hpfunc._tree.resolve import CrossEdges
+from hpfunc._tree.mst.tie_counts import CrossEdges
+from hpfunc._tree.pairs import count_pairs as host
 
 __all__ = ["as_floats", "cross_edges"]
 
@@ -44,7 +44,7 @@ def cross_edges(
     cosine: bool = False,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> tuple[CrossEdges, npt.NDArray[np.bool_]]:
-    """Cross edges of the minimum spanning trees of pairs of classes; see `hpfunc._tree.pairs.cross_edges`.
+    """Cross edges of the minimum spanning trees of pairs of classes; see `hpfunc._tree.pairs.count_pairs.cross_edges`.
 
     Parameters
     ----------

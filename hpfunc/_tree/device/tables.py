@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._tree.device.kernels import kernel
+from hpfunc._tree.device.compiler import kernel
 from hpfunc._tree.distances import TERMS, error_bound
 from hpfunc._tree.exact import THIN
 

@@ -1,6 +1,6 @@
 """The minimum spanning tree of one cloud of points too large for all its distances, on the device.
 
-The two passes of `hpfunc._tree.tiles`, which says why nothing is missed. Tiles are made and searched on the device;
+The two passes of `hpfunc._tree.mst.tiled`, which says why nothing is missed. Tiles are made and searched on the device;
 what is left of them, a few edges for each point, is sorted out on the host.
 """
 
@@ -16,10 +16,10 @@ from hpfunc._tree.device.memory import free_bytes
 from hpfunc._tree.device.tables import Layer, prepare, tile
 from hpfunc._tree.device.trees import slack_of
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.exchange import Bounded, lightest, settle
-from hpfunc._tree.paths import gaps, heaviest_between, run_of_vertices
+from hpfunc._tree.mst.certify import Bounded, lightest, settle
+from hpfunc._tree.mst.path_maxima import gaps, heaviest_between, run_of_vertices
+from hpfunc._tree.mst.ties import components
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.ties import components
 
 __all__ = ["bytes_needed", "lengths", "spanning_by_tiles"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._tree.device.kernels import kernel
+from hpfunc._tree.device.compiler import kernel
 from hpfunc._tree.device.tables import Block, Layer
 
 __all__ = ["CROWDED", "TIED", "UNIQUE", "Trees", "grow", "slack_of"]

@@ -1,0 +1,1 @@
+"""Statistics on plain arrays: estimates from counts, permutation tests, adjustment, principal components."""

@@ -1,0 +1,68 @@
+"""Which samples are taken: the first of each class, or a random draw from each class."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from hpfunc._support.keys import generator
+from hpfunc._torch.data.labels import Label
+
+__all__ = ["Chooser", "choose_positions"]
+
+Key = int | tuple[int, ...]
+
+
+class Chooser:
+    """Takes samples of one class as they come, and holds the ones that are chosen so far.
+
+    Without a key those are the first. With a key every sample of the class draws a number, the n-th sample the
+    n-th number of the class's own stream, and the smallest numbers win: so the choice depends neither on the
+    other classes nor on how many samples come at a time, and more samples of a class contain fewer.
+    """
+
+    def __init__(self, label: Label, limit: int | None, key: Key | None) -> None:
+        self._limit = limit
+        self._draws = None if key is None else _draws(generator(key, "sample", label))
+        self._seen = 0
+        self._held: list[tuple[float, int, Any]] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether no further sample can be chosen."""
+        return self._draws is None and self._limit is not None and len(self._held) >= self._limit
+
+    def offer(self, item: Any) -> None:
+        """Show the next sample of the class."""
+        priority = -(self._seen if self._draws is None else next(self._draws))
+        self._seen += 1
+        entry = (priority, -self._seen, item)
+        if self._limit is None or len(self._held) < self._limit:
+            heapq.heappush(self._held, entry)
+        elif priority > self._held[0][0]:
+            heapq.heapreplace(self._held, entry)
+
+    @property
+    def chosen(self) -> list[Any]:
+        """The chosen samples, in the order they came."""
+        return [item for _, _, item in sorted(self._held, key=lambda entry: -entry[1])]
+
+
+def choose_positions(
+    labels: Sequence[Label], classes: Sequence[Label], limit: int | None, key: Key | None
+) -> list[list[int]]:
+    """For each class the positions in ``labels`` that are chosen, in order."""
+    choosers = {label: Chooser(label, limit, key) for label in classes}
+    for position, label in enumerate(labels):
+        if label in choosers and not choosers[label].full:
+            choosers[label].offer(position)
+    return [chooser.chosen for chooser in choosers.values()]
+
+
+def _draws(random: np.random.Generator) -> Iterator[float]:
+    """One number after the other; drawn by blocks, which gives the same numbers."""
+    while True:
+        yield from random.random(1024).tolist()

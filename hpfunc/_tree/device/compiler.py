@@ -1,0 +1,54 @@
+"""The CUDA kernels: texts beside this folder, compiled when first used, for each device and combination of types."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+__all__ = ["KERNELS", "kernel", "source"]
+
+# The texts that each kernel is made of, in their order.
+KERNELS = {
+    "prim": ("team.cuh", "contest.cuh", "prim.cu"),
+    "table": ("table.cu",),
+    "within": ("table.cu",),
+    "centre": ("centre.cu",),
+}
+_C_TYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+
+
+def source(name: str) -> str:
+    """The whole text of a kernel."""
+    folder = resources.files("hpfunc._tree.device") / "kernels"
+    return "\n".join((folder / file).read_text(encoding="utf-8") for file in KERNELS[name])
+
+
+def kernel(xp: Any, name: str, real: Any, point: Any, defines: Sequence[str] = ()) -> Any:
+    """A compiled kernel.
+
+    Parameters
+    ----------
+    xp : module
+        CuPy.
+    name : str
+        One of `KERNELS`.
+    real, point : dtype
+        Of the table of distances, and of the points: float32 or float64.
+    defines : sequence of str
+        Further macros, such as ``"TEAM=256"``.
+    """
+    here = xp.cuda.Device().id
+    return _module(xp, here, KERNELS[name], np.dtype(real), np.dtype(point), tuple(defines)).get_function(name)
+
+
+@functools.cache
+def _module(
+    xp: Any, device: int, files: tuple[str, ...], real: np.dtype[Any], point: np.dtype[Any], defines: tuple[str, ...]
+) -> Any:
+    name = next(name for name, texts in KERNELS.items() if texts == files)
+    macros = (f"REAL={_C_TYPES[real]}", f"POINT={_C_TYPES[point]}", *defines)
+    return xp.RawModule(code=source(name), options=("--std=c++17", *(f"-D{macro}" for macro in macros)))

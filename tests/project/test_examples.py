@@ -1,0 +1,389 @@
+"""The examples, run small: what they write, print, refuse and leave alone."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gzip
+import importlib.util
+import io
+import itertools
+import os
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import hpfunc as hp
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "examples" / "quickstart.py"
+SMALL = ["--epochs", "1", "--samples", "6"]
+WRITTEN = {"checkpoints", "distributions.png", "distributions_by_layer.png", "layers.png", "pca.png", "results.nc"}
+LAYERS = [
+    "input", "conv1", "relu", "maxpool", "conv2", "relu_1", "maxpool_1", "flatten", "fc1", "relu_2", "fc2", "softmax",
+]  # fmt: skip
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def quickstart() -> ModuleType:
+    return load("quickstart")
+
+
+@pytest.fixture
+def mnist(tmp_path) -> Path:
+    """A folder in torchvision's layout: real images where they stand beside the project, else noise."""
+    real = ROOT.parent / "shared" / "data" / "mnist"
+    if real.exists():
+        parts = [
+            gzip.decompress((real / f"t10k-{name}-ubyte.gz").read_bytes()) for name in ("images-idx3", "labels-idx1")
+        ]
+        images, labels = (np.frombuffer(p[skip:], np.uint8) for p, skip in zip(parts, (16, 8), strict=True))
+        images = images.reshape(-1, 28, 28)
+    else:
+        images = np.random.default_rng(0).integers(0, 256, (400, 28, 28), dtype=np.uint8)
+        labels = (np.arange(400) % 10).astype(np.uint8)
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, first, n in (("train", 0, 240), ("t10k", 240, 160)):
+        x, y = images[first : first + n], labels[first : first + n]
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, n, 28, 28) + x.tobytes())
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, n) + y.tobytes())
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def small_run(quickstart, tmp_path_factory):
+    """One run of a second or two, with what it printed."""
+    out = tmp_path_factory.mktemp("quickstart") / "results"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        quickstart.main([*SMALL, "--out", str(out)])
+    return out, printed.getvalue()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_quickstart_writes_results_pictures_and_checkpoints(small_run):
+    out, _ = small_run
+    assert {path.name for path in out.iterdir()} == WRITTEN
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {"epoch0.ckpt", "epoch1.ckpt"}
+    for picture in out.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    runs = hp.open_results(out / "results.nc")
+    assert dict(runs.sizes) == {"checkpoint": 2, "split": 2, "layer": 12, "pair": 45}
+    assert runs.checkpoint.values.tolist() == [0, 1]
+    assert runs.layer.values.tolist() == LAYERS
+    assert int(runs.n_a.min()) == int(runs.n_a.max()) == 6
+    assert runs.n_features.sel(layer="fc1").item() == 512
+    # Training changes the last layer, and not the input.
+    before, after = runs.hp.sel(checkpoint=0).values, runs.hp.sel(checkpoint=1).values
+    np.testing.assert_array_equal(before[:, 0], after[:, 0])
+    assert (before[:, -1] != after[:, -1]).any()
+
+
+def test_quickstart_prints_what_it_wrote(small_run):
+    out, printed = small_run
+    runs = hp.open_results(out / "results.nc")
+    mean = runs.hp.mean("pair")
+    words = [line.split() for line in printed.splitlines()]
+    rows = {row[0]: row[1:] for row in words if len(row) == 7 and row[0] in LAYERS and row[1] != "->"}
+    assert list(rows) == LAYERS
+    for layer, (before, after, _, test_before, test_after, _) in rows.items():
+        shown = [[float(before), float(test_before)], [float(after), float(test_after)]]
+        np.testing.assert_allclose(shown, mean.sel(layer=layer).values, atol=5.1e-4)
+    tests = hp.fisher_permutation(runs.hp.sel(checkpoint=0), runs.hp.sel(checkpoint=1), key=(0, 0))
+    p = hp.adjust_pvalues(tests.pvalue)
+    for layer, row in rows.items():
+        np.testing.assert_allclose([float(row[2]), float(row[5])], p.sel(layer=layer).values, atol=5.1e-5)
+    steps = re.findall(r"^(\w+) -> (\w+) ", printed, re.M)
+    assert steps == list(itertools.pairwise(LAYERS))
+
+
+def test_quickstart_refuses_a_folder_with_files(small_run, quickstart):
+    out, _ = small_run
+    before = contents(out)
+    with pytest.raises(SystemExit, match=r"already holds checkpoints, distributions.png.*--overwrite"):
+        quickstart.main([*SMALL, "--out", str(out)])
+    assert contents(out) == before
+
+
+def test_quickstart_overwrites_when_told_with_the_same_values_and_leaves_other_files(small_run, quickstart, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "results.nc").write_text("not a results file")
+    with pytest.raises(SystemExit, match=r"already holds notes\.txt, results\.nc"):
+        quickstart.main([*SMALL, "--out", str(tmp_path)])
+    quickstart.main([*SMALL, "--out", str(tmp_path), "--overwrite"])
+    assert {path.name for path in tmp_path.iterdir()} == {*WRITTEN, "notes.txt"}
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert hp.open_results(tmp_path / "results.nc").identical(hp.open_results(small_run[0] / "results.nc"))
+
+
+def test_quickstart_stops_early_where_it_cannot_write(quickstart, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="Cannot write to --out"):
+        quickstart.main([*SMALL, "--out", str(tmp_path / "file")])
+    with pytest.raises(SystemExit, match="Cannot write to --out"):
+        quickstart.main([*SMALL, "--out", str(tmp_path / "file" / "below")])
+
+
+def test_quickstart_on_mnist_in_the_layout_of_torchvision(quickstart, mnist, tmp_path, capsys):
+    quickstart.main([*SMALL, "--out", str(tmp_path / "out"), "--mnist", str(mnist), "--pair", "4", "9"])
+    runs = hp.open_results(tmp_path / "out" / "results.nc")
+    assert runs.n_features.sel(layer=["input", "flatten"]).values.tolist() == [784, 4096]
+    with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
+        quickstart.main([*SMALL, "--out", str(tmp_path / "other"), "--mnist", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--download"], "say where with --mnist"),
+        (["--epochs", "0"], "--epochs 0 is too small; the least is 1"),
+        (["--samples", "1"], "--samples 1 is too small"),
+        (["--save-every", "0"], "--save-every 0 is too small"),
+    ],
+)
+def test_quickstart_checks_its_arguments(quickstart, capsys, arguments, message, tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        quickstart.main([*arguments, "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_network_is_the_one_of_the_older_tool(quickstart):
+    shapes = {name: tuple(p.shape) for name, p in quickstart.CNN(28).state_dict().items()}
+    assert shapes == {
+        "conv1.weight": (32, 1, 3, 3),
+        "conv1.bias": (32,),
+        "conv2.weight": (64, 32, 3, 3),
+        "conv2.bias": (64,),
+        "fc1.weight": (512, 4096),
+        "fc1.bias": (512,),
+        "fc2.weight": (10, 512),
+        "fc2.bias": (10,),
+    }
+    assert quickstart.CNN(8).fc1.in_features == 576
+
+
+def test_network_reads_the_checkpoints_of_the_older_tool(quickstart):
+    import torch
+
+    checkpoint = ROOT.parent / "shared" / "seed" / "conv6.ckpt"
+    images = ROOT.parent / "shared" / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
+    if not (checkpoint.exists() and images.exists()):
+        pytest.skip(f"{checkpoint.parent} or {images.parent} is not here")
+    model = quickstart.CNN(28)
+    model.load_state_dict(torch.load(checkpoint, weights_only=True))
+    pixels = np.frombuffer(gzip.decompress(images.read_bytes())[16:], np.uint8).reshape(-1, 1, 28, 28)
+    labels = np.frombuffer(gzip.decompress((images.parent / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
+    with torch.no_grad():
+        predicted = model(torch.from_numpy(pixels[:500].astype(np.float32) / 255)).argmax(1).numpy()
+    assert np.mean(predicted == labels[:500]) > 0.9
+
+
+def test_quickstart_does_not_touch_the_global_random_state(quickstart):
+    import torch
+
+    before = torch.random.get_rng_state()
+    quickstart.build(8, 0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_help_names_every_option():
+    done = subprocess.run([sys.executable, QUICKSTART, "--help"], capture_output=True, text=True, check=True)
+    for option in ("--out", "--overwrite", "--mnist", "--download", "--samples", "--epochs", "--save-every", "--seed"):
+        assert option in done.stdout
+
+
+# ---- the other examples
+
+
+def written(out: Path) -> set[str]:
+    """What an example wrote; every picture is one."""
+    for picture in out.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    return {path.name for path in out.iterdir()}
+
+
+def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
+    out, guide = tmp_path / "out", load("mnist_guide")
+    arguments = ["--data", str(mnist), "--out", str(out), "--epochs", "2", "--save-every", "1", "--samples", "5"]
+    guide.main(arguments)
+    pictures = {
+        "distributions", "distributions_by_layer", "layers", "trajectory", "pairs", "fisher_training", "fisher_layers",
+        "pca",
+    }  # fmt: skip
+    assert written(out) == {"checkpoints", "results.nc"} | {f"{name}.png" for name in pictures}
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {f"conv{i}.ckpt" for i in range(3)}
+    runs = hp.open_results(out / "results.nc")
+    assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 11, "pair": 45}
+    assert runs.layer.values.tolist() == [name for name in LAYERS if name != "flatten"]
+    assert int(runs.n_a.max()) == 5
+    change = (runs.hp.sel(checkpoint=2) - runs.hp.sel(checkpoint=0)).mean("pair")
+    printed = capsys.readouterr().out
+    shown = {row[0]: row[1:] for row in map(str.split, printed.splitlines()) if len(row) == 3 and row[0] in LAYERS}
+    for layer in runs.layer.values.tolist():
+        np.testing.assert_allclose([float(v) for v in shown[layer]], change.sel(layer=layer).values, atol=5.1e-4)
+    with pytest.raises(SystemExit, match=r"exists: nothing was done"):
+        guide.main(arguments)
+    with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
+        guide.main(["--data", str(tmp_path), "--out", str(tmp_path / "other")])
+
+
+def test_numpy_example_imports_no_torch_and_writes_what_it_measured(tmp_path):
+    out = tmp_path / "out"
+    script = ROOT / "examples" / "numpy_only.py"
+    code = (
+        f"import sys, runpy; sys.argv = ['numpy_only', '--samples', '20', '--out', {str(out)!r}]; "
+        f"runpy.run_path({str(script)!r}, run_name='__main__'); print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert written(out) == {"features.nc", "features.png", "pairs.csv"}
+    rows = (out / "pairs.csv").read_text().splitlines()
+    assert len(rows) == 1 + 4 * 45
+
+
+def test_numpy_example_reads_arrays_of_ones_own(tmp_path, capsys):
+    rng, example = np.random.default_rng(0), load("numpy_only")
+    labels = np.repeat(["ant", "bee"], 15)
+    near, far = rng.normal(size=(30, 3)), rng.normal(size=(30, 3)) + 99 * (labels == "bee")[:, None]
+    np.savez(tmp_path / "mine.npz", labels=labels, near=near, far=far)
+    example.main(["--data", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "out")])
+    rows = {row[0]: row[1:] for row in map(str.split, capsys.readouterr().out.splitlines()) if len(row) == 5}
+    assert float(rows["far"][0]) == pytest.approx(float(hp.hp_statistic(far[:15], far[15:]).hp), abs=5e-4)
+    assert float(rows["near"][0]) == pytest.approx(float(hp.hp_statistic(near[:15], near[15:]).hp), abs=5e-4)
+    np.savez(tmp_path / "bare.npz", near=near)
+    with pytest.raises(SystemExit, match="needs 'labels'"):
+        example.main(["--data", str(tmp_path / "bare.npz"), "--out", str(tmp_path / "other")])
+
+
+def test_snapshots_a_function_and_hooks_agree_where_they_see_the_same(capsys):
+    load("own_model_snapshot").main(["--samples", "12"])
+    seen = {}
+    for line in capsys.readouterr().out.splitlines():
+        method, *values = line.split("  ")
+        seen[method] = dict(pair.split() for pair in values if pair.strip())
+    hooks, snapshot, function = seen["hooks"], seen["snapshot"], seen["a function"]
+    assert list(snapshot) == ["input", "fc1", "relu", "sum", "fc2"]
+    assert {name: snapshot[name] for name in hooks} == hooks
+    assert [function[name] for name in ("input", "carried", "sum", "score")] == [
+        snapshot[name] for name in ("input", "relu", "sum", "fc2")
+    ]
+
+
+def test_bridges_lead_back_to_the_samples(tmp_path, capsys):
+    example, out = load("bridging_images"), tmp_path / "out"
+    example.main(["--epochs", "1", "--out", str(out)])
+    assert written(out) == {"images.png", "trees.png"}
+    printed = capsys.readouterr().out
+    counts = [int(n) for n in re.findall(r"(\d+) cross edges between 4 and 9", printed)]
+    assert len(counts) == 2
+    assert min(counts) > 0
+
+    rng = np.random.default_rng(0)
+    labels, index = np.tile([9, 4, 4], 10), rng.permutation(30)
+    layer = xr.DataArray(
+        rng.normal(size=(30, 2)), dims=("sample", "x"), coords={"label": ("sample", labels), "index": ("sample", index)}
+    )
+    found = example.find_bridges(layer, hp.euclidean_mst(layer))
+    at = dict(zip(index.tolist(), zip(layer.values, labels.tolist(), strict=True), strict=True))
+    for a, b, distance in found:
+        assert (at[a][1], at[b][1]) == (4, 9)
+        assert distance == pytest.approx(float(np.linalg.norm(at[a][0] - at[b][0])))
+    assert [d for *_, d in found] == sorted(d for *_, d in found)
+    assert len(found) == float(hp.hp_statistic(layer.values[labels == 4], layer.values[labels == 9]).cross_edges)
+
+
+def test_files_of_the_older_tool_come_in_and_its_pictures_out(tmp_path, capsys):
+    example, out = load("from_the_older_tool"), tmp_path / "made"
+    example.main(["--out", str(out), "--n", "999"])
+    pictures = {"distributions", "distributions_by_layer", "fisher_training", "fisher_layers", "layers", "pairs"}
+    assert written(out) == {"preDict.json", "postDict.json", "results.nc"} | {f"{name}.png" for name in pictures}
+    capsys.readouterr()
+    files = ["--before", str(out / "preDict.json"), "--after", str(out / "postDict.json")]
+    example.main([*files, "--out", str(tmp_path / "read"), "--n", "999"])
+    assert written(tmp_path / "read") == {"results.nc"} | {f"{name}.png" for name in pictures}
+    again = hp.open_results(tmp_path / "read" / "results.nc")
+    assert again.identical(hp.open_results(out / "results.nc"))
+    training = re.search(r"training: (\d+) of 6 differences", capsys.readouterr().out)
+    assert training
+    assert int(training.group(1)) >= 4  # every layer but the input was fitted
+    with pytest.raises(SystemExit):
+        example.main(["--before", str(out / "preDict.json"), "--out", str(tmp_path / "x")])
+    assert not (tmp_path / "x").exists()
+
+
+def test_watching_a_training_does_not_change_it(tmp_path, monkeypatch):
+    import torch
+
+    example, weights = load("during_training"), []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        "step",
+        lambda self: (step(self), weights.append(self.param_groups[0]["params"][0].detach().clone()))[0],
+    )
+    example.main(["--epochs", "2", "--samples", "8", "--out", str(tmp_path / "out")])
+    assert written(tmp_path / "out") == {"results.nc", "trajectory.png"}
+    runs = hp.open_results(tmp_path / "out" / "results.nc")
+    assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 6, "pair": 45}
+    assert not runs.hp.isel(checkpoint=0, layer=-1).equals(runs.hp.isel(checkpoint=2, layer=-1))
+    watched = weights[:]
+    weights.clear()
+    monkeypatch.setattr(example, "measure", lambda *_: runs.isel(checkpoint=0, drop=True))
+    example.main(["--epochs", "2", "--out", str(tmp_path / "unwatched")])
+    assert len(weights) == len(watched) > 0
+    assert all(torch.equal(a, b) for a, b in zip(weights, watched, strict=True))
+
+
+def kinds(notebook) -> list[list[tuple[str, ...]]]:
+    """For each cell of code, what it shows: text, a table, a picture."""
+    return [
+        [(out.output_type, *sorted(set(out.get("data", ())) - {"text/plain"})) for out in cell.outputs]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+@pytest.mark.slow
+def test_the_tour_runs_and_shows_what_is_stored_in_it(tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="the notebook needs nbclient and ipykernel, of the extra 'test'")
+    nbclient = pytest.importorskip("nbclient")
+    stored = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)
+    fresh = copy.deepcopy(stored)
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ""}
+    client = nbclient.NotebookClient(fresh, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env=environment)
+    streams = [out for cell in fresh.cells for out in cell.get("outputs", ()) if out.output_type == "stream"]
+    assert [out.name for out in streams] == ["stdout"]  # and nothing on stderr: no warning
+    assert kinds(fresh) == kinds(stored)
+    assert sum(kind[-1] == "image/png" for cell in kinds(stored) for kind in cell) == 6
+    same = [cell.outputs[-1].text for cell in (fresh.cells[-1], stored.cells[-1])]
+    assert all(text.startswith("True") for text in same)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_each_example_says_in_its_first_line_what_it_teaches(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert re.fullmatch(r'"""[A-Z].{30,}[.:](""")?', first)

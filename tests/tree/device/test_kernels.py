@@ -1,0 +1,189 @@
+"""The CUDA kernels: they compile for GPUs that are not here, and run on the host behind a header."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hpfunc as hp
+from hpfunc._tree.device import compiler
+from hpfunc._tree.device.compiler import KERNELS, source
+from tests.cuda_host import HostModule, needs_compiler
+from tests.cuda_host.nvrtc import compile_for
+from tests.cuda_host.stand_in import RawModule, ndarray, stand_in
+
+ROOT = Path(__file__).parents[3]
+TYPES = tuple(itertools.product(("float", "double"), repeat=2))
+# Of 65,536 registers a block of 512 threads can have 128 a thread; with 96 there is room for another block of 128.
+REGISTERS, SPILLED = 104, 128
+
+
+def macros(name):
+    """Every way in which hpfunc compiles a kernel."""
+    more = {"prim": [f"-DTEAM={n}" for n in (32, 128, 256, 512)], "table": ["", "-DTHIN"]}.get(name, [""])
+    for (real, point), extra in itertools.product(TYPES, more):
+        yield tuple(filter(None, (f"-DREAL={real}", f"-DPOINT={point}", extra)))
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("name", KERNELS)
+def test_every_kernel_compiles_for_gpus_and_takes_few_registers(name, architecture):
+    for defines in macros(name):
+        usage = compile_for(source(name), defines, architecture)
+        if usage:
+            assert usage[name].registers <= REGISTERS, (defines, usage)
+            assert usage[name].spilled <= SPILLED, (defines, usage)
+
+
+def test_a_text_with_a_mistake_does_not_compile():
+    with pytest.raises(ValueError, match="undefined_thing"):
+        compile_for('extern "C" __global__ void k(float *x) { x[0] = undefined_thing; }', (), "sm_80")
+
+
+def test_every_text_is_a_page_that_says_what_it_does():
+    folder = Path(compiler.__file__).parent.parent / "kernels"
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert set(texts) == set().union(*KERNELS.values())
+    for name, text in texts.items():
+        assert len(text.splitlines()) <= 120, name
+        header = text.partition("\n\n")[0]
+        assert text.startswith("// "), name
+        if name.endswith(".cu"):
+            assert "Memory:" in header, name
+            assert "Limit" in header, name
+
+
+# ---- on the host
+
+TOTAL = """
+extern "C" __global__ void __launch_bounds__(64) total(const float *x, int n, float *out) {
+  extern __shared__ float part[];
+  part[threadIdx.x] = threadIdx.x < n ? x[threadIdx.x] : 0;
+  BARRIER
+  float sum = 0;
+  for (int i = 0; i < 64; ++i) sum += part[i];
+  out[threadIdx.x] = sum;
+}
+"""
+
+
+def total(barrier, n=None):
+    x, out = np.arange(50, dtype=np.float32), np.zeros(64, np.float32)
+    HostModule(TOTAL, (f"-DBARRIER={barrier}",)).launch(
+        "total", (1,), (64,), (x, np.int32(50) if n is None else n, out), shared_mem=256, seed=3
+    )
+    return out
+
+
+@needs_compiler
+def test_threads_share_memory_and_wait_for_one_another():
+    assert (total("__syncthreads();") == 49 * 25).all()
+
+
+@needs_compiler
+def test_a_missing_barrier_shows():
+    assert (total("") != 49 * 25).any()
+
+
+@needs_compiler
+def test_a_barrier_that_some_threads_do_not_reach_is_an_error():
+    with pytest.raises(RuntimeError, match="a barrier that not all threads reach"):
+        total("if (threadIdx.x < 3) __syncthreads();")
+
+
+@needs_compiler
+def test_an_argument_of_another_size_is_an_error():
+    with pytest.raises(TypeError, match=r"\[8, 4, 8\]"):
+        total("__syncthreads();", n=50)
+
+
+def tree_of_one_cloud(points, seed):
+    """The crossing edges and status that the engine for CuPy arrays finds, in an order of threads."""
+    RawModule.seed = seed
+    x = np.random.default_rng(1).normal(size=(points, 40)).astype(np.float32)
+    x[::7] = x[1]  # ties
+    x[3] = np.nextafter(x[2], np.float32(9))
+    labels = np.arange(points) % 2
+    with stand_in() as cupy:
+        return [v.values for v in hp.pairwise_hp(cupy.asarray(x + labels[:, None]), labels).data_vars.values()]
+
+
+@needs_compiler
+@pytest.mark.parametrize("points", [33, 140])
+def test_the_order_of_threads_does_not_show(points):
+    first = tree_of_one_cloud(points, 0)
+    for seed in (100, 200, 300):
+        for one, other in zip(first, tree_of_one_cloud(points, seed), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+BARRIERS = [m.start() for m in re.finditer(r"( +)(team_sync|__syncthreads)\(\);", source("prim"))]
+
+WITHOUT_A_BARRIER = """
+import sys
+import numpy as np
+import hpfunc as hp
+from hpfunc._tree.device import compiler, pairs
+from tests.cuda_host.stand_in import RawModule, stand_in
+
+text, place = compiler.source("prim"), int(sys.argv[1])
+whole, without = compiler.source, text[:place] + text[text.index(";", place) :]
+compiler.source = lambda name: without if name == "prim" else whole(name)
+pairs._on_host = None  # a pair that is given up is a difference too
+x = np.random.default_rng(1).normal(size=(140, 40)).astype(np.float32)
+x[:, 0] += 400 * (np.arange(140) % 2)  # enough is in doubt for float32, and not too much
+labels = np.repeat([0, 1], 70)
+expected = hp.pairwise_hp(x, labels)
+for seed in range(12):
+    RawModule.seed = 100 * seed
+    with stand_in() as cupy:
+        assert np.array_equal(hp.pairwise_hp(cupy.asarray(x), labels).cross_edges, expected.cross_edges)
+"""
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [None, *BARRIERS])
+def test_without_any_one_barrier_some_order_of_threads_goes_wrong(place):
+    """In a process of its own: it may be ended by an address made of rubbish."""
+    at = len(source("prim")) if place is None else place
+    script = WITHOUT_A_BARRIER.replace('text.index(";", place)', "len(text)") if place is None else WITHOUT_A_BARRIER
+    done = subprocess.run([sys.executable, "-c", script, str(at)], capture_output=True, check=False, cwd=ROOT)
+    assert (done.returncode == 0) == (place is None), done.stderr.decode()[-2000:]
+
+
+# ---- the stand-in
+
+
+def test_arrays_of_the_stand_in_do_not_become_numpy_arrays_unasked():
+    with stand_in() as cupy:
+        x = cupy.asarray(np.arange(4.0))
+        assert isinstance(x, ndarray)
+        for stray in (
+            lambda: np.asarray(x),
+            lambda: np.sqrt(x),
+            lambda: np.concatenate([x, x]),
+            lambda: x + np.arange(4.0),
+            lambda: np.arange(4.0) + x,
+            lambda: x[np.array([0, 1])],
+            lambda: cupy.sqrt(np.arange(4.0)),
+        ):
+            with pytest.raises(TypeError):
+                stray()
+        assert float(cupy.sqrt(x * 2).max()) == np.sqrt(6.0)
+
+
+def test_the_stand_in_has_no_function_that_cupy_lacks():
+    pytest.importorskip("importlib.util").find_spec("cupy") or pytest.skip("CuPy is not installed")
+    with stand_in() as cupy:
+        assert callable(cupy.take_along_axis)
+        with pytest.raises(AttributeError):
+            _ = cupy.spacing_of_nothing
+        with pytest.raises(AttributeError):
+            cupy.maximum.reduceat  # noqa: B018
