@@ -1,7 +1,6 @@
 """Fisher's permutation test: against slow oracles, SciPy, known answers, and under relabelling."""
 
 import itertools
-import time
 import tracemalloc
 
 import numpy as np
@@ -267,16 +266,14 @@ def test_constant_inputs_give_one(paired, n, value):
         assert float(test.statistic) == 0
 
 
-def test_memory_is_bounded_and_a_million_permutations_take_seconds():
+def test_memory_is_bounded_whatever_the_number_of_permutations():
     x, y = results(0, layers=11), results(1, layers=11)
     for paired in (True, False):
         tracemalloc.start()
-        start = time.perf_counter()
         fisher_permutation(x, y, key=0, n_permutations=1_000_000, paired=paired)
-        seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 200e6
-        assert seconds < 20
 
 
 # ---- steps

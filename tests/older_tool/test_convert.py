@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,6 @@ from hypothesis import strategies as st
 
 from hpfunc.results import read_seed_results, write_seed_results
 from tests.made_results import NAMES, make_results
-
-SEED = Path(__file__).resolve().parents[3] / "shared" / "seed"
 
 
 def entries(classes=(0, 1, 2), splits=("train", "test"), layers=("initial", "conv1")):
@@ -75,9 +72,9 @@ def test_older_files_give_back_what_was_written(tmp_path_factory, classes, numbe
     assert "\n" not in file.read_text()
 
 
-@pytest.mark.skipif(not SEED.is_dir(), reason=f"the older tool's files are not at {SEED}")
-def test_real_older_files_come_back_byte_by_byte(tmp_path):
-    files = {"pre": SEED / "preDict.json", "post": SEED / "postDict.json"}
+@pytest.mark.extra
+def test_real_older_files_come_back_byte_by_byte(further_data, tmp_path):
+    files = {"pre": further_data / "seed" / "preDict.json", "post": further_data / "seed" / "postDict.json"}
     runs = read_seed_results(files)
     assert dict(runs.sizes) == {"checkpoint": 2, "split": 2, "layer": 11, "pair": 45}
     assert runs.hp.sel(checkpoint="pre", split="test", layer="fc2", class_a=1, class_b=0) == 0.925

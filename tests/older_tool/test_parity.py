@@ -1,4 +1,4 @@
-"""The older tool's own results, from the checkpoints that it measured."""
+"""Compare with the older tool's own results: its counts on thin layers, and all layers of its checkpoints."""
 
 import gzip
 from pathlib import Path
@@ -6,16 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpfunc.results import read_seed_results
-from hpfunc.sweep import sweep
+import hpfunc as hp
 from tests.models import SeedCNN
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (SHARED / "seed").is_dir(), reason=f"the older tool's checkpoints are not at {SHARED}"),
-]
+DATA = Path(__file__).parents[1] / "data" / "older_tool.npz"
+LAYERS = sorted({name.rpartition("/")[0] for name in np.load(DATA).files})
 
 # The older tool numbered the calls of one module from 1.
 OLDER = {
@@ -28,15 +23,32 @@ def read_idx(path, header, shape):
         return np.frombuffer(stream.read(), np.uint8, offset=header).reshape(shape)
 
 
-def test_every_value_is_met_to_the_last_edge():
-    folder = SHARED / "data" / "mnist"
+def test_the_layers_are_those_that_were_kept():
+    assert LAYERS == [
+        "0/test/fc2", "0/test/softmax", "0/train/fc2", "0/train/softmax",
+        "6/test/fc1", "6/test/fc2", "6/test/softmax", "6/train/fc2", "6/train/softmax",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_thin_layers_have_the_counts_of_the_older_tool(layer):
+    kept = np.load(DATA)
+    results = hp.pairwise_hp(kept[f"{layer}/points"], np.repeat(np.arange(10), 40))
+    np.testing.assert_array_equal(results.cross_edges, kept[f"{layer}/cross_edges"])
+    np.testing.assert_array_equal(results.cross_edges_min, results.cross_edges_max)
+
+
+@pytest.mark.slow
+@pytest.mark.extra
+def test_every_value_is_met_to_the_last_edge(further_data):
+    folder, seed = further_data / "data" / "mnist", further_data / "seed"
     images = read_idx(folder / "t10k-images-idx3-ubyte.gz", 16, (-1, 1, 28, 28)) / np.float32(255)
     labels = read_idx(folder / "t10k-labels-idx1-ubyte.gz", 8, -1)
     data = {"train": (images[:5000], labels[:5000]), "test": (images[5000:], labels[5000:])}
-    checkpoints = {0: SHARED / "seed" / "conv0.ckpt", 6: SHARED / "seed" / "conv6.ckpt"}
-    older = read_seed_results({0: SHARED / "seed" / "preDict.json", 6: SHARED / "seed" / "postDict.json"})
+    checkpoints = {0: seed / "conv0.ckpt", 6: seed / "conv6.ckpt"}
+    older = hp.read_seed_results({0: seed / "preDict.json", 6: seed / "postDict.json"})
 
-    runs = sweep(checkpoints, data, build=SeedCNN, samples_per_class=40)
+    runs = hp.sweep(checkpoints, data, build=SeedCNN, samples_per_class=40)
 
     runs = runs.assign_coords(layer=[OLDER.get(name, name) for name in runs.layer.values])
     assert runs.hp.size == older.hp.size == 1980

@@ -20,8 +20,6 @@ from tests.cuda_host.stand_in import stand_in
 from tests.oracles import extreme_cross_edges
 
 HERE = Path(__file__).parents[1]
-MNIST = HERE.parents[1] / "shared" / "data" / "mnist"
-CHECKPOINT = HERE.parents[1] / "shared" / "seed" / "conv6.ckpt"
 
 
 def write_idx(path, array):
@@ -111,12 +109,13 @@ def test_layers_of_the_network_are_those_of_the_model(mnist):
     np.testing.assert_allclose(found["conv1"], wide, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"the older tool's checkpoint is not at {CHECKPOINT}")
-def test_a_checkpoint_gives_its_own_rows():
-    sources = cases.Sources((MNIST,), CHECKPOINT)
+@pytest.mark.extra
+def test_a_checkpoint_gives_its_own_rows(further_data):
+    mnist, checkpoint = further_data / "data" / "mnist", further_data / "seed" / "conv6.ckpt"
+    sources = cases.Sources((mnist,), checkpoint)
     names = [case.name for case in cases.chosen_cases("tiny", ["fc2", "mnist"], sources)]
     assert names == ["fc2 conv6", "mnist"]
-    x, origin = points_of("softmax", (MNIST,), CHECKPOINT)
+    x, origin = points_of("softmax", (mnist,), checkpoint)
     assert "conv6.ckpt" in origin
     # A trained network knows its digits.
     assert (x.argmax(axis=1) == points.labels_of(10, 8)).mean() > 0.9

@@ -1,6 +1,6 @@
 """Cross edges of the minimum spanning trees of every pair of classes of a layer, on the device.
 
-The same results as those of the module `count_pairs` of the host. A block of distances between classes is one product; `prim.cu`
+Give the results of the host's module `count_pairs`. A block of distances between classes is one product; `prim.cu`
 grows the trees of all its pairs at once and takes no edge that is not certainly the only right one. A pair that it
 gives up goes on to the next engine: from float32 to float64 where too much was in doubt, and to the host, with the
 points of its two classes, where distances tie or float64 is not enough. That is said in the log, and in ``again``.
