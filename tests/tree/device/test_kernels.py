@@ -47,7 +47,7 @@ def test_a_text_with_a_mistake_does_not_compile():
 
 
 def test_every_text_is_a_page_that_says_what_it_does():
-    folder = Path(compiler.__file__).parent.parent / "kernels"
+    folder = Path(compiler.__file__).parent / "kernels"
     texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     assert set(texts) == set().union(*KERNELS.values())
     for name, text in texts.items():
