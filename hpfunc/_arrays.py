@@ -9,31 +9,30 @@ theirs cannot exist.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 __all__ = [
-    "as_array", "as_labels", "as_points", "check_directions", "check_finite", "check_option", "from_tensor",
-    "is_tensor", "namespace",
+    "as_array", "as_labels", "as_points", "check_directions", "check_finite", "from_tensor", "is_tensor",
+    "namespace", "to_host",
 ]  # fmt: skip
 
 # Every integer of at most this magnitude is exact in float64.
 _LARGEST_EXACT_INTEGER = 2**53
 
 
-def check_option(name: str, value: object, allowed: Collection[object]) -> None:
-    """Raise ValueError, listing the values, unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        values = ", ".join(repr(v) for v in allowed)
-        raise ValueError(f"{name}={value!r} is not known; choose one of {values}")
-
-
 def namespace(array: Any) -> Any:
     """NumPy or CuPy: the module whose functions work where ``array`` lives."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(array, cupy.ndarray) else np
+
+
+def to_host(array: Any) -> np.ndarray[Any, Any]:
+    """Return an array or a tensor as a NumPy array; only what lives on a device is copied."""
+    if is_tensor(array):
+        return np.asarray(from_tensor(array.detach().cpu()))
+    return np.asarray(array if namespace(array) is np else array.get())
 
 
 def is_tensor(x: object) -> bool:
@@ -132,11 +131,7 @@ def as_labels(labels: Any, n: int, name: str = "labels") -> np.ndarray[Any, Any]
     ValueError
         For a wrong shape or length.
     """
-    if is_tensor(labels):
-        labels = labels.detach().cpu().numpy()
-    elif namespace(labels) is not np:
-        labels = labels.get()
-    array = np.asarray(labels)
+    array = to_host(labels)
     if array.dtype == object and all(isinstance(v, str) for v in array.flat):
         array = array.astype(str)
     if array.dtype.kind not in "biuUT":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpfunc._arrays import check_option, from_tensor
+from hpfunc._arrays import from_tensor
+from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.keys import check_key
-from hpfunc._support.memory import budget
+from hpfunc._support.memory import max_bytes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -140,9 +141,10 @@ def collect_activations(
         check_option("method", method, ("hooks", "fx", "snapshot"))
     if key is not None:
         check_key(key)
-    _check_count("samples_per_class", samples_per_class, optional=True)
-    _check_count("batch_size", batch_size, optional=False)
-    limit = None if max_memory is None else budget(max_memory)
+    if samples_per_class is not None:
+        samples_per_class = check_count("samples_per_class", samples_per_class, "an integer of 1 or more, or None")
+    batch_size = check_count("batch_size", batch_size)
+    limit = None if max_memory is None else max_bytes(max_memory)
     if forward is not None and not callable(forward):
         raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
     form = as_form(reduce, dtype)
@@ -166,16 +168,6 @@ def _check_layers(layers: Sequence[str]) -> list[str]:
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"layers={layers!r} is not a list of names; name at least one, or pass None for all")
     return names
-
-
-def _check_count(name: str, value: object, *, optional: bool) -> None:
-    """Raise unless ``value`` is a positive integer, or None where that means something."""
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}={value!r} is not an integer" + (" or None" if optional else ""))
-    if value.__index__() < 1:
-        raise ValueError(f"{name}={value!r} is not positive; pass at least 1")
 
 
 def _dims(tensors: Mapping[str, Any]) -> dict[str, list[str]]:

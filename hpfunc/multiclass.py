@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_points, check_directions, check_finite, check_option
+from hpfunc._arrays import as_points, check_directions, check_finite
 from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
+from hpfunc._support.checks import check_option
 from hpfunc._tree import class_counts, span
 from hpfunc.pairwise import group_by_class, layers_of
 

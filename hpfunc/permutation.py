@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_array, check_option, namespace
+from hpfunc._arrays import as_array, to_host
 from hpfunc._labels.align import as_series, read_values, result_coords
 from hpfunc._stats.adjust import ADJUSTMENTS, adjust_along
 from hpfunc._stats.permutation import arrangement_count, check_options, paired_test, unpaired_test
+from hpfunc._support.checks import check_option
 
 __all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
 
@@ -265,8 +266,7 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     check_option("method", method, ADJUSTMENTS)
     if isinstance(pvalues, xr.Dataset):
         raise TypeError("pvalues is a Dataset; pass its variable, such as results.pvalue")
-    array = as_array(pvalues, "pvalues")
-    array = np.asarray(array if namespace(array) is np else array.get(), dtype=np.float64)
+    array = to_host(as_array(pvalues, "pvalues")).astype(np.float64)
     if array.size == 0:
         raise ValueError(f"pvalues has shape {array.shape}: there is nothing to adjust")
     wrong = np.argwhere(~((array >= 0) & (array <= 1)))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_points, check_directions, check_finite, check_option, namespace
+from hpfunc._arrays import as_points, check_directions, check_finite, namespace
 from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds, null_moments, significance
+from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.warn import warn
 from hpfunc._tree import PairCounts, count_pairs
 from hpfunc._version import __version__
@@ -120,10 +121,7 @@ def check_graph(metric: str, graph: str, k: int) -> None:
     """Raise unless metric, graph and k are known."""
     check_option("metric", metric, ("euclidean", "cosine"))
     check_option("graph", graph, ("mst", "knn"))
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"k={k!r} is not an integer; pass a number of trees or neighbours of 1 or more")
-    if k < 1:
-        raise ValueError(f"k={k} trees or neighbours; pass 1 or more")
+    check_count("k", k, "a number of trees or neighbours of 1 or more")
 
 
 def check_neighbours(graph: str, k: int, n: int, where: str) -> None:

@@ -9,7 +9,6 @@ import xarray as xr
 
 import hpfunc as hp
 from hpfunc._arrays import as_array, as_labels, as_points, check_finite, from_tensor
-from hpfunc._support.keys import check_key, generator
 from tests.cuda_host.stand_in import stand_in
 
 
@@ -151,24 +150,3 @@ def test_non_finite_values_are_placed_and_counted():
         check_finite(x, "layer 'fc'", np.array([0, 0, 0, 9, 9]))
     # A sum that overflows is no reason to refuse finite values.
     check_finite(np.full((4, 4), 1e308), "x")
-
-
-def test_keys():
-    assert check_key(3) == (3,)
-    assert check_key((3, np.int64(4))) == (3, 4)
-    for bad in (None, 1.0, True, (), "a", (1, "a")):
-        with pytest.raises(TypeError, match="key"):
-            check_key(bad)
-    with pytest.raises(ValueError, match="negative"):
-        check_key(-1)
-
-
-def test_generators_depend_on_key_and_names_only():
-    def draw(*args):
-        return generator(*args).integers(2**62)
-
-    assert draw(1, "a") == draw(1, "a") == draw((1,), "a")
-    different = [
-        draw(*a) for a in ((1,), (2,), ((1, 2),), (1, "a"), (1, "b"), (1, "a", "b"), (1, "ab"), (1, 3), (1, "3"))
-    ]
-    assert len(set(different)) == len(different)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import check_option
 from hpfunc._plot.data import label_of, names_of, title_of, values_of
 from hpfunc._plot.style import axes_for, name_ticks
+from hpfunc._support.checks import check_option
 from hpfunc.results import to_square
 
 if TYPE_CHECKING:

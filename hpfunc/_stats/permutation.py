@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._arrays import check_option, namespace
+from hpfunc._arrays import namespace, to_host
+from hpfunc._support.checks import check_count, check_flag, check_option
 from hpfunc._support.keys import check_key, generator
 
 __all__ = ["PermutationResult", "arrangement_count", "check_options", "paired_test", "unpaired_test"]
@@ -39,16 +40,12 @@ def check_options(dim: Any, key: Any, n_permutations: Any, paired: Any, alternat
     check_option("alternative", alternative, _ALTERNATIVES)
     if not isinstance(dim, str):
         raise TypeError(f"dim={dim!r} is not the name of a dim; make several dims one with DataArray.stack")
-    if not isinstance(paired, (bool, np.bool_)):
-        raise TypeError(f"paired={paired!r} is not True or False")
+    check_flag("paired", paired)
     if key is not None:
         check_key(key)
-    counts = {"n_permutations": n_permutations} | ({} if batch_size is None else {"batch_size": batch_size})
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name}={value!r} is a {type(value).__name__}; pass an integer of 1 or more")
-        if value < 1:
-            raise ValueError(f"{name}={value} is below 1; pass an integer of 1 or more")
+    check_count("n_permutations", n_permutations)
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
 
 
 def arrangement_count(n: int, k: int | None, limit: int) -> int:
@@ -147,7 +144,7 @@ def _test(
     pvalue = extreme / total_count if exact else (extreme + 1) / (total_count + 1)
     with np.errstate(over="ignore"):
         statistic = xp.ldexp(statistic, exponent)
-    return PermutationResult(_on_host(statistic), _on_host(pvalue), total_count, exact)
+    return PermutationResult(to_host(statistic), to_host(pvalue), total_count, exact)
 
 
 def _default_batch(n_series: int, n: int) -> int:
@@ -229,7 +226,3 @@ def _random_splits(words: Any, rows: int, n: int, k: int) -> np.ndarray[Any, Any
     kth = np.partition(keys, k - 1, axis=1)[:, k - 1 : k]
     selected: np.ndarray[Any, Any] = (keys <= kth).astype(np.uint8)
     return selected
-
-
-def _on_host(array: Any) -> np.ndarray[Any, Any]:
-    return np.asarray(array if namespace(array) is np else array.get())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._arrays import namespace
+from hpfunc._arrays import namespace, to_host
 
 __all__ = ["Principal", "principal_components"]
 
@@ -71,7 +71,7 @@ def principal_components(points: Any, count: int) -> Principal:
     # Adding zero turns -0 into 0.
     scores, components = scores * signs + 0.0, components * signs[:, None] + 0.0
     results = xp.ldexp(scores, centre.exponent), components, share
-    return Principal(*(_on_host(a) for a in (*results, centre.first + centre.shift)))
+    return Principal(*(to_host(a) for a in (*results, centre.first + centre.shift)))
 
 
 def _centre(points: Any) -> _Centre:
@@ -171,7 +171,3 @@ def _orthogonalise(columns: Any) -> Any:
                 columns[:, i] -= unit * (unit @ columns[:, i])
         lengths[i] = xp.linalg.norm(columns[:, i])
     return lengths
-
-
-def _on_host(array: Any) -> np.ndarray[Any, Any]:
-    return np.asarray(array if namespace(array) is np else array.get())

@@ -6,18 +6,20 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["check_key", "generator"]
+__all__ = ["RandomKey", "check_key", "generator"]
+
+RandomKey = int | tuple[int, ...]
 
 
 def check_key(key: object, name: str = "key") -> tuple[int, ...]:
-    """A key as a tuple of non-negative integers.
+    """Return a key as a tuple of non-negative integers.
 
     Raises
     ------
     TypeError
         Unless ``key`` is an integer or a non-empty tuple of integers.
     ValueError
-        If one is negative.
+        If an integer is negative.
     """
     parts = key if isinstance(key, tuple) else (key,)
     if not parts or any(isinstance(p, bool) or not isinstance(p, (int, np.integer)) for p in parts):
@@ -27,10 +29,10 @@ def check_key(key: object, name: str = "key") -> tuple[int, ...]:
     return tuple(int(p) for p in parts)
 
 
-def generator(key: int | tuple[int, ...], *names: object) -> np.random.Generator:
-    """A generator that depends on the key and on names (of a class, a layer), and on nothing else.
+def generator(key: RandomKey, *names: object) -> np.random.Generator:
+    """Make a generator from a key and names (of a class, a layer); nothing else changes what it draws.
 
-    Folding by name rather than by position keeps one layer's draws the same when another is added.
+    Names rather than positions are folded in, so that the draws of a layer stay the same when layers are added.
     """
     digest = hashlib.sha256("\x1f".join(f"{type(n).__name__}:{n}" for n in names).encode()).digest()
     words = np.frombuffer(digest, dtype="<u4").tolist() if names else []

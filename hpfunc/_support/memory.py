@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
+from numbers import Real
 from pathlib import Path
 
-__all__ = ["budget", "free_bytes"]
+import numpy as np
 
-# Half of what is free: room is left for the caller's own arrays and for the next layer.
+__all__ = ["free_bytes", "max_bytes"]
+
+# Half of what is free: the rest is for the caller's own arrays and for the next layer.
 _SHARE = 0.5
 _UNKNOWN = 4 * 2**30
 
 
-def budget(max_memory: int | float | None) -> int:
-    """``max_memory`` in bytes, by default half of the memory that is free now.
+def max_bytes(max_memory: float | None) -> int:
+    """Return ``max_memory`` in bytes, by default half of the memory that is free now.
 
     Raises
     ------
     TypeError, ValueError
-        Unless it is a positive number or None.
+        Unless it is None or a positive number, of Python or of NumPy.
     """
     if max_memory is None:
         free = free_bytes()
         return int(_SHARE * (_half_of_all() if free is None else free))
-    if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float)):
+    if isinstance(max_memory, (bool, np.bool_)) or not isinstance(max_memory, Real):
         raise TypeError(f"max_memory={max_memory!r} is not a number of bytes; pass for example 2 * 2**30, or None")
     if not 0 < max_memory < float("inf"):
         raise ValueError(f"max_memory={max_memory!r} is not a positive number of bytes")
@@ -31,7 +34,7 @@ def budget(max_memory: int | float | None) -> int:
 
 
 def free_bytes() -> int | None:
-    """Memory of the host that can still be had, or None where the system does not tell."""
+    """Return how many bytes of the host's memory can still be had, or None where the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -41,7 +44,7 @@ def free_bytes() -> int | None:
 
 
 def _half_of_all() -> int:
-    """Half of the host's memory, in bytes; a fixed guess where the system does not say."""
+    """Return half of the host's memory in bytes, or a fixed guess where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, OSError, ValueError):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hpfunc._support.memory import budget
+from hpfunc._support.memory import max_bytes
 from hpfunc._torch.collect import layer_sizes, observed
 from hpfunc._torch.data.open import open_source
 from hpfunc._torch.data.selection import choose_samples
@@ -67,7 +67,7 @@ def _limit(model: Any, options: Mapping[str, Any]) -> int:
     device = device_of(unwrap(model)) if options["device"] is None else as_device(options["device"])
     if device is not None and device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0]) // 2
-    return budget(None)
+    return max_bytes(None)
 
 
 def _reduce_for(names: Sequence[str], reduce: Any) -> Any:

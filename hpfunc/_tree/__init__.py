@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._support.memory import budget
+from hpfunc._support.memory import max_bytes
 from hpfunc._tree import device
 from hpfunc._tree.distances import prepare, working_dtype
 from hpfunc._tree.exact import equal_rows, rescale, squared_distances, unit_rows
@@ -25,7 +25,7 @@ from hpfunc._tree.mst.ties import minimum_tree
 from hpfunc._tree.pairs.count_pairs import cross_edges
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["CrossEdges", "PairCounts", "budget", "class_counts", "count_pairs", "span"]
+__all__ = ["CrossEdges", "PairCounts", "class_counts", "count_pairs", "span"]
 
 
 class PairCounts(NamedTuple):
@@ -76,7 +76,7 @@ def count_pairs(
             )
         return PairCounts(cross, again, trees)
     if graph == "mst" and k == 1:
-        cross, again = cross_edges(x, starts, pairs, exact=exact, budget=budget(max_memory), advance=advance)
+        cross, again = cross_edges(x, starts, pairs, exact=exact, budget=max_bytes(max_memory), advance=advance)
         return PairCounts(cross, again, trees)
     if on_device:
         raise TypeError(
@@ -148,7 +148,7 @@ def span(
 def _span(x: Any, max_memory: int | None, name: str, *, exact: bool) -> Spanning:
     """The minimum spanning trees of one cloud."""
     dtype = working_dtype(x)
-    room = budget(max_memory)
+    room = max_bytes(max_memory)
     # The centred points, the table of distances, the heaviest paths and what they are made of.
     if dtype.itemsize * (x.size + 6 * len(x) ** 2) <= room:
         centred = prepare(x, np.array([0, len(x)]))

@@ -195,9 +195,9 @@ def test_memory_is_guessed_where_the_system_does_not_tell(monkeypatch):
     assert memory.free_bytes() is None
     if hasattr(os, "sysconf"):
         # As on macOS.
-        assert memory.budget(None) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+        assert memory.max_bytes(None) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
     monkeypatch.delattr(os, "sysconf", raising=False)
-    assert memory.budget(None) == 2 * 2**30
+    assert memory.max_bytes(None) == 2 * 2**30
 
 
 def test_processors_are_counted_where_none_are_assigned(monkeypatch):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from hpfunc._support.memory import free_bytes
-from hpfunc._tree import budget, count_pairs
+from hpfunc._tree import count_pairs
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import threads as threads_module
 from hpfunc._tree.distances import block, centre, working_dtype
@@ -333,12 +332,3 @@ def test_tied_edges_stand_in_some_other_tree(case):
         # An edge stands in some minimum spanning tree exactly if preferring it at its weight keeps it.
         preferring = {tuple(f): (w, tuple(f) != tuple(edge)) for f, w in zip(edges.tolist(), weights, strict=True)}
         assert (tree[e] or tied[e]) == (tuple(edge) in kruskal(preferring, n))
-
-
-def test_budget():
-    assert budget(10) == 10
-    assert 0 < budget(None) < (free_bytes() or 2**50)
-    with pytest.raises(TypeError, match="max_memory"):
-        budget("2GB")
-    with pytest.raises(ValueError, match="max_memory"):
-        budget(0)

@@ -26,7 +26,7 @@ def free_bytes(xp: Any) -> int:
 
 def room(xp: Any, max_memory: int | None) -> int:
     """``max_memory`` in bytes, by default half of what is free on the current device."""
-    return int(_SHARE * free_bytes(xp)) if max_memory is None else memory.budget(max_memory)
+    return int(_SHARE * free_bytes(xp)) if max_memory is None else memory.max_bytes(max_memory)
 
 
 def release(xp: Any) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
-from hpfunc._support.memory import budget as host_budget
+from hpfunc._support.memory import max_bytes
 from hpfunc._tree.device import tables, tiles
 from hpfunc._tree.device.memory import bytes_needed, release, room, tidy
 from hpfunc._tree.device.trees import CROWDED, TIED, UNIQUE, grow
@@ -216,7 +216,7 @@ def _on_host(work: _Work, x: Any, left: Ints) -> npt.NDArray[np.bool_]:
     points = np.concatenate([x[work.starts[k] : work.starts[k + 1]].get() for k in classes.tolist()])
     starts = np.concatenate([[0], np.cumsum(np.diff(work.starts)[classes])])
     counts, again = host.cross_edges(
-        points, starts, pairs, exact=work.exact, budget=host_budget(None), advance=work.advance
+        points, starts, pairs, exact=work.exact, budget=max_bytes(None), advance=work.advance
     )
     for field, values in zip(work.result, counts, strict=True):
         field[left] = values
