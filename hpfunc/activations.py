@@ -149,7 +149,7 @@ def collect_activations(
         raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
     form = as_form(reduce, dtype)
     with collect.observed(model, method=method, forward=forward, device=device) as record:
-        chosen = choose_samples(data, classes=classes, limit=samples_per_class, key=key, batch_size=batch_size)
+        chosen = choose_samples(data, classes=classes, per_class=samples_per_class, key=key, batch_size=batch_size)
         tensors = collect.collect_rows(
             record, chosen, layers=patterns, form=form, store=store, max_memory=limit, progress=progress
         )

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-__all__ = ["Classes", "as_classes", "as_query", "listed", "read_only"]
+__all__ = ["ClassArray", "as_classes", "as_query", "listed", "read_only"]
 
-Classes = np.ndarray[Any, Any]
+ClassArray = np.ndarray[Any, Any]
 
 # Errors list the classes up to this many, then say how many there are.
 _LISTED = 30
 
 
-def as_classes(values: Any, name: Hashable) -> Classes:
+def as_classes(values: Any, name: Hashable) -> ClassArray:
     """Copy classes to int64 or fixed-width strings; object arrays of strings are what files give."""
     array = np.asarray(values)
     if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
@@ -26,7 +26,7 @@ def as_classes(values: Any, name: Hashable) -> Classes:
     return array.astype(np.int64) if array.dtype.kind in "iu" else array.copy()
 
 
-def as_query(label: Any) -> Classes:
+def as_query(label: Any) -> ClassArray:
     """One label or several as an array; labels of mixed or odd types stay objects and so match nothing."""
     if isinstance(label, (xr.DataArray, xr.Variable)):
         label = label.values
@@ -36,13 +36,13 @@ def as_query(label: Any) -> Classes:
     return array if array.size else array.astype(np.int64)
 
 
-def read_only(array: Classes) -> Classes:
+def read_only(array: ClassArray) -> ClassArray:
     """Share an array for reading only, so that nobody changes the coords under the index."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
-def listed(classes: Classes) -> str:
+def listed(classes: ClassArray) -> str:
     shown = ", ".join(repr(label) for label in classes[:_LISTED].tolist())
     return shown if classes.size <= _LISTED else f"{shown}, ... ({classes.size} in all)"

@@ -14,7 +14,7 @@ from xarray.indexes import PandasIndex
 if TYPE_CHECKING:
     from typing import Self
 
-from hpfunc._labels.classes import Classes, as_classes, as_query, listed, read_only
+from hpfunc._labels.classes import ClassArray, as_classes, as_query, listed, read_only
 
 __all__ = ["PairIndex"]
 
@@ -38,7 +38,7 @@ class PairIndex(xr.Index):
     they are stored, since ``n_a`` and ``n_b`` depend on it.
     """
 
-    def __init__(self, first: Classes, second: Classes, names: tuple[Hashable, Hashable], dim: Hashable):
+    def __init__(self, first: ClassArray, second: ClassArray, names: tuple[Hashable, Hashable], dim: Hashable):
         self.first = read_only(first)
         self.second = read_only(second)
         self.names = names
@@ -87,7 +87,7 @@ class PairIndex(xr.Index):
         return pd.MultiIndex.from_arrays([self.first, self.second], names=self.names)
 
     @cached_property
-    def _known(self) -> Classes:
+    def _known(self) -> ClassArray:
         return np.unique(np.concatenate([self.first, self.second]))
 
     def _take(self, positions: Any) -> Self:
@@ -120,7 +120,7 @@ class PairIndex(xr.Index):
         # In an index of 0, 1, 2, ... labels are positions: this wraps ours in what xarray wants to have.
         return PandasIndex(pd.RangeIndex(self.first.size), self.dim).sel({self.dim: positions})
 
-    def _holding(self, name: Hashable, classes: Classes) -> np.ndarray[Any, Any]:
+    def _holding(self, name: Hashable, classes: ClassArray) -> np.ndarray[Any, Any]:
         """Find each of ``classes`` in the coord ``name``, class by class."""
         self._check_known(classes)
         here, other = (self.first, self.second) if name == self.names[0] else (self.second, self.first)
@@ -135,7 +135,7 @@ class PairIndex(xr.Index):
                 )
         return np.concatenate(found) if found else np.zeros(0, dtype=np.intp)
 
-    def _between(self, first: Classes, second: Classes) -> Any:
+    def _between(self, first: ClassArray, second: ClassArray) -> Any:
         """Find the pair of two classes, or every pair between two lists of them, each once."""
         if first.ndim == second.ndim == 0:
             return int(self._find(first, second))
@@ -148,7 +148,7 @@ class PairIndex(xr.Index):
             raise KeyError(f"a pair holds two different classes; received {first.tolist()} and {second.tolist()}")
         return pd.unique(self._find(grid[0][distinct], grid[1][distinct]))
 
-    def _find(self, first: Classes, second: Classes) -> np.ndarray[Any, Any]:
+    def _find(self, first: ClassArray, second: ClassArray) -> np.ndarray[Any, Any]:
         """Find each pair of classes, in whichever order it is stored."""
         first, second = np.broadcast_arrays(np.asarray(first), np.asarray(second))
         self._check_known(first)
@@ -171,7 +171,7 @@ class PairIndex(xr.Index):
         found: np.ndarray[Any, Any] = np.maximum(forward, backward).reshape(first.shape)
         return found
 
-    def _check_known(self, labels: Classes) -> None:
+    def _check_known(self, labels: ClassArray) -> None:
         known = self._known
         integers = known.dtype.kind in "iu"
         fits = labels.dtype.kind in "iu" if integers else labels.dtype.kind == "U"

@@ -12,7 +12,7 @@ import torch
 
 from hpfunc._support.progress import ProgressBar
 from hpfunc._torch.buffers import Rows
-from hpfunc._torch.data.selection import Batch, Chosen
+from hpfunc._torch.data.selection import ChosenSamples, SampleBatch
 from hpfunc._torch.model.device import as_device, device_of, dtype_of, moved, on_device
 from hpfunc._torch.model.restore import as_it_was, unwrap
 from hpfunc._torch.observe.fx import traced
@@ -78,7 +78,7 @@ def _recorder(module: Any, method: Any, forward: Forward | None) -> AbstractCont
     return snapshots(module) if method == "snapshot" else called(method)
 
 
-def layer_sizes(record: Record, chosen: Chosen, layers: Sequence[str] | None, form: Form) -> dict[str, int]:
+def layer_sizes(record: Record, chosen: ChosenSamples, layers: Sequence[str] | None, form: Form) -> dict[str, int]:
     """Bytes that each layer would take for all chosen samples, measured on a few of them."""
     few = next(chosen.batches()).inputs
     return {layer.name: layer.nbytes * len(chosen.labels) for layer in survey(record, few, layers, form)}
@@ -86,7 +86,7 @@ def layer_sizes(record: Record, chosen: Chosen, layers: Sequence[str] | None, fo
 
 def collect_rows(
     record: Record,
-    chosen: Chosen,
+    chosen: ChosenSamples,
     *,
     layers: Sequence[str] | None,
     form: Form,
@@ -110,7 +110,7 @@ def collect_rows(
     return rows.tensors
 
 
-def _fill(rows: Rows, plan: Sequence[Layer], form: Form, record: Record, batch: Batch) -> None:
+def _fill(rows: Rows, plan: Sequence[Layer], form: Form, record: Record, batch: SampleBatch) -> None:
     """Run the model on a batch, and copy what is wanted of it."""
     by_name = {layer.name: layer for layer in plan}
     calls = {layer.call for layer in plan}

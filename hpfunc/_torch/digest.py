@@ -50,7 +50,7 @@ def samples_digest(data: Any, options: Mapping[str, Any]) -> str:
         chosen = choose_samples(
             data,
             classes=options["classes"],
-            limit=options["samples_per_class"],
+            per_class=options["samples_per_class"],
             key=options["key"],
             batch_size=options["batch_size"],
         )

@@ -11,7 +11,7 @@ from hpfunc._support.memory import max_bytes
 from hpfunc._torch.collect import layer_sizes, observed
 from hpfunc._torch.data.open import open_source
 from hpfunc._torch.data.selection import choose_samples
-from hpfunc._torch.data.sources import Known
+from hpfunc._torch.data.sources import LabelledSource
 from hpfunc._torch.model.device import as_device, device_of
 from hpfunc._torch.model.restore import unwrap
 from hpfunc._torch.observe.names import matches
@@ -28,7 +28,7 @@ def layer_groups(model: Any, data: Any, options: Mapping[str, Any]) -> list[dict
     collection then tells what is wrong.
     """
     # A stream of samples would be read once more for this, and may be one that can be read only once.
-    if options["max_memory"] is None and not isinstance(open_source(data, options["batch_size"]), Known):
+    if options["max_memory"] is None and not isinstance(open_source(data, options["batch_size"]), LabelledSource):
         return [{}]
     try:
         sizes = _sizes(model, data, options)
@@ -54,7 +54,7 @@ def _sizes(model: Any, data: Any, options: Mapping[str, Any]) -> dict[str, int]:
         chosen = choose_samples(
             data,
             classes=options["classes"],
-            limit=options["samples_per_class"],
+            per_class=options["samples_per_class"],
             key=options["key"],
             batch_size=options["batch_size"],
         )

@@ -11,28 +11,36 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from hpfunc._torch.data.labels import Label, as_label_list, known_labels
-from hpfunc._torch.data.sources import Known, Sample, Streamed, check_label, enumerate_items, item_at, split_item
+from hpfunc._torch.data.sources import (
+    LabelledSource,
+    Sample,
+    StreamedSource,
+    check_label,
+    enumerate_items,
+    item_at,
+    split_item,
+)
 
 __all__ = ["open_loader"]
 
 
-def open_loader(loader: DataLoader[Any]) -> Known | Streamed:
+def open_loader(loader: DataLoader[Any]) -> LabelledSource | StreamedSource:
     """The source for a loader: of known labels where its data set has them, and is read by position."""
     sampler = loader.batch_sampler
     in_one_pass = isinstance(loader.dataset, IterableDataset) or type(loader).__iter__ is not DataLoader.__iter__
     if sampler is None or in_one_pass:
-        return _Batches(loader, None)
+        return _StreamedLoader(loader, None)
     with _same_draws(loader):
         try:
             groups = [[operator.index(k) for k in group] for group in sampler]
         except TypeError:
             # The data set goes by keys, not by positions.
-            return _Batches(loader, None)
+            return _StreamedLoader(loader, None)
     labels = known_labels(loader.dataset)
-    return _Batches(loader, groups) if labels is None else _Known(loader, groups, labels)
+    return _StreamedLoader(loader, groups) if labels is None else _LabelledLoader(loader, groups, labels)
 
 
-class _Known(Known):
+class _LabelledLoader(LabelledSource):
     """A loader over a data set with labels at hand: only the chosen samples of each batch are loaded."""
 
     def __init__(self, loader: DataLoader[Any], groups: list[list[int]], labels: list[Label]) -> None:
@@ -60,7 +68,7 @@ class _Known(Known):
             yield inputs
 
 
-class _Batches:
+class _StreamedLoader:
     """A loader whose batches must be loaded to learn the labels."""
 
     def __init__(self, loader: DataLoader[Any], groups: list[list[int]] | None) -> None:

@@ -8,19 +8,27 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hpfunc._torch.data.labels import known_labels
 from hpfunc._torch.data.loader import open_loader
-from hpfunc._torch.data.sources import Arrays, Indexed, Items, Known, Streamed, enumerate_items, item_at
+from hpfunc._torch.data.sources import (
+    ArraySource,
+    IndexedSource,
+    ItemSource,
+    LabelledSource,
+    StreamedSource,
+    enumerate_items,
+    item_at,
+)
 
 __all__ = ["open_source"]
 
 
-def open_source(data: Any, batch_size: int) -> Known | Streamed:
+def open_source(data: Any, batch_size: int) -> LabelledSource | StreamedSource:
     """The source for what the caller passed as ``data``."""
     if isinstance(data, DataLoader):
         return open_loader(data)
     if isinstance(data, tuple) or (isinstance(data, list) and len(data) == 2 and not _is_item(data[0])):
-        return Arrays(data, batch_size)
+        return ArraySource(data, batch_size)
     if isinstance(data, IterableDataset):
-        return Items(enumerate_items(data), batch_size)
+        return ItemSource(enumerate_items(data), batch_size)
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         raise TypeError(
             f"data is a {type(data).__name__}; pass a torch Dataset or DataLoader of (x, label), or a pair of "
@@ -28,8 +36,8 @@ def open_source(data: Any, batch_size: int) -> Known | Streamed:
         )
     labels = known_labels(data)
     if labels is None:
-        return Items(((k, item_at(data, k)) for k in range(len(data))), batch_size)
-    return Indexed(data, labels, batch_size)
+        return ItemSource(((k, item_at(data, k)) for k in range(len(data))), batch_size)
+    return IndexedSource(data, labels, batch_size)
 
 
 def _is_item(value: Any) -> bool:

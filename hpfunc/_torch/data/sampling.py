@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._support.keys import generator
+from hpfunc._support.keys import RandomKey, generator
 from hpfunc._torch.data.labels import Label
 
 __all__ = ["Chooser", "choose_positions"]
-
-Key = int | tuple[int, ...]
 
 
 class Chooser:
@@ -24,8 +22,8 @@ class Chooser:
     other classes nor on how many samples come at a time, and more samples of a class contain fewer.
     """
 
-    def __init__(self, label: Label, limit: int | None, key: Key | None) -> None:
-        self._limit = limit
+    def __init__(self, label: Label, per_class: int | None, key: RandomKey | None) -> None:
+        self._per_class = per_class
         self._draws = None if key is None else _draws(generator(key, "sample", label))
         self._seen = 0
         self._held: list[tuple[float, int, Any]] = []
@@ -33,14 +31,14 @@ class Chooser:
     @property
     def full(self) -> bool:
         """Whether no further sample can be chosen."""
-        return self._draws is None and self._limit is not None and len(self._held) >= self._limit
+        return self._draws is None and self._per_class is not None and len(self._held) >= self._per_class
 
     def offer(self, item: Any) -> None:
         """Show the next sample of the class."""
         priority = -(self._seen if self._draws is None else next(self._draws))
         self._seen += 1
         entry = (priority, -self._seen, item)
-        if self._limit is None or len(self._held) < self._limit:
+        if self._per_class is None or len(self._held) < self._per_class:
             heapq.heappush(self._held, entry)
         elif priority > self._held[0][0]:
             heapq.heapreplace(self._held, entry)
@@ -52,10 +50,10 @@ class Chooser:
 
 
 def choose_positions(
-    labels: Sequence[Label], classes: Sequence[Label], limit: int | None, key: Key | None
+    labels: Sequence[Label], classes: Sequence[Label], per_class: int | None, key: RandomKey | None
 ) -> list[list[int]]:
     """For each class the positions in ``labels`` that are chosen, in order."""
-    choosers = {label: Chooser(label, limit, key) for label in classes}
+    choosers = {label: Chooser(label, per_class, key) for label in classes}
     for position, label in enumerate(labels):
         if label in choosers and not choosers[label].full:
             choosers[label].offer(position)

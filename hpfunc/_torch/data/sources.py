@@ -14,12 +14,12 @@ from hpfunc._arrays import as_array, namespace
 from hpfunc._torch.data.labels import Label, as_label, as_label_list
 
 __all__ = [
-    "Arrays",
-    "Indexed",
-    "Items",
-    "Known",
+    "ArraySource",
+    "IndexedSource",
+    "ItemSource",
+    "LabelledSource",
     "Sample",
-    "Streamed",
+    "StreamedSource",
     "check_label",
     "collate",
     "enumerate_items",
@@ -30,7 +30,7 @@ __all__ = [
 Sample = tuple[int, Label, Any]
 
 
-class Known:
+class LabelledSource:
     """Samples whose labels are known before any is loaded. Positions count the samples as they are delivered."""
 
     labels: list[Label]
@@ -50,7 +50,7 @@ class Known:
         raise NotImplementedError
 
 
-class Streamed(Protocol):
+class StreamedSource(Protocol):
     """Samples that must be loaded to learn their labels."""
 
     def samples(self) -> Generator[Sample]:
@@ -62,8 +62,8 @@ class Streamed(Protocol):
         ...
 
 
-class Arrays(Known):
-    """Arrays of samples and of labels. Several inputs are a tuple or a dict of arrays."""
+class ArraySource(LabelledSource):
+    """ArraySource of samples and of labels. Several inputs are a tuple or a dict of arrays."""
 
     def __init__(self, data: Sequence[Any], batch_size: int) -> None:
         if len(data) != 2:
@@ -86,7 +86,7 @@ class Arrays(Known):
             yield _map(lambda array, rows=rows: _copy_rows(array, rows), self.inputs)
 
 
-class Indexed(Known):
+class IndexedSource(LabelledSource):
     """A data set by position, with labels at hand."""
 
     def __init__(self, data: Any, labels: list[Label], batch_size: int) -> None:
@@ -103,8 +103,8 @@ class Indexed(Known):
         return inputs
 
 
-class Items:
-    """Items that tell their labels only when they are loaded."""
+class ItemSource:
+    """ItemSource that tell their labels only when they are loaded."""
 
     def __init__(self, items: Iterable[tuple[int, Any]], batch_size: int) -> None:
         self._items, self._batch_size = items, batch_size
