@@ -22,7 +22,8 @@ checkpoints x data sets   `sweep`
 is it chance?             `fisher_permutation`, `fisher_steps`, `adjust_pvalues`
 look                      `pca2d`, `to_square`, `plot_distributions`, `plot_layers`, `plot_pairs`,
                           `plot_trajectory`, `plot_pca`, `plot_fisher`
-files                     `open_results`, `read_seed_results`, `write_seed_results` (the older tool's JSON)
+files                     `open_results`, `label_pairs` (pairs opened elsewhere), `read_seed_results`,
+                          `write_seed_results` (the older tool's JSON)
 ========================  =============================================================================
 
 All but `collect_activations` and `sweep` work on plain arrays, without torch. Nothing is changed in place, and chance
@@ -43,9 +44,9 @@ from hpfunc.plot import (
     plot_pca,
     plot_trajectory,
 )
-from hpfunc.results import open_results, read_seed_results, to_square, write_seed_results
+from hpfunc.results import label_pairs, open_results, read_seed_results, to_square, write_seed_results
 from hpfunc.statistic import bayes_error_bounds, hp_estimate, hp_statistic
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 
 __all__ = [
     "adjust_pvalues",
@@ -56,6 +57,7 @@ __all__ = [
     "fisher_steps",
     "hp_estimate",
     "hp_statistic",
+    "label_pairs",
     "multiclass_hp",
     "open_results",
     "pairwise_hp",

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from hpfunc._arrays import as_labels, as_points, check_directions, check_finite, namespace
+from hpfunc._labels.pairs import label_pairs
 from hpfunc._labels.schema import bad_name
 from hpfunc._support.progress import ProgressBar
 from hpfunc._tree import count_pairs
-from hpfunc.results import label_pairs
 from hpfunc.statistic import check_graph, check_neighbours, describe, explain, statistics
 
 __all__ = ["Classes", "Layer", "group_by_class", "layers_of", "pairwise_hp"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 
 ROOT = Path(__file__).parent.parent

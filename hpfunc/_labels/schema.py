@@ -7,7 +7,9 @@ from collections.abc import Collection, Hashable
 import numpy as np
 import xarray as xr
 
-__all__ = ["DIMS", "bad_name", "check_labels", "check_results", "no_results", "strange_names"]
+__all__ = ["DIMS", "Label", "bad_name", "check_labels", "check_results", "no_results", "strange_names"]
+
+Label = int | str
 
 # In this order, those that apply.
 DIMS = ("checkpoint", "split", "layer", "pair")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._labels.pair_index import PairIndex
+from hpfunc._labels.pairs import label_pairs
 from hpfunc._labels.schema import DIMS, check_labels, check_results
 from hpfunc._older_tool.format import INPUT, METRICS, Axes, axes_of, read_entries
 
@@ -89,7 +89,7 @@ def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Datase
         },
         attrs={"metric": "euclidean"},
     )
-    return results.set_xindex(["class_a", "class_b"], PairIndex)
+    return label_pairs(results)
 
 
 def write_seed_results(results: xr.Dataset, folder: str | PathLike[str], /) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hpfunc._files import read_json
-from hpfunc._labels.schema import bad_name
+from hpfunc._labels.schema import Label, bad_name
 
 __all__ = ["INPUT", "METRICS", "Axes", "Entries", "axes_of", "read_entries"]
 
@@ -28,7 +28,6 @@ _LABEL = rf"""'(?:[^'\\\x00-\x1f]|{_ESCAPE})*'|"(?:[^"\\\x00-\x1f]|{_ESCAPE})*"|
 _ENTRY = re.compile(rf"\((?P<first>{_LABEL}), (?P<second>{_LABEL})\) (?P<split>.+)", re.DOTALL)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
-Label = int | str
 Pair = tuple[Label, Label]
 # (pair, split) -> layer -> value
 Entries = dict[tuple[Pair, str], dict[str, float]]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._store.folder import MANIFEST, DamagedError, Key, Label, differences, labels_of, part_of, shared, verify
+from hpfunc._labels.schema import Label
+from hpfunc._store.folder import MANIFEST, DamagedError, StoreKey, differences, labels_of, part_of, shared, verify
 from hpfunc._store.read import read_results
 
 __all__ = ["assemble", "is_store", "join", "open_store", "read_part", "unlike"]
@@ -32,7 +33,7 @@ def open_store(folder: Path) -> xr.Dataset:
     """
     lazy = find_spec("dask") is not None
     parts: list[xr.Dataset] = []
-    common: Key | None = None
+    common: StoreKey | None = None
     labels = [label for label in labels_of(folder) if (folder / part_of(label)).exists()]
     if not labels:
         raise ValueError(f"{folder} is the store of a sweep that has not finished a checkpoint yet")

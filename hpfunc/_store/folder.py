@@ -19,14 +19,14 @@ from typing import Any
 import xarray as xr
 
 from hpfunc._files import check_path, read_json
-from hpfunc._store.lock import alone, system_error
+from hpfunc._labels.schema import Label
+from hpfunc._store.lock import exclusive, system_error
 
 __all__ = [
     "MANIFEST",
     "DamagedError",
-    "Key",
-    "Label",
     "Store",
+    "StoreKey",
     "differences",
     "labels_of",
     "locked",
@@ -35,9 +35,8 @@ __all__ = [
     "verify",
 ]
 
-Label = int | str
 # What went into a result, by name: files and samples as digests, options as text.
-Key = dict[str, str]
+StoreKey = dict[str, str]
 
 MANIFEST = "sweep.json"
 _LOCK = ".lock"
@@ -72,13 +71,13 @@ class Store:
         content = {"hpfunc_store": 1, "checkpoints": [*known, *(label for label in labels if label not in known)]}
         _write(self.folder / MANIFEST, json.dumps(content).encode())
 
-    def save(self, label: Label, results: xr.Dataset, key: Key) -> None:
+    def save(self, label: Label, results: xr.Dataset, key: StoreKey) -> None:
         """Keep the results of a finished checkpoint."""
         content = _as_netcdf(results.assign_attrs(hpfunc_key=json.dumps(key)))
         digest = hashlib.sha256(content).hexdigest().encode()
         _write(self.folder / part_of(label), content, _CHECKSUM % digest)
 
-    def sort_out(self, labels: list[Label], key_of: Callable[[Label], Key], *, overwrite: bool) -> list[Label]:
+    def sort_out(self, labels: list[Label], key_of: Callable[[Label], StoreKey], *, overwrite: bool) -> list[Label]:
         """The checkpoints that are finished already, by the key that each must have.
 
         Raises
@@ -132,7 +131,7 @@ def locked(folder: Path) -> Iterator[Store]:
     foreign = sorted(name for name in names if name != _LOCK and not _PART.match(name) and not _UNFINISHED.match(name))
     if foreign and MANIFEST not in names:
         raise ValueError(f"store {folder} is no store and holds {foreign[0]!r}; pass a new or empty folder")
-    with alone(folder, _LOCK):
+    with exclusive(folder / _LOCK):
         for entry in folder.iterdir():
             if _UNFINISHED.fullmatch(entry.name):
                 entry.unlink()
@@ -160,7 +159,7 @@ def labels_of(folder: Path) -> list[Label]:
     return labels
 
 
-def verify(path: Path) -> Key:
+def verify(path: Path) -> StoreKey:
     """Check that a file is as it was written, and tell what went into it."""
     import netCDF4
 
@@ -192,7 +191,7 @@ def _digest(stream: Any, size: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def differences(old: Key, new: Key) -> str:
+def differences(old: StoreKey, new: StoreKey) -> str:
     """What differs, in words; nothing for what ``new`` does not name."""
     found = []
     for name in new:
@@ -203,7 +202,7 @@ def differences(old: Key, new: Key) -> str:
     return "; ".join(found)
 
 
-def shared(key: Key) -> Key:
+def shared(key: StoreKey) -> StoreKey:
     """What all checkpoints of a sweep have in common."""
     return {name: value for name, value in key.items() if name not in ("weights", "model")}
 

@@ -1,110 +1,67 @@
-"""A folder for one sweep alone, among the threads of this process and among processes."""
+"""Keep a folder to one sweep, among threads and among processes.
+
+The lock is filelock's: the system's ``flock`` on a file of the folder. It goes when its process ends, however it ends.
+A process that a data loader forks does not hold it, and a program that reads or copies the folder does not release it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
-import threading
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-__all__ = ["alone", "system_error"]
-
-# The system's lock keeps other processes out, and this one other threads.
-_HELD: set[tuple[int, int] | str] = set()
-_GUARD = threading.Lock()
-
-# Beyond all that the file of the lock holds.
-_LOCKED_BYTE = 2**30
+__all__ = ["exclusive", "system_error"]
 
 
 @contextlib.contextmanager
-def alone(folder: Path, name: str) -> Iterator[None]:
-    """Keep all others out of a folder, by the lock of a file of that name in it.
+def exclusive(file: Path) -> Iterator[None]:
+    """Hold the lock of ``file``, and write into the file which process holds it.
 
     Raises
     ------
     ValueError
-        If someone else is in it.
+        If another sweep holds the lock.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or its file system has no locks.
     """
-    identity = _identity(folder)
-    with _GUARD:
-        if identity in _HELD:
-            raise ValueError(f"store {folder} is in use by another sweep of this process; wait for it")
-        _HELD.add(identity)
-    try:
-        with _locked_file(folder / name):
-            yield
-    finally:
-        _HELD.discard(identity)
+    from filelock import FileLock, Timeout
 
-
-@contextlib.contextmanager
-def _locked_file(file: Path) -> Iterator[None]:
+    store = file.parent
+    # Without fallback_to_soft=False a file system without locks would get a file that a killed sweep leaves behind.
+    lock = FileLock(file, timeout=0, fallback_to_soft=False, preserve_lock_file=True)
     try:
-        stream = file.open("a+", encoding="utf-8", errors="replace")
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"store {store} is in use by another sweep{_owner(file)}; wait for it") from None
     except OSError as error:
-        raise system_error(error, f"store {file.parent} cannot be written to") from error
-    with stream:
-        try:
-            _lock(stream.fileno())
-        except OSError as error:
-            stream.seek(0)
-            owner = stream.read(200).strip() or "one that does not say which"
-            raise ValueError(
-                f"store {file.parent} is in use by another sweep ({owner}), or its file system has no locks ({error}); "
-                "wait for it, or pass another folder"
-            ) from error
-        # On a full disk the owner stays unnamed.
-        with contextlib.suppress(OSError):
-            stream.truncate(0)
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            stream.flush()
-        try:
-            yield
-        finally:
-            _unlock(stream.fileno())
-
-
-def _identity(folder: Path) -> tuple[int, int] | str:
-    """What is the same for all names of a folder: by a link, or in other case where the system does not care."""
-    status = folder.stat()
-    return (status.st_dev, status.st_ino) if status.st_ino else str(folder.resolve())
-
-
-def _lock(descriptor: int) -> None:
-    """Lock a file for this process; the system takes the lock away when the process ends, however it ends."""
+        raise system_error(error, f"store {store} cannot be written to or locked") from error
     try:
-        # Not flock, whose locks are passed on to processes that a data loader or an executor forks.
-        from fcntl import LOCK_EX, LOCK_NB, lockf
-    except ImportError:
-        _lock_byte(descriptor, "LK_NBLCK")
-    else:
-        lockf(descriptor, LOCK_EX | LOCK_NB)
-
-
-def _unlock(descriptor: int) -> None:
-    # Closing the file does it elsewhere, but on Windows only some time later.
-    if find_spec("fcntl") is None:
+        # On a full disk, and on Windows, where a locked file cannot be written, the owner stays unnamed.
         with contextlib.suppress(OSError):
-            _lock_byte(descriptor, "LK_UNLCK")
+            file.write_text(_this_process(), encoding="utf-8")
+        yield
+    finally:
+        lock.release()
 
 
-def _lock_byte(descriptor: int, how: str) -> None:
-    """Lock or unlock on Windows, which locks bytes from where the file stands, and then lets no one else read them."""
-    msvcrt: Any = import_module("msvcrt")
-    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-    msvcrt.locking(descriptor, getattr(msvcrt, how), 1)
+def _this_process() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _owner(file: Path) -> str:
+    """Say which process wrote the lock file, where it can be read."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            owner = stream.read(200).strip()
+    except OSError:
+        return ""
+    return " of this process" if owner == _this_process() else f" ({owner})" if owner else ""
 
 
 def system_error(error: OSError, what: str) -> OSError:
-    """An error of the system in the words of a sweep."""
+    """Say in an error of the system what a sweep could not do and how to go on."""
     remedy = "make room or name another folder and call again"
     if isinstance(error, PermissionError):
         # Windows does not replace a file that is open.

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._files import open_dataset
-from hpfunc._labels.pair_index import PairIndex
+from hpfunc._labels.pairs import label_pairs
 from hpfunc._labels.schema import no_results, strange_names
 
 __all__ = ["read_results"]
@@ -45,18 +45,13 @@ def read_results(file: Path, *, lazy: bool = False) -> xr.Dataset:
         for name, coord in results.coords.items():
             if coord.dtype == object:
                 raise TypeError(f"coord {name!r} is neither of numbers nor of strings")
-        results = label(results) if "pair" in results.dims else results
+        results = label_pairs(results) if "pair" in results.dims else results
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no results of hpfunc: {error}") from error
     if lazy:
         # New Datasets do not know the file that they read.
         results.set_close(stored._close)
     return results
-
-
-def label(results: xr.Dataset) -> xr.Dataset:
-    """The same under a `PairIndex`."""
-    return results.set_xindex(["class_a", "class_b"], PairIndex)
 
 
 def _load(stored: xr.Dataset, file: Path, *, lazy: bool) -> None:

@@ -9,8 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hpfunc._labels.schema import bad_name, check_labels
-from hpfunc._store import Key, Label
+from hpfunc._labels.schema import Label, bad_name, check_labels
+from hpfunc._store import StoreKey
 from hpfunc._support.fingerprint import describe
 from hpfunc._sweep.task import Task, is_factory, named
 
@@ -71,7 +71,7 @@ class Plan(NamedTuple):
             return whole
         return [task._replace(data={split: data}) for task in whole for split, data in self.data.items()]
 
-    def key(self, label: Label, weights: str, samples: Mapping[str, str], model: str) -> Key:
+    def key(self, label: Label, weights: str, samples: Mapping[str, str], model: str) -> StoreKey:
         """All that the result of a checkpoint depends on."""
         options = {name: describe(value) for name, value in {**self.collecting, **self.pairing}.items()}
         # Neither changes the result: what is too much for memory is done in groups, or refused.

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from hpfunc._store import Key, Label, Store, assemble, join, locked, read_part, unlike
+from hpfunc._labels.schema import Label
+from hpfunc._store import Store, StoreKey, assemble, join, locked, read_part, unlike
 from hpfunc._support.progress import ProgressBar
 from hpfunc._sweep.plan import Plan
 from hpfunc._sweep.task import Measured, Task, measure, named, samples_of
-from hpfunc._sweep.warnings import Heard
+from hpfunc._sweep.warnings import SweepWarnings
 
 __all__ = ["run_sweep"]
 
@@ -57,7 +58,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
     total = len(plan.checkpoints) * len(plan.data)
     # With nowhere to keep the others' results, the first failure is the end.
     patient = executor is not None or finished.store is not None
-    failures, heard = [], Heard()
+    failures, warned = [], SweepWarnings()
     with (
         ProgressBar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
         contextlib.closing(_outcomes(measure, tasks, executor, attempts=2 if patient else 1)) as outcomes,
@@ -73,11 +74,11 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
                 for measured in outcome:
                     finished.add(measured)
                 for measured in outcome:
-                    heard.add(named(measured.label, measured.split), measured.warnings)
+                    warned.add(named(measured.label, measured.split), measured.warnings)
             bar.update(len(task.data))
     if failures:
         raise _failed(failures, len(tasks), finished)
-    heard.tell_others()
+    warned.report_others()
     return finished.whole()
 
 
@@ -148,13 +149,13 @@ class _Finished:
         self._first: tuple[str, xr.Dataset] | None = None
         self._first_of: dict[str, Measured] = {}
 
-    def expected_key(self, label: Label) -> Key:
+    def expected_key(self, label: Label) -> StoreKey:
         """The key of a checkpoint's file, from what the weights are now."""
         from hpfunc._torch.digest import weights_digest
 
         return self._key(label, weights_digest(self._plan.checkpoints[label]))
 
-    def _key(self, label: Label, weights: str) -> Key:
+    def _key(self, label: Label, weights: str) -> StoreKey:
         from hpfunc._torch.model.checkpoint import makes_itself
 
         # What build() makes is the same for all.

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from hpfunc._store import Label, concat
+from hpfunc._labels.schema import Label
+from hpfunc._store import concat
 from hpfunc._support.warn import kept_warnings
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp

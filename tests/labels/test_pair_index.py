@@ -11,7 +11,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpfunc.results import PairIndex, label_pairs
+from hpfunc._labels.pair_index import PairIndex
+from hpfunc.results import label_pairs
 from tests.made_results import labelled, make_results, stored_pairs
 
 

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "hpfunc"
 # Data flows down this list, and a room may import only rooms of its own storey or below. A package is one room.
 STOREYS = {
     "names that users see": {"__init__"},
-    "public rooms": {"activations", "plot", "_plot", "sweep", "_sweep"},
+    "public rooms": {"activations", "plot", "_plot", "sweeps", "_sweep"},
     "labelled layer": {"multiclass", "pairwise", "pca", "permutation", "results", "statistic"},
     "labels and files": {"_files", "_labels", "_older_tool", "_store"},
     "models": {"_torch"},
@@ -36,8 +36,8 @@ ALONE = {
     "torchvision": {"activations", "_torch"},
     "matplotlib": {"plot", "_plot"},
     "cupy": {"_arrays", "_tree"},
-    "dask": {"sweep"},
-    "distributed": {"sweep"},
+    "dask": {"sweeps"},
+    "distributed": {"sweeps"},
 }
 
 # The contract: names, order and kinds of parameters, and defaults. A parameter without a default here may have one.
@@ -62,6 +62,7 @@ def sweep(checkpoints, data, /, *, build, executor=None, store=None, overwrite=F
     classes=None, samples_per_class=1000, key=None, batch_size=256, device=None, method="hooks", reduce=None,
     dtype=None, forward=None, pairs=None, metric="euclidean", graph="mst", k=1, exact=True, max_memory=None): ...
 def open_results(path, /): ...
+def label_pairs(dataset, /): ...
 def to_square(values, /): ...
 def read_seed_results(stages, /): ...
 def write_seed_results(results, folder, /): ...
@@ -227,6 +228,12 @@ def test_all_lists_what_users_see():
     assert len(hp.__all__) == len(set(hp.__all__))
     for name in hp.__all__:
         assert hasattr(hp, name)
+
+
+def test_no_public_function_shares_its_name_with_a_module():
+    """Where both are there, `import hpfunc.name as module` binds the function."""
+    public = {name for name in hp.__all__ if inspect.isfunction(getattr(hp, name))}
+    assert not public & {module.partition(".")[0] for module in modules()}
 
 
 def test_the_overview_is_one_screen_and_names_every_function():

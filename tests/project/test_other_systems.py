@@ -15,7 +15,7 @@ from hpfunc._store.folder import part_of
 from hpfunc._support import memory
 from hpfunc._tree.threads import n_threads
 from hpfunc.results import open_results
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp
 from tests.sweep_parts import FACTORIES, ROOT, make_data, save_checkpoints
 

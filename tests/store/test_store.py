@@ -21,7 +21,7 @@ import xarray as xr
 
 from hpfunc._store.folder import part_of
 from hpfunc.results import open_results
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 from tests.sweep_parts import FACTORIES, ROOT, Faulty, make_data, save_checkpoints, start
 

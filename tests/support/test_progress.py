@@ -17,7 +17,7 @@ from hpfunc._support.progress import ProgressBar
 from hpfunc._support.warn import warn
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 from tests.sweep_parts import FACTORIES, ROOT, grid, make_data, save_checkpoints
 
@@ -228,7 +228,7 @@ import sys
 {first}
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.activations import collect_activations
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 from tests.sweep_parts import FACTORIES, make_data
 points, labels = make_data()

@@ -12,7 +12,7 @@ import torch
 
 from hpfunc._sweep.run import _outcomes
 from hpfunc.results import open_results
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 from tests.sweep_parts import FACTORIES, ROOT, Faulty, Once, make_data, save_checkpoints, train
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 from tests.sweep_parts import make_data
 

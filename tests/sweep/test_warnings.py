@@ -14,11 +14,11 @@ from torch import nn
 
 from hpfunc._support import warn as _warn
 from hpfunc._support.warn import kept_warnings, warn
-from hpfunc._sweep.warnings import Heard
+from hpfunc._sweep.warnings import SweepWarnings
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
-from hpfunc.sweep import sweep
+from hpfunc.sweeps import sweep
 from tests.models import Mlp, seeded
 from tests.sweep_parts import grid, make_data, save_checkpoints, train
 
@@ -137,13 +137,13 @@ def test_a_sweep_that_goes_on_does_not_repeat_it(paths, tmp_path):
 
 
 def test_a_long_list_is_cut():
-    heard = Heard()
+    warned = SweepWarnings()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for number in range(30):
-            heard.add(f"part {number}", ["odd"])
-            heard.add(f"part {number}", ["odd"])
-        heard.tell_others()
+            warned.add(f"part {number}", ["odd"])
+            warned.add(f"part {number}", ["odd"])
+        warned.report_others()
     first, others = (str(one.message) for one in caught)
     assert first == "part 0: odd"
     assert others.startswith("part 1, part 2, ")
