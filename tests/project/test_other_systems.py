@@ -4,13 +4,10 @@ import ast
 import os
 import pickle
 import re
-import sys
-import types
 from pathlib import Path
 
 import pytest
 
-import hpfunc._store.lock as lock
 from hpfunc._store.folder import part_of
 from hpfunc._support import memory
 from hpfunc._tree.threads import n_threads
@@ -65,65 +62,6 @@ def test_a_path_of_windows_is_refused_elsewhere_before_anything_is_done(tmp_path
     Path("runs.nc").rename(r"C:\runs.nc")
     with pytest.raises(ValueError, match="has a backslash in its path"):
         open_results(r"C:\runs.nc")
-
-
-# ---- locks
-
-
-@pytest.fixture
-def windows_locks(monkeypatch):
-    """Locks as on Windows: of a byte from where the file stands, which belongs to who opened the file."""
-    held = {}
-
-    def locking(descriptor, how, count):
-        assert count == 1
-        byte = os.fstat(descriptor).st_ino, os.lseek(descriptor, 0, os.SEEK_CUR)
-        owner = held.get(byte)
-        if how == "unlock":
-            assert owner == descriptor
-            del held[byte]
-        elif owner is not None:
-            raise OSError(13, "Permission denied")
-        else:
-            held[byte] = descriptor
-
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    fake = types.SimpleNamespace(locking=locking, LK_NBLCK="lock", LK_UNLCK="unlock")
-    monkeypatch.setitem(sys.modules, "msvcrt", fake)
-    return held
-
-
-def test_a_lock_of_windows_keeps_others_out_until_it_is_released(tmp_path, windows_locks):
-    file = tmp_path / ".lock"
-    for _ in range(2):
-        with lock._locked_file(file):
-            # The file has content by now, so that it stands elsewhere when it is opened to append.
-            assert file.stat().st_size > 0
-            [(_, byte)] = windows_locks
-            assert byte > file.stat().st_size, "a locked byte cannot be read by others"
-            said = rf"in use by another sweep \(process {os.getpid()} on "
-            with pytest.raises(ValueError, match=said), lock._locked_file(file):
-                pass
-        assert not windows_locks
-
-
-def test_a_sweep_runs_on_locks_of_windows(tmp_path, windows_locks):
-    paths = save_checkpoints(tmp_path, 2)
-    runs = sweep(paths, DATA, build=Mlp, store=tmp_path / "store")
-    assert sweep(paths, DATA, build=Mlp, store=tmp_path / "store").identical(runs)
-    assert not windows_locks
-
-
-def test_a_folder_is_the_same_under_every_name(tmp_path, monkeypatch):
-    # On a system that does not tell case apart, resolve() gives two names of one folder.
-    monkeypatch.setattr(Path, "resolve", lambda self, strict=False: self)
-    (tmp_path / "store").mkdir()
-    (tmp_path / "Store_").symlink_to(tmp_path / "store")
-    said = "in use by another sweep of this process"
-    with lock.alone(tmp_path / "store", ".lock"), pytest.raises(ValueError, match=said):
-        lock.alone(tmp_path / "Store_", ".lock").__enter__()
-    with lock.alone(tmp_path / "Store_", ".lock"):
-        pass
 
 
 # ---- open files
