@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+
+from hpfunc._torch.nested import map_leaves
 
 __all__ = ["as_device", "device_of", "dtype_of", "moved", "on_device"]
 
@@ -62,11 +63,11 @@ def on_device(model: nn.Module, device: torch.device | None) -> nn.Module:
 
 
 def moved(inputs: Any, device: torch.device | None, dtype: torch.dtype | None) -> Any:
-    """Inputs on a device, floating ones in the model's dtype."""
-    if isinstance(inputs, Mapping):
-        return {name: moved(value, device, dtype) for name, value in inputs.items()}
-    if isinstance(inputs, (tuple, list)):
-        return tuple(moved(value, device, dtype) for value in inputs)
-    if not isinstance(inputs, torch.Tensor):
-        return inputs
-    return inputs.to(device, dtype if inputs.dtype.is_floating_point else None)
+    """Bring the tensors of nested inputs to a device, floating ones to the model's dtype."""
+
+    def move(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        return leaf.to(device, dtype if leaf.dtype.is_floating_point else None)
+
+    return map_leaves(move, inputs)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import torch
+
+from hpfunc._torch.nested import members
 
 __all__ = ["INPUT", "OUTPUT", "CallNames", "clean", "entries", "is_glob", "matches"]
 
@@ -43,25 +44,11 @@ class CallNames:
 
 
 def entries(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors in a nested value, each with its name: ``lstm[1][0]``, ``out[aux]``.
-
-    Tuples and lists are walked by position, dicts by key, named tuples and dataclasses by field.
-    """
+    """Yield the tensors in a nested value, each with its name: ``lstm[1][0]``, ``out[aux]``."""
     if isinstance(value, torch.Tensor):
         yield name, value
         return
-    items: Iterable[tuple[Any, Any]]
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        items = zip(value._fields, value, strict=True)
-    elif isinstance(value, (tuple, list)):
-        items = enumerate(value)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
-    else:
-        return
-    for key, member in items:
+    for key, member in members(value) or ():
         yield from entries(f"{name}[{clean(str(key))}]", member)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hpfunc._torch.nested import members
+
 __all__ = ["Emit", "Forward", "Record", "apply", "plain_forward"]
 
 # emit(name of the call, its value, whether no other call happened inside it)
@@ -23,7 +25,7 @@ def apply(function: Callable[..., Any], inputs: Any) -> Any:
     """Call with one input, with several by position, or with several by name."""
     if isinstance(inputs, Mapping):
         return function(**inputs)
-    if isinstance(inputs, (tuple, list)):
+    if isinstance(inputs, (tuple, list)) and members(inputs) is not None:
         return function(*inputs)
     return function(inputs)
 

@@ -1,0 +1,55 @@
+"""Walk nested values (tuples, lists, mappings, named tuples, dataclasses), everywhere by the same rules.
+
+Containers are mappings, named tuples, tuples, lists and dataclass instances. A list or tuple that holds nothing but
+plain Python values (strings, numbers, None) is a leaf: as a rule it is a batch of texts or of labels. Everything else
+is a leaf, too: tensors, arrays, strings, numbers, objects.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+__all__ = ["leaves", "map_leaves", "members"]
+
+_PLAIN = (str, bytes, bool, int, float, complex, type(None))
+
+
+def members(value: Any) -> list[tuple[Any, Any]] | None:
+    """List the members of a container with their keys, positions or fields; return None for a leaf."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(zip(value._fields, value, strict=True))
+    if isinstance(value, (tuple, list)):
+        return None if all(isinstance(member, _PLAIN) for member in value) else list(enumerate(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return None
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield the leaves of a nested value in their order."""
+    inner = members(value)
+    if inner is None:
+        yield value
+    else:
+        for _, member in inner:
+            yield from leaves(member)
+
+
+def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to each leaf, and return the same containers around the results.
+
+    A mapping of any kind comes back as a dict; tuples, lists, named tuples and dataclasses keep their kind.
+    """
+    inner = members(value)
+    if inner is None:
+        return function(value)
+    mapped = {key: map_leaves(function, member) for key, member in inner}
+    if isinstance(value, Mapping):
+        return mapped
+    if isinstance(value, tuple):
+        return type(value)(*mapped.values()) if hasattr(value, "_fields") else tuple(mapped.values())
+    return list(mapped.values()) if isinstance(value, list) else dataclasses.replace(value, **mapped)
