@@ -1,13 +1,17 @@
-"""Share fixtures and the folder of further data among all tests."""
+"""Share fixtures among all tests, and leave out what cannot run here: tests of torch without torch."""
 
 from __future__ import annotations
 
+import ast
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
 # Data that no clone holds: real images and the older tool's own files. Only tests marked ``extra`` read them.
-FURTHER = Path(__file__).resolve().parents[2] / "shared"
+FURTHER = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +20,26 @@ def further_data() -> Path:
     if not FURTHER.is_dir():
         pytest.skip(f"the further data are not at {FURTHER}")
     return FURTHER
+
+
+@cache
+def needs_torch(path: Path) -> bool:
+    """Tell whether importing a test module imports torch, itself or through helpers beside it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        for name in names:
+            if name.split(".")[0] in ("torch", "torchvision", "examples", "benchmarks"):
+                return True
+            helper = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+            if name.startswith("tests.") and helper.is_file() and needs_torch(helper):
+                return True
+    return False
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out test modules that import torch where torch is not installed."""
+    if find_spec("torch") is not None or collection_path.suffix != ".py":
+        return None
+    return needs_torch(collection_path) or None
