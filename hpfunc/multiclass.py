@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import as_points, check_directions, check_finite
+from hpfunc._labels.layers import group_by_class, read_layers
 from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._tree import class_counts, span
-from hpfunc.pairwise import group_by_class, layers_of
 
 __all__ = ["euclidean_mst", "multiclass_hp"]
 
@@ -24,7 +24,7 @@ def multiclass_hp(
     metric: str = "euclidean",
     max_memory: int | None = None,
 ) -> xr.Dataset:
-    """Separation of all classes at once, at every layer, from one minimum spanning tree over all samples.
+    """Measure the separation of all classes at once, at every layer, from one minimum spanning tree over all samples.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ def multiclass_hp(
     Notes
     -----
     With S the share of cross edges, their number divided by 2 N: upper 2 S, lower
-    (K - 1)/K (1 - sqrt(max(0, 1 - 2 K S/(K - 1)))). Sekeh, Oselio & Hero 2018, arXiv:1811.06591.
+    (K - 1)/K (1 - sqrt(max(0, 1 - 2 K S/(K - 1)))). Sekeh, Oselio & Hero 2020, arXiv:1811.06419,
+    doi:10.1109/TSP.2020.2994807.
 
     Examples
     --------
@@ -62,19 +63,18 @@ def multiclass_hp(
     """
     check_option("metric", metric, ("euclidean", "cosine"))
     results, sizes, names = [], None, None
-    for layer in layers_of(activations, labels):
-        points, classes = group_by_class(layer, metric)
-        where = "activations" if layer.name is None else f"layer {layer.name!r}"
-        count = class_counts(points, classes.starts, metric=metric, max_memory=max_memory, name=where)
-        if names is not None and not np.array_equal(names, classes.names):
-            raise ValueError(f"{where} holds other classes than the first layer; give all layers the same labels")
-        names, sizes = classes.names, np.diff(classes.starts)
+    for layer in read_layers(activations, labels):
+        points, classes, _, starts = group_by_class(layer, metric)
+        count = class_counts(points, starts, metric=metric, max_memory=max_memory, name=layer.where)
+        if names is not None and not np.array_equal(names, classes):
+            raise ValueError(f"{layer.where} holds other classes than the first layer; give all layers the same labels")
+        names, sizes = classes, np.diff(starts)
         results.append((layer.name, points.shape[1], count))
     return _assemble(results, names, sizes, metric)
 
 
 def _assemble(results: list[Any], classes: Any, sizes: Any, metric: str) -> xr.Dataset:
-    """One Dataset of all layers."""
+    """Put the counts of all layers into one Dataset."""
     layers, widths, counts = zip(*results, strict=True)
     cross = np.stack(counts)
     total = sizes.sum()
@@ -100,7 +100,7 @@ def _assemble(results: list[Any], classes: Any, sizes: Any, metric: str) -> xr.D
 def euclidean_mst(
     points: Any, /, *, metric: str = "euclidean", exact: bool = True, max_memory: int | None = None
 ) -> xr.Dataset:
-    """The minimum spanning tree of points, as edges: to ask which samples bridge two classes.
+    """Compute the minimum spanning tree of points, as edges that tell which samples bridge two classes.
 
     Parameters
     ----------

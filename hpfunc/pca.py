@@ -100,6 +100,7 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
 
 
 def _read_points(x: Any, name: str) -> Any:
+    """Read the points of one group, ``(n, d)``; a Dataset is refused."""
     if isinstance(x, xr.Dataset):
         layers = ", ".join(repr(v) for v in x.data_vars)
         raise TypeError(f"{name} is a Dataset; pass one of its layers ({layers}) as a DataArray")

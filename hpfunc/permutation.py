@@ -10,7 +10,13 @@ import xarray as xr
 from hpfunc._arrays import as_array, to_host
 from hpfunc._labels.align import as_series, read_values, result_coords
 from hpfunc._stats.adjust import ADJUSTMENTS, adjust_along
-from hpfunc._stats.permutation import arrangement_count, check_options, paired_test, unpaired_test
+from hpfunc._stats.permutation import (
+    PermutationOptions,
+    arrangement_count,
+    check_options,
+    paired_test,
+    unpaired_test,
+)
 from hpfunc._support.checks import check_option
 
 __all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
@@ -120,10 +126,8 @@ def fisher_permutation(
             f"key is required: {n_before} values before and {n_after} after have more arrangements than "
             f"n_permutations={n_permutations}, so these are drawn at random; pass an integer such as key=0"
         )
-    test = (paired_test if paired else unpaired_test)(
-        series_before, series_after,
-        key=key, n_permutations=n_permutations, alternative=alternative, batch_size=batch_size,
-    )  # fmt: skip
+    options = PermutationOptions(key, n_permutations, alternative, batch_size)
+    test = (paired_test if paired else unpaired_test)(series_before, series_after, options)
     if not np.isfinite(test.statistic).all():
         raise ValueError("the difference of means is too large for float64; divide before and after by a constant")
     design = "paired" if paired else "unpaired"

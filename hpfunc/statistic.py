@@ -8,24 +8,11 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import as_points, check_directions, check_finite, namespace
-from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds, null_moments, significance
-from hpfunc._support.checks import check_count, check_option
-from hpfunc._support.warn import warn
-from hpfunc._tree import PairCounts, count_pairs
-from hpfunc._version import __version__
+from hpfunc._labels.measure import GraphOptions, describe, measure_pairs
+from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds
+from hpfunc._support.checks import check_option
 
-__all__ = ["bayes_error_bounds", "check_graph", "hp_estimate", "hp_statistic", "statistics"]
-
-_LONG_NAMES = {
-    "cross_edges": "Cross edges",
-    "cross_edges_min": "Cross edges, least over all trees",
-    "cross_edges_max": "Cross edges, most over all trees",
-    "hp": "Henze-Penrose statistic",
-    "z": "z score of the cross edges",
-    "pvalue": "p-value (few cross edges)",
-    "n_a": "Samples of class a",
-    "n_b": "Samples of class b",
-}
+__all__ = ["bayes_error_bounds", "hp_estimate", "hp_statistic"]
 
 
 def hp_statistic(
@@ -39,7 +26,7 @@ def hp_statistic(
     exact: bool = True,
     max_memory: int | None = None,
 ) -> xr.Dataset:
-    """How well two samples are separated: the Henze-Penrose statistic from their minimum spanning tree.
+    """Measure how well two samples are separated: the Henze-Penrose statistic from their minimum spanning tree.
 
     Parameters
     ----------
@@ -92,92 +79,29 @@ def hp_statistic(
     >>> float(result.cross_edges), round(float(result.z), 6)
     (4.0, 0.530745)
     """
-    check_graph(metric, graph, k)
-    one, other = as_points(x, "x"), as_points(y, "y")
-    if one.shape[1] != other.shape[1]:
+    options = GraphOptions(metric, graph, k, exact, max_memory)
+    options.check()
+    class_a, class_b = as_points(x, "x"), as_points(y, "y")
+    if class_a.shape[1] != class_b.shape[1]:
         raise ValueError(
-            f"x has {one.shape[1]} features (shape {one.shape}) and y has {other.shape[1]} (shape {other.shape}); "
-            "pass points of the same space"
+            f"x has {class_a.shape[1]} features (shape {class_a.shape}) and y has {class_b.shape[1]} (shape "
+            f"{class_b.shape}); pass points of the same space"
         )
-    for points, name in ((one, "x"), (other, "y")):
+    for points, name in ((class_a, "x"), (class_b, "y")):
         check_finite(points, name)
         if metric == "cosine":
             check_directions(points, name)
-    check_neighbours(graph, k, len(one) + len(other), "x and y")
-    if one.device != other.device:
+    options.check_neighbours(len(class_a) + len(class_b), "x and y")
+    if class_a.device != class_b.device:
         raise TypeError("x and y are not on the same device; move one of them first")
-    points = namespace(one).concatenate([one, other])
-    starts = np.array([0, len(one), len(points)])
-    counts = count_pairs(
-        points, starts, np.array([[0, 1]]),
-        metric=metric, graph=graph, k=k, exact=exact, max_memory=max_memory, name="x and y",
-    )  # fmt: skip
-    explain(counts, k, exact, lambda p: "x and y")
-    values = statistics(counts, np.array([len(one)]), np.array([len(other)]))
-    return describe(xr.Dataset({name: ((), value[0]) for name, value in values.items()}), metric, graph, k)
-
-
-def check_graph(metric: str, graph: str, k: int) -> None:
-    """Raise unless metric, graph and k are known."""
-    check_option("metric", metric, ("euclidean", "cosine"))
-    check_option("graph", graph, ("mst", "knn"))
-    check_count("k", k, "a number of trees or neighbours of 1 or more")
-
-
-def check_neighbours(graph: str, k: int, n: int, where: str) -> None:
-    """Raise if n samples cannot have k neighbours each."""
-    if graph == "knn" and k >= n:
-        raise ValueError(f"k={k} neighbours among the {n} samples of {where}; at most {n - 1} are there")
-
-
-def statistics(counts: PairCounts, m: Any, n: Any) -> dict[str, Any]:
-    """All variables of the result schema, from counts and class sizes of the same shape."""
-    cross = counts.cross
-    mean, variance = null_moments(m, n, cross.weight, cross.weight2, cross.degree2)
-    z, pvalue = significance(cross.mean, mean, variance)
-    hp = np.clip(ESTIMATORS["friedman-rafsky"](cross.mean, m, n), 0, 1)
-    return {
-        "cross_edges": cross.mean, "cross_edges_min": cross.low, "cross_edges_max": cross.high,
-        "hp": hp, "z": z, "pvalue": pvalue, "n_a": m, "n_b": n,
-    }  # fmt: skip
-
-
-def describe(results: xr.Dataset, metric: str, graph: str, k: int) -> xr.Dataset:
-    """The same results with the attrs of the schema."""
-    results = results.assign_attrs(metric=metric, graph=graph, k=int(k), hpfunc_version=__version__)
-    for name, variable in results.data_vars.items():
-        variable.attrs.update(long_name=_LONG_NAMES[str(name)], units="1")
-    return results
-
-
-def explain(counts: PairCounts, k: int, exact: bool, name: Any) -> None:
-    """Warn, at the caller of the public function, of what could not be computed; ``name(p)`` names a pair."""
-    unsolved = np.flatnonzero(np.isnan(counts.cross.mean))
-    if unsolved.size:
-        warn(
-            f"{_listed(unsolved, name)}: more distances are tied than can be averaged over (a component of over 3,000 "
-            "points of equal distance), so cross_edges, hp, z and pvalue are NaN; the extremes are exact"
-        )
-    loose = np.flatnonzero(np.isnan(counts.cross.low) & (k > 1))
-    if loose.size:
-        warn(
-            f"{_listed(loose, name)}: distances tie, so {k} orthogonal trees are not unique; cross_edges is counted on "
-            "those that the coordinates of the points choose, whatever their class, and its extremes are NaN"
-        )
-    short = np.flatnonzero(counts.trees < k)
-    if short.size:
-        fewest = int(counts.trees[short].min())
-        warn(f"{_listed(short, name)}: only {fewest} of {k} orthogonal trees exist; those were used")
-
-
-def _listed(which: Any, name: Any) -> str:
-    """The first few of some pairs by name, and how many more there are."""
-    names = ", ".join(name(p) for p in which[:3])
-    return names if len(which) <= 3 else f"{names} and {len(which) - 3} more"
+    points = namespace(class_a).concatenate([class_a, class_b])
+    starts = np.array([0, len(class_a), len(points)])
+    values = measure_pairs(points, starts, np.array([[0, 1]]), options, where="x and y", name=lambda p: "x and y")
+    return describe(xr.Dataset({name: ((), value[0]) for name, value in values.items()}), options)
 
 
 def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", clip: bool = True) -> xr.DataArray:
-    """Another estimate from stored counts of cross edges: nothing is measured again.
+    """Compute another estimate from stored counts of cross edges; nothing is measured again.
 
     Parameters
     ----------
@@ -223,7 +147,7 @@ def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", c
 
 
 def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
-    """Bounds on the Bayes error between two classes, from stored counts.
+    """Compute bounds on the Bayes error between two classes, from stored counts.
 
     Parameters
     ----------
@@ -266,7 +190,7 @@ def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
 
 
 def _counts(results: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Cross edges and class sizes, as floats."""
+    """Return cross edges and class sizes, as floats; raise for what is no result with counts."""
     if not isinstance(results, xr.Dataset):
         raise TypeError(
             f"results is a {type(results).__name__}; expected the Dataset of hp_statistic, pairwise_hp or sweep"

@@ -15,22 +15,18 @@ def adjust_along(pvalues: np.ndarray[Any, Any], method: str, axis: int | None) -
     """Adjust p-values along an axis, or jointly for ``axis=None``; ``method`` is a key of `ADJUSTMENTS`."""
     if axis is None:
         return adjust_along(pvalues.reshape(-1), method, 0).reshape(pvalues.shape)
-    adjust = {"holm": _holm, "bh": _benjamini_hochberg}[method]
+    if method == "holm":
+        return _holm(pvalues, axis)
+    from scipy.stats import false_discovery_control  # slow to import
+
+    return np.asarray(false_discovery_control(pvalues, axis=axis, method="bh"))
+
+
+def _holm(pvalues: np.ndarray[Any, Any], axis: int) -> np.ndarray[Any, Any]:
+    """Multiply the i-th smallest of m p-values by m - i + 1; none may be less than the ones before it."""
     rows = np.moveaxis(pvalues, axis, -1)
     order = np.argsort(rows, axis=-1, kind="stable")
+    scaled = np.take_along_axis(rows, order, axis=-1) * np.arange(rows.shape[-1], 0, -1)
     adjusted = np.empty_like(rows)
-    np.put_along_axis(adjusted, order, adjust(np.take_along_axis(rows, order, axis=-1)), axis=-1)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(scaled, axis=-1), 1), axis=-1)
     return np.ascontiguousarray(np.moveaxis(adjusted, -1, axis))
-
-
-def _holm(rising: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Multiply the i-th smallest of m by m - i + 1; none may be less than the ones before it."""
-    m = rising.shape[-1]
-    return np.minimum(np.maximum.accumulate(rising * np.arange(m, 0, -1), axis=-1), 1)
-
-
-def _benjamini_hochberg(rising: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Multiply the i-th smallest of m by m / i; none may be more than the ones after it."""
-    m = rising.shape[-1]
-    scaled = rising * (m / np.arange(1, m + 1))
-    return np.minimum(np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1], 1)

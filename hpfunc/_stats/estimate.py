@@ -44,7 +44,7 @@ def bayes_bounds(u: Any) -> tuple[Any, Any]:
 
 
 def multiclass_bounds(share: Any, n_classes: int) -> tuple[Any, Any]:
-    """Lower and upper bound on the Bayes error of K classes (Sekeh, Oselio & Hero 2018).
+    """Lower and upper bound on the Bayes error of K classes (Sekeh, Oselio & Hero 2020).
 
     ``share`` is the number of edges between different classes divided by twice the number of samples.
     """

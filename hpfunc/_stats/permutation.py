@@ -18,7 +18,9 @@ from hpfunc._arrays import namespace, to_host
 from hpfunc._support.checks import check_count, check_flag, check_option
 from hpfunc._support.keys import check_key, generator
 
-__all__ = ["PermutationResult", "arrangement_count", "check_options", "paired_test", "unpaired_test"]
+__all__ = [
+    "PermutationOptions", "PermutationResult", "arrangement_count", "check_options", "paired_test", "unpaired_test",
+]  # fmt: skip
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _TOLERANCE = 100 * float(np.finfo(np.float64).eps)
@@ -35,6 +37,34 @@ class PermutationResult(NamedTuple):
     exact: bool
 
 
+class PermutationOptions(NamedTuple):
+    """Which arrangements to compare; see `hpfunc.fisher_permutation`."""
+
+    key: int | tuple[int, ...] | None
+    n_permutations: int
+    alternative: str
+    batch_size: int | None
+
+
+class _Scaled(NamedTuple):
+    """Both sides of a test, divided by powers of two."""
+
+    before: Any  # (series, n1)
+    after: Any  # (series, n2)
+    exponent: Any  # (series,) the powers
+    largest: Any  # (series,) the largest magnitude of both sides, as scaled
+
+
+class _Selection(NamedTuple):
+    """What a test selects from: the difference of means of a sum A is ``slope * (A - centre * total)``."""
+
+    values: Any  # (series, n) magnitudes below 2
+    observed: Any  # (1, n) the selection that was observed, of zeros and ones
+    k: int | None  # how many entries a selection holds; None: any number
+    centre: float
+    slope: float
+
+
 def check_options(dim: Any, key: Any, n_permutations: Any, paired: Any, alternative: Any, batch_size: Any) -> None:
     """Raise TypeError or ValueError for an option that no permutation test can take."""
     check_option("alternative", alternative, _ALTERNATIVES)
@@ -49,7 +79,7 @@ def check_options(dim: Any, key: Any, n_permutations: Any, paired: Any, alternat
 
 
 def arrangement_count(n: int, k: int | None, limit: int) -> int:
-    """How many distinct selections there are, or ``limit + 1`` if that many or more.
+    """Count the distinct selections, up to ``limit + 1``.
 
     ``2**n`` sign flips for ``k=None``, else ``C(n, k)`` splits. Counting stops at the limit because the whole
     number may have millions of digits.
@@ -64,91 +94,77 @@ def arrangement_count(n: int, k: int | None, limit: int) -> int:
     return count
 
 
-def paired_test(before: Any, after: Any, **options: Any) -> PermutationResult:
-    """Sign-flip test of ``(series, n)`` arrays; options as in `_test`."""
+def paired_test(before: Any, after: Any, options: PermutationOptions) -> PermutationResult:
+    """Run the sign-flip test on ``(series, n)`` arrays."""
     xp = namespace(before)
-    before, after, exponent, largest = _scaled(before, after)
-    values = after - before
-    observed = xp.ones((1, values.shape[1]))
-    return _test(values, observed, None, 0.5, 2 / values.shape[1], exponent, largest, **options)
+    scaled = _scale(before, after)
+    values = scaled.after - scaled.before
+    n = values.shape[1]
+    return _test(_Selection(values, xp.ones((1, n)), None, 0.5, 2 / n), scaled, options)
 
 
-def unpaired_test(before: Any, after: Any, **options: Any) -> PermutationResult:
-    """Test of splits of the pooled ``(series, n1)`` and ``(series, n2)`` arrays; options as in `_test`."""
+def unpaired_test(before: Any, after: Any, options: PermutationOptions) -> PermutationResult:
+    """Run the test of splits on pooled ``(series, n1)`` and ``(series, n2)`` arrays."""
     xp = namespace(before)
     n_before, n_after = before.shape[1], after.shape[1]
     n = n_before + n_after
-    before, after, exponent, largest = _scaled(before, after)
-    values = xp.concatenate([before, after], axis=1)
+    scaled = _scale(before, after)
+    values = xp.concatenate([scaled.before, scaled.after], axis=1)
     observed = xp.concatenate([xp.zeros((1, n_before)), xp.ones((1, n_after))], axis=1)
-    slope = n / (n_before * n_after)
-    return _test(values, observed, n_after, n_after / n, slope, exponent, largest, **options)
+    return _test(_Selection(values, observed, n_after, n_after / n, n / (n_before * n_after)), scaled, options)
 
 
-def _scaled(before: Any, after: Any) -> tuple[Any, Any, Any, Any]:
-    """Each series times a power of two, so that its largest magnitude is below 1 and at least 1/2 (or 0).
+def _scale(before: Any, after: Any) -> _Scaled:
+    """Divide each series by a power of two, so that its largest magnitude is below 1 and at least 1/2 (or 0).
 
-    This is exact and keeps differences and sums clear of overflow. The power and the largest come with it.
+    This is exact and keeps differences and sums clear of overflow.
     """
     xp = namespace(before)
     largest = xp.maximum(xp.abs(before).max(axis=1), xp.abs(after).max(axis=1))
     largest, exponent = xp.frexp(largest)
     down = -exponent[:, None]
-    return xp.ldexp(before, down), xp.ldexp(after, down), exponent, largest
+    return _Scaled(xp.ldexp(before, down), xp.ldexp(after, down), exponent, largest)
 
 
-def _test(
-    values: Any, observed: Any, k: int | None, centre: float, slope: float, exponent: Any, largest: Any, *,
-    key: int | tuple[int, ...] | None, n_permutations: int, alternative: str, batch_size: int | None,
-) -> PermutationResult:  # fmt: skip
-    """Count the arrangements at least as extreme as the observed one.
-
-    The difference of means belonging to a sum ``A`` of selected values is ``slope * (A - centre * total)``.
-
-    Parameters
-    ----------
-    values : array (series, n)
-        Magnitudes below 2.
-    observed : array (1, n)
-        The selection that was observed, of zeros and ones.
-    k : int or None
-        How many entries each selection holds; None: any number.
-    exponent, largest : array (series,)
-        The series are ``2**exponent`` times what is given; ``largest`` is the largest magnitude pooled.
-    """
+def _test(selection: _Selection, scaled: _Scaled, options: PermutationOptions) -> PermutationResult:
+    """Count the arrangements at least as extreme as the observed one, and turn the count into a p-value."""
+    values, observed, k, centre, slope = selection
     xp = namespace(values)
     n_series, n = values.shape
-    count = arrangement_count(n, k, n_permutations)
-    exact = count <= n_permutations
-    total_count = count if exact else n_permutations
-    batch = min(batch_size or _default_batch(n_series, n), total_count)
+    count = arrangement_count(n, k, options.n_permutations)
+    exact = count <= options.n_permutations
+    total = count if exact else options.n_permutations
+    batch = min(options.batch_size or _default_batch(n_series, n), total)
     halves = _exact_halves(values)
     middle = centre * _selected_sums(xp.ones((1, n)), halves)[0]
     selected, rest = _selected_sums(observed, halves)[0], _selected_sums(1 - observed, halves)[0]
-    deviation = selected - middle
     n_selected = int(observed.sum())
     statistic = selected / n_selected - rest / max(n - n_selected, 1)
     # The comparison is made between sums, so the tolerance for means is divided by the slope.
-    tolerance = _TOLERANCE * xp.maximum(xp.abs(statistic), largest) / slope
+    tolerance = _TOLERANCE * xp.maximum(xp.abs(statistic), scaled.largest) / slope
     extreme = xp.zeros(n_series, dtype=np.int64)
-    for arrangements in _all_selections(n, k, batch) if exact else _draws(n, k, total_count, batch, key):
+    for arrangements in _all_selections(n, k, batch) if exact else _draws(n, k, total, batch, options.key):
         sums = _selected_sums(xp.asarray(arrangements).astype(np.float64), halves)
         sums -= middle
-        if alternative == "less":
-            hits = sums <= deviation + tolerance
-        elif alternative == "greater":
-            hits = sums >= deviation - tolerance
-        else:
-            hits = xp.abs(sums, out=sums) >= xp.abs(deviation) - tolerance
-        extreme += xp.count_nonzero(hits, axis=0)
-    pvalue = extreme / total_count if exact else (extreme + 1) / (total_count + 1)
+        extreme += xp.count_nonzero(_as_extreme(sums, selected - middle, tolerance, options.alternative), axis=0)
+    pvalue = extreme / total if exact else (extreme + 1) / (total + 1)
     with np.errstate(over="ignore"):
-        statistic = xp.ldexp(statistic, exponent)
-    return PermutationResult(to_host(statistic), to_host(pvalue), total_count, exact)
+        statistic = xp.ldexp(statistic, scaled.exponent)
+    return PermutationResult(to_host(statistic), to_host(pvalue), total, exact)
+
+
+def _as_extreme(sums: Any, deviation: Any, tolerance: Any, alternative: str) -> Any:
+    """Compare ``(batch, series)`` permuted sums, which it may overwrite, with the observed ones."""
+    if alternative == "less":
+        return sums <= deviation + tolerance
+    if alternative == "greater":
+        return sums >= deviation - tolerance
+    xp = namespace(sums)
+    return xp.abs(sums, out=sums) >= xp.abs(deviation) - tolerance
 
 
 def _default_batch(n_series: int, n: int) -> int:
-    """So many arrangements that their working memory is bounded, or comparable with that of the data."""
+    """Choose a batch whose working memory is bounded, or comparable with that of the data."""
     return max(1, max(_BATCH_ELEMENTS, n_series * n) // (4 * (n + n_series)))
 
 
@@ -174,14 +190,14 @@ def _exact_halves(values: Any) -> Any:
 
 
 def _selected_sums(selected: Any, halves: Any) -> Any:
-    """``(batch, n)`` zeros and ones to the ``(batch, series)`` sums of what they select, rounded once."""
+    """Sum what ``(batch, n)`` zeros and ones select: ``(batch, series)`` sums, rounded once."""
     products = selected @ halves
     n_series = halves.shape[1] // 2
     return products[:, :n_series] + products[:, n_series:]
 
 
 def _all_selections(n: int, k: int | None, batch: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Every selection once, as ``(at most batch, n)`` arrays of zeros and ones."""
+    """Yield every selection once, as ``(at most batch, n)`` arrays of zeros and ones."""
     if k is None:
         for start in range(0, 2**n, batch):
             codes = np.arange(start, min(start + batch, 2**n), dtype=np.int64)
@@ -197,7 +213,7 @@ def _all_selections(n: int, k: int | None, batch: int) -> Iterator[np.ndarray[An
 def _draws(
     n: int, k: int | None, count: int, batch: int, key: int | tuple[int, ...] | None
 ) -> Iterator[np.ndarray[Any, Any]]:
-    """``count`` random selections in batches, always drawn on the host.
+    """Yield ``count`` random selections in batches, always drawn on the host.
 
     They are made from the raw words of the bit generator, one after the other, so they depend on the key
     alone: not on the batch, the device, or the release of NumPy.
@@ -210,7 +226,7 @@ def _draws(
 
 
 def _random_flips(words: Any, rows: int, n: int) -> np.ndarray[Any, Any]:
-    """Every entry selected with probability one half: one random bit each."""
+    """Select every entry with probability one half, by one random bit each."""
     width = -(-n // 64)
     octets = words(rows * width).astype("<u8").view(np.uint8).reshape(rows, 8 * width)
     bits: np.ndarray[Any, Any] = np.unpackbits(octets, axis=1, count=n, bitorder="little")
@@ -218,7 +234,7 @@ def _random_flips(words: Any, rows: int, n: int) -> np.ndarray[Any, Any]:
 
 
 def _random_splits(words: Any, rows: int, n: int, k: int) -> np.ndarray[Any, Any]:
-    """Exactly ``k`` entries selected: those with the smallest of n random numbers."""
+    """Select exactly ``k`` entries: those with the smallest of n random numbers."""
     keys = words(rows * n).reshape(rows, n)
     # The lowest bits hold the position: no two keys are equal, so that exactly k are selected.
     position_bits = np.uint64((n - 1).bit_length())

@@ -99,6 +99,7 @@ def _centre(points: Any) -> _Centre:
 
 
 def _nan_first(value: float) -> float:
+    """Rank NaN above every number."""
     return np.inf if np.isnan(value) else value
 
 

@@ -1,0 +1,78 @@
+"""Pairs of classes: their numbers from the names that a user gives, and the labelled result of several layers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from hpfunc._labels.measure import GraphOptions, describe
+from hpfunc._labels.pairs import label_pairs
+
+__all__ = ["LayerResult", "assemble", "pair_numbers"]
+
+
+class LayerResult(NamedTuple):
+    """The variables of one layer, one value for each pair, and its labels."""
+
+    name: str | None  # None for a single array
+    n_features: int
+    class_a: npt.NDArray[Any]  # (P,)
+    class_b: npt.NDArray[Any]  # (P,)
+    values: dict[str, npt.NDArray[Any]]  # variable -> (P,)
+
+
+def pair_numbers(pairs: list[tuple[Any, Any]] | None, names: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Turn pairs of classes, by default all, into ``(P, 2)`` class numbers, the lower first."""
+    if pairs is None:
+        return np.stack(np.triu_indices(len(names), 1), axis=1)
+    if not pairs:
+        raise ValueError("pairs is empty; pass at least one pair of classes, or None for all")
+    known = {name: number for number, name in enumerate(names.tolist())}
+    numbers = []
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+            raise TypeError(f"pairs holds {pair!r}, which is not a pair of classes such as (3, 8)")
+        unknown = [c for c in pair if c not in known]
+        if unknown:
+            raise ValueError(f"pairs names the class {unknown[0]!r}, which is not in labels; there are {list(known)}")
+        low, high = sorted(known[c] for c in pair)
+        if low == high:
+            raise ValueError(f"pairs holds {tuple(pair)!r}, a class with itself; name two different classes")
+        if (low, high) in numbers:
+            raise ValueError(f"pairs holds {tuple(pair)!r} twice (in either order); name each pair once")
+        numbers.append((low, high))
+    return np.array(numbers, np.intp)
+
+
+def assemble(results: list[LayerResult], options: GraphOptions) -> xr.Dataset:
+    """Put the results of all layers into one Dataset, whose pairs can be selected in either order."""
+    first = results[0]
+    coords = {"class_a": ("pair", first.class_a), "class_b": ("pair", first.class_b)}
+    if first.name is None:
+        data = {name: ("pair", value) for name, value in first.values.items()}
+        dataset = xr.Dataset(data, {**coords, "n_features": first.n_features})
+    else:
+        for result in results:
+            if not _same_pairs(first, result):
+                raise ValueError(
+                    f"layers {first.name!r} and {result.name!r} hold different classes; give all layers the same labels"
+                )
+        stacked = {name: np.stack([result.values[name] for result in results]) for name in first.values}
+        dataset = xr.Dataset(
+            {name: (("layer", "pair"), value) for name, value in stacked.items()},
+            {
+                "layer": [result.name for result in results],
+                "n_features": ("layer", [result.n_features for result in results]),
+                **coords,
+            },
+        )
+        dataset.coords["layer"].attrs["long_name"] = "Layer"
+    dataset.coords["n_features"].attrs.update(long_name="Features", units="1")
+    return label_pairs(describe(dataset, options))
+
+
+def _same_pairs(source: LayerResult, target: LayerResult) -> bool:
+    return np.array_equal(source.class_a, target.class_a) and np.array_equal(source.class_b, target.class_b)
