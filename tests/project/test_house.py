@@ -90,11 +90,10 @@ def modules() -> dict[str, Path]:
     return files
 
 
-def imports(module: str, path: Path, *, deferred: bool = True) -> set[str]:
-    """Everything that a file imports, also inside functions unless not ``deferred``, as absolute dotted names."""
+def imports(module: str, path: Path) -> set[str]:
+    """List everything that a file imports, also inside functions, as absolute dotted names."""
     found = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree) if deferred else tree.body:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -104,12 +103,12 @@ def imports(module: str, path: Path, *, deferred: bool = True) -> set[str]:
     return found
 
 
-def arrows(*, deferred: bool = True) -> set[tuple[str, str]]:
-    """Pairs of modules of the package, of which the first imports the second."""
+def arrows() -> set[tuple[str, str]]:
+    """List the pairs of modules of the package of which the first imports the second, also inside functions."""
     known = modules()
     found = set()
     for module, path in known.items():
-        for name in imports(module, path, deferred=deferred):
+        for name in imports(module, path):
             if name == "hpfunc" or name.startswith("hpfunc."):
                 inner = name.removeprefix("hpfunc").removeprefix(".")
                 while inner and inner not in known:
@@ -139,14 +138,35 @@ def test_no_import_points_back_up():
     assert not wrong
 
 
-def test_no_imports_run_in_a_circle():
-    between_rooms = {(room(a), room(b)) for a, b in arrows() if room(a) != room(b)}
-    between_modules = arrows(deferred=False)
-    for found in (between_rooms, between_modules):
-        graph: dict[str, set[str]] = {}
-        for a, b in found:
+def folder(module: str) -> str:
+    """Return the wing in which a module lies; a package stands for itself."""
+    return module if modules()[module].name == "__init__.py" else module.rpartition(".")[0] or module
+
+
+def assert_no_circle(pairs: set[tuple[str, str]]) -> None:
+    graph: dict[str, set[str]] = {}
+    for a, b in pairs:
+        if a != b:
             graph.setdefault(a, set()).add(b)
-        graphlib.TopologicalSorter(graph).prepare()
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_no_imports_run_in_a_circle():
+    assert_no_circle(arrows())
+    assert_no_circle({(room(a), room(b)) for a, b in arrows()})
+
+
+@pytest.mark.parametrize("package", ["_torch", "_tree"])
+def test_wings_import_one_way(package):
+    inside = {(a, b) for a, b in arrows() if room(a) == room(b) == package}
+    # The modules beside the wings are rooms of their own: some stand below all wings, some above.
+    wings = {m for m, path in modules().items() if path.name == "__init__.py" and m.startswith(f"{package}.")}
+
+    def place(module: str) -> str:
+        return folder(module) if folder(module) in wings else module
+
+    assert wings
+    assert_no_circle({(place(a), place(b)) for a, b in inside if a != package})
 
 
 def test_imports_are_found_at_all():
