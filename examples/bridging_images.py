@@ -1,12 +1,13 @@
-"""Which images bridge 4 and 9? The cross edges of the minimum spanning tree, led back to the samples they join.
+"""Find the images that bridge 4 and 9: follow the cross edges of the minimum spanning tree back to the samples.
 
 Run it with ``python examples/bridging_images.py --out bridges``. HP counts the edges of a tree that join two classes;
-an edge has two ends, and each end is an image. The images at many cross edges are those that the network confuses,
-the mislabelled ones and the ambiguous ones. The example
+each edge has two ends, and each end is an image. Images with many cross edges are often ambiguous, mislabelled or
+confused by the network. The example
 
 1. trains a small network on scikit-learn's handwritten digits,
 2. joins the test images of two classes by their minimum spanning tree, at the input and at a layer of the network,
-3. draws the images at both ends of each cross edge, nearest first, and the trees in the plane of the main components.
+3. draws the images at both ends of each cross edge, shortest edge first, and the trees in the plane of the first two
+   principal components.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ def train(x: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequential:
 
 
 def find_bridges(points: xr.DataArray, tree: xr.Dataset) -> list[tuple[int, int, float]]:
-    """List the cross edges, shortest first: the positions of the two samples in the data set, and the distance."""
+    """List the cross edges, shortest first: the positions of both samples in the data set, and their distance."""
     ends = np.stack([tree.source.values, tree.target.values], axis=1)
     label, index = points.label.values, points.index.values
-    # The lower class first, in every pair.
+    # The sample of the lower class stands first.
     ends = np.take_along_axis(ends, np.argsort(label[ends], axis=1, kind="stable"), axis=1)
     crosses = label[ends[:, 0]] != label[ends[:, 1]]
     weights = tree.weight.values[crosses].tolist()
@@ -52,7 +53,7 @@ def find_bridges(points: xr.DataArray, tree: xr.Dataset) -> list[tuple[int, int,
 
 
 def draw_bridges(bridges: dict[str, list[tuple[int, int, float]]], images: Any, pair: list[int], most: int) -> Figure:
-    """Draw the two images of each bridge one above the other, their distance below; one row of pairs for each layer."""
+    """Draw each bridge as two images, one above the other, with their distance below; one row for each layer."""
     columns = max(1, min(most, max(len(found) for found in bridges.values())))
     figure = Figure(figsize=(max(4.2, 1.1 * columns + 0.6), 2.9 * len(bridges) + 0.4), layout="constrained")
     figure.suptitle(f"{min(pair)} above, {max(pair)} below")
@@ -74,7 +75,7 @@ def draw_bridges(bridges: dict[str, list[tuple[int, int, float]]], images: Any, 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", type=int, nargs=2, default=[4, 9], metavar=("A", "B"), help="two digits (4 9)")
     parser.add_argument("--epochs", type=int, default=30, metavar="N", help="how long to train (30)")
@@ -82,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("bridges"), help="a new folder for the pictures (bridges)")
     args = parser.parse_args(argv)
     if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
 
     digits = load_digits()
     images, labels = torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)

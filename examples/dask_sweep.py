@@ -1,21 +1,22 @@
-"""A sweep on a Dask cluster that can be stopped at any time: every checkpoint is a task and a file.
+"""Run a sweep on a Dask cluster and stop it at any time: each checkpoint is one task and one file.
 
-Run it, stop it by Ctrl-C, run it again: it goes on where it stopped. Here the cluster is two processes of this machine:
+Start it, stop it with Ctrl-C and start it again: it resumes where it stopped. Here the cluster consists of two
+processes on this machine:
 
     python examples/dask_sweep.py --out sweep
 
-Elsewhere only the cluster changes, and the store must be a folder that this program can write to. For one worker on
-each GPU of a machine:
+On another cluster only the cluster object changes; the store must be a folder that this program can write to. This
+starts one worker for each GPU of a machine:
 
     from dask_cuda import LocalCUDACluster
     with LocalCUDACluster() as cluster, Client(cluster) as client:
         hp.sweep(..., executor=client.get_executor(), device="cuda")
 
-Each worker then sees its own GPU as "cuda". For several machines: dask_jobqueue.SLURMCluster, or the address of a
-scheduler, Client("tcp://..."), where checkpoints and data lie on a disk that all of them see.
+Each worker then sees its own GPU as "cuda". For several machines, use dask_jobqueue.SLURMCluster or the address of a
+scheduler, Client("tcp://..."), and keep checkpoints and data on a disk that all machines can read.
 
-Paths and functions travel to the workers; models and data sets do not. So the functions stand at the top of the file,
-and everything else below ``if __name__ == "__main__"``, since a worker imports this file too.
+Only paths and functions are sent to the workers, never models or data sets. A worker imports this file too, so the
+functions are defined at the top level and the program starts below ``if __name__ == "__main__"``.
 """
 
 import argparse
@@ -31,20 +32,20 @@ import hpfunc as hp
 
 
 def build() -> nn.Module:
-    """The network, for each checkpoint a new one."""
+    """Make the network; each checkpoint gets a new one."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 
 
 def digits(split: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """A data set, made where it is needed: the first 1,200 images, or the others."""
-    found = load_digits()
-    images, labels = torch.tensor(found.images / 16, dtype=torch.float32), torch.tensor(found.target)
+    """Load a data set on the worker that needs it: the first 1,200 images to train, the others to test."""
+    loaded = load_digits()
+    images, labels = torch.tensor(loaded.images / 16, dtype=torch.float32), torch.tensor(loaded.target)
     part = slice(1200) if split == "train" else slice(1200, None)
     return images[part], labels[part]
 
 
 def train(folder: Path, epochs: int) -> dict[int, Path]:
-    """A file of weights for each epoch, those before the first included; kept from an earlier run."""
+    """Save the weights before training and after each epoch; files of an earlier run are used again."""
     paths = {epoch: folder / f"epoch{epoch}.ckpt" for epoch in range(epochs + 1)}
     if all(path.exists() for path in paths.values()):
         return paths
@@ -63,6 +64,7 @@ def train(folder: Path, epochs: int) -> dict[int, Path]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--out", type=Path, default=Path("sweep"), help="folder for checkpoints and store (%(default)s)"
@@ -80,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
         hp.sweep(
             paths, data, build=build, executor=client.get_executor(), store=store, samples_per_class=50, progress=True
         )
-    # Also from another program, while the sweep is at work: what is finished, read from the files when it is needed.
+    # Another program can do this while the sweep runs: it reads the finished checkpoints from their files.
     runs = hp.open_results(store)
     print(runs.hp.sel(split="test").mean("pair").to_pandas().round(3).to_string())
 

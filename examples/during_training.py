@@ -1,12 +1,12 @@
-"""Watching separation while a network trains: collect, measure and join with ``xr.concat``; no checkpoint files.
+"""Watch separation while a network trains: measure between epochs and join with ``xr.concat``; no files are needed.
 
-Run it with ``python examples/during_training.py --out watched``. Where weights are not worth keeping, measure the model
-as it stands between two epochs. `hpfunc.collect_activations` leaves it as it was, training mode and random state
-included, so that the training goes on as if nobody had looked. The example
+Run it with ``python examples/during_training.py --out watched``. If you do not want to keep the weights, measure the
+model between two epochs. `hpfunc.collect_activations` restores its training mode and the random state, so the training
+continues exactly as it would have done without the measurement. The example
 
 1. trains a small network on scikit-learn's handwritten digits and measures it after each epoch,
-2. joins the measurements along the dim ``checkpoint``: the same Dataset that `hpfunc.sweep` makes from files,
-3. draws the course of each layer above what chance gives, and writes the results.
+2. joins the measurements along the dim ``checkpoint``, which gives the Dataset that `hpfunc.sweep` makes from files,
+3. draws the course of each layer, and writes the results.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Data = tuple[torch.Tensor, torch.Tensor]
 
 
 def measure(model: nn.Module, data: dict[str, Data], samples: int) -> xr.Dataset:
-    """Measure the model as it stands, on each data set."""
+    """Measure the model in its present state on each data set."""
     splits = [hp.pairwise_hp(hp.collect_activations(model, d, samples_per_class=samples)) for d in data.values()]
     return xr.concat(splits, "split").assign_coords(split=list(data))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=8, metavar="N", help="how long to train (8)")
     parser.add_argument("--samples", type=int, default=60, metavar="N", help="digits of each class and split (60)")
     parser.add_argument("--out", type=Path, default=Path("watched"), help="a new folder for what is written (watched)")
     args = parser.parse_args(argv)
     if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
 
     digits = load_digits()
     x, labels = torch.tensor(digits.data / 16, dtype=torch.float32), torch.tensor(digits.target)

@@ -1,7 +1,7 @@
-"""Moving from the older tool: its JSON files in, the same histograms and Fisher tests out, and one step further.
+"""Move from the older tool to hpfunc: read its JSON files, then draw the same histograms and Fisher tests, and more.
 
 Run it with ``python examples/from_the_older_tool.py --before preDict.json --after postDict.json --out moved``. Without
-files it first makes two of that form, so that you can see it work. What the older tool's ``ResultsAnalysis`` did:
+files, it first writes two files in that format. These calls replace the older tool's ``ResultsAnalysis``:
 
 =================================  =====================================================================
 ``ResultsAnalysis(folder, stages)``  ``results = hp.read_seed_results({"Before": path, "After": path})``
@@ -9,7 +9,7 @@ files it first makes two of that form, so that you can see it work. What the old
 ``plot_results(by_layer=True)``      ``hp.plot_distributions(results, by_layer=True)``
 ``FisherTraining(n, batches)``       ``hp.fisher_permutation(before, after, n_permutations=n, key=0)``
 ``FisherLayers(n, batches)``         ``hp.fisher_steps(results.hp, along="layer", n_permutations=n, key=0)``
-``plotPCA(x, y)``                    ``hp.plot_pca(hp.pca2d(x, y))``: of activations, which no JSON file holds
+``plotPCA(x, y)``                    ``hp.plot_pca(hp.pca2d(x, y))``, for activations; the JSON files hold none
 =================================  =====================================================================
 """
 
@@ -26,7 +26,7 @@ import hpfunc as hp
 
 
 def make_files(folder: Path) -> dict[str, Path]:
-    """Write two files in the form of the older tool: a linear layer of digits, at random and fitted to the classes."""
+    """Write two files in the older tool's format: digits in a linear layer, first random, then fitted to them."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -47,7 +47,7 @@ def make_files(folder: Path) -> dict[str, Path]:
 
 
 def print_tests(results: xr.Dataset, n: int) -> tuple[xr.Dataset, xr.Dataset]:
-    """Run both of the older tool's tests, and print what they say after adjustment for how many they are."""
+    """Run both tests of the older tool, and print how many differences are significant after adjustment."""
     before, after = (results.hp.isel(checkpoint=i, drop=True) for i in (0, -1))
     training = hp.fisher_permutation(before, after, n_permutations=n, key=0)
     layers = hp.fisher_steps(after, along="layer", n_permutations=n, key=1)
@@ -60,7 +60,7 @@ def print_tests(results: xr.Dataset, n: int) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, metavar="FILE", help="the older tool's results before training")
     parser.add_argument("--after", type=Path, metavar="FILE", help="and after training")
@@ -68,9 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("moved"), help="a new folder for what is written (moved)")
     args = parser.parse_args(argv)
     if (args.before is None) != (args.after is None):
-        parser.error("--before and --after go together; leave both out to see it work on files made here")
+        parser.error("pass both --before and --after, or neither; without them the example writes its own files")
     if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
     args.out.mkdir(parents=True)
     files = make_files(args.out) if args.before is None else {"Before": args.before, "After": args.after}
 
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "distributions_by_layer": hp.plot_distributions(results, by_layer=True),
         "fisher_training": hp.plot_fisher(training).figure,
         "fisher_layers": hp.plot_fisher(layers).figure,
-        # One step further: the same numbers by layer in one picture, and what each pair of classes does.
+        # The older tool did not draw these: all layers in one picture, and HP of each pair of classes.
         "layers": hp.plot_layers(results).figure,
     }
     last = results.isel(checkpoint=-1, layer=-1).sel(split="test")

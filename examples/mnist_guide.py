@@ -1,15 +1,15 @@
-"""MNIST from network to insight, step by step: define, train and save checkpoints, measure, analyse.
+"""Analyse a network on MNIST step by step: define it, train it and save checkpoints, measure them, draw conclusions.
 
 Run it with ``python examples/mnist_guide.py --download --out mnist``. It follows the four steps of the older tool's
 guide, with hpfunc in place of that tool:
 
-1. the network: any ``torch.nn.Module``. Nothing has to be added to it; hooks see what every layer gives,
-2. the training: as always, and the weights are saved at each epoch that shall be looked at,
-3. the measurement: one `hpfunc.sweep` over checkpoints and data sets,
-4. the analysis: histograms, Fisher's tests of training and of layers, principal components with their tree.
+1. the network is any ``torch.nn.Module``; you add nothing to it, because hooks record every layer,
+2. the training saves the weights after each epoch that you want to measure,
+3. the measurement is one `hpfunc.sweep` over checkpoints and data sets,
+4. the analysis draws histograms, Fisher's tests of training and of layers, and principal components with their tree.
 
-MNIST is torchvision's: ``--data FOLDER`` is the folder that holds ``MNIST/raw``. An epoch of its 60,000 images takes
-some minutes on two CPU cores.
+MNIST is read with torchvision; ``--data FOLDER`` names the folder that holds ``MNIST/raw``. An epoch of its 60,000
+images takes some minutes on two CPU cores.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import hpfunc as hp
 
 
 class CNN(nn.Module):
-    """Two convolutions and two linear layers, with the names that the older tool's checkpoints have."""
+    """Classify digits with two convolutions and two linear layers, named as in the older tool's checkpoints."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ def train(model: CNN, data: MNIST, *, epochs: int, save_every: int, folder: Path
 
 
 def analyse(runs: xr.Dataset, out: Path) -> None:
-    """Write the pictures that the older tool drew, and those that it did not, from the stored results alone."""
+    """Write the pictures of the older tool and further ones; they need nothing but the stored results."""
     first, last = runs.checkpoint.values[[0, -1]].tolist()
     ends = runs.sel(checkpoint=[first, last])
     training = hp.fisher_permutation(runs.hp.sel(checkpoint=first), runs.hp.sel(checkpoint=last), key=0)
@@ -100,7 +100,7 @@ def analyse(runs: xr.Dataset, out: Path) -> None:
 
 
 def draw_components(checkpoints: dict[int, Path], data: MNIST, pair: Sequence[int], layer: str, out: Path) -> None:
-    """Draw two classes at one layer, before and after training, with the tree whose cross edges HP counts."""
+    """Draw two classes at one layer before and after training, with the tree whose cross edges HP counts."""
     planes, trees = [], []
     for path in checkpoints.values():
         model = CNN()
@@ -118,7 +118,7 @@ def draw_components(checkpoints: dict[int, Path], data: MNIST, pair: Sequence[in
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("MNISTdata"), help="holds MNIST/raw (MNISTdata)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into --data if it is not there")
@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=100, help="images of each class that are measured (100)")
     args = parser.parse_args(argv)
     if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
     try:
         train_set, test_set = (
             MNIST(args.data, train=train, transform=ToTensor(), download=args.download) for train in (True, False)
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         samples_per_class=args.samples,
         progress=True,
     )
-    runs.to_netcdf(args.out / "results.nc")  # hp.open_results(...) reads it again, whenever you like
+    runs.to_netcdf(args.out / "results.nc")  # read it again with hp.open_results(...)
 
     analyse(runs, args.out)
     ends = {epoch: checkpoints[epoch] for epoch in (0, args.epochs)}

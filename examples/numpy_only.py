@@ -1,11 +1,11 @@
-"""A NumPy analysis that exists already: which of these feature sets keeps the classes apart? No torch needed.
+"""Compare feature sets that are NumPy arrays: which of them separates the classes best? torch is not needed.
 
-Run it with ``python examples/numpy_only.py --out features``, on features of scikit-learn's handwritten digits, or with
-``--data FILE.npz`` on your own: one array ``labels`` of n classes, and arrays of n rows, one for each feature set. It
+Run it with ``python examples/numpy_only.py --out features`` on features of scikit-learn's handwritten digits, or with
+``--data FILE.npz`` on your own arrays: ``labels`` with n entries, and one array of n rows for each feature set. It
 
 1. measures with `hpfunc.pairwise_hp` how well each pair of classes is separated in each feature set,
-2. bounds the error that the best possible classifier makes on each pair,
-3. tests whether two feature sets differ, pair by pair,
+2. bounds the error of the best possible classifier for each pair,
+3. tests whether two feature sets differ over the pairs,
 4. writes a table (CSV, one row for each feature set and pair), a results file and a picture.
 """
 
@@ -21,7 +21,7 @@ import hpfunc as hp
 
 
 def digit_features(per_class: int) -> dict[str, np.ndarray]:
-    """Make four feature sets of the digits: the pixels, edges, a random projection, and how dark each row is."""
+    """Make four feature sets of the digits: pixels, edges, a random projection, and the darkness of each row."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -38,7 +38,7 @@ def digit_features(per_class: int) -> dict[str, np.ndarray]:
 
 
 def read_features(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a file."""
+    """Read labels and feature sets from a file."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = dict(stored)
     if "labels" not in arrays or len(arrays) < 2:
@@ -47,7 +47,7 @@ def read_features(path: Path) -> dict[str, np.ndarray]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, metavar="FILE.npz", help="your own arrays (digits)")
     parser.add_argument("--samples", type=int, default=100, metavar="N", help="digits of each class (100)")
@@ -56,21 +56,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists: nothing was done. Name a new folder.")
+        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
     arrays = digit_features(args.samples) if args.data is None else read_features(args.data)
     labels = arrays.pop("labels")
 
-    # A mapping from names to arrays stands where the activations of a network would.
+    # A mapping from names to arrays takes the place of a network's activations.
     results = hp.pairwise_hp(arrays, labels).rename(layer="features")
     results = results.merge(hp.bayes_error_bounds(results).rename(lower="error_lower", upper="error_upper"))
     print("Mean over the pairs, by feature set:")
     print(results[["hp", "error_lower", "error_upper"]].mean("pair").to_dataframe().round(3))
 
-    first, *others = arrays
-    for other in others:
-        test = hp.fisher_permutation(results.hp.sel(features=first), results.hp.sel(features=other), key=0)
+    reference, *further = arrays
+    for name in further:
+        test = hp.fisher_permutation(results.hp.sel(features=reference), results.hp.sel(features=name), key=0)
         change, p = float(test.statistic), float(test.pvalue)
-        print(f"{first} -> {other}: mean HP {change:+.3f}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
+        print(f"{reference} -> {name}: mean HP {change:+.3f}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
 
     args.out.mkdir(parents=True)
     results.to_dataframe().to_csv(args.out / "pairs.csv")

@@ -1,13 +1,13 @@
-"""A model that keeps its own snapshots: measure what no module gives, by ``snapshot_forward`` or by a function.
+"""Measure stages that no module returns, with the model's own ``snapshot_forward`` or with a function.
 
-Run it with ``python examples/own_model_snapshot.py``. Hooks see what modules return. A sum of a skip connection, a
-functional call or the state between two lines of ``forward`` is no module's output. There are two ways to see it:
+Run it with ``python examples/own_model_snapshot.py``. Hooks record what modules return. The sum of a skip connection, a
+functional call or a value between two lines of ``forward`` is not the output of a module. Two ways record it:
 
 1. ``method="snapshot"``: the model has ``refresh()``, ``snapshot_forward(x)`` and the dict ``snapshot``, as the older
-   tool asked for. A model that was written for that tool is measured as it is.
-2. ``method=function``: any function from a batch to a dict name -> tensor. The model needs nothing.
+   tool required. A model that was written for that tool works unchanged.
+2. ``method=function``: any function that takes a batch and returns a dict name -> tensor. The model needs no change.
 
-Both are printed beside what hooks see.
+The example prints both beside the layers that hooks record.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import hpfunc as hp
 
 
 class Residual(nn.Module):
-    """Two linear layers around which the input is carried: ``sum`` is what the skip connection makes."""
+    """Apply two linear layers; the input skips the first of them and is added to its output (``sum``)."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
@@ -35,10 +35,10 @@ class Residual(nn.Module):
         """Compute the scores of the classes."""
         return self.fc2(functional.relu(self.fc1(x)) + x)
 
-    # What the older tool asked for: the same pass once more, with a note of each stage.
+    # The older tool required these two methods: the same forward pass, which also keeps each stage.
 
     def refresh(self) -> None:
-        """Forget what was kept; `hpfunc.collect_activations` calls it around each batch."""
+        """Empty the snapshot; `hpfunc.collect_activations` calls this around each batch."""
         self.snapshot = {name: [] for name in ("initial", "fc1", "relu", "sum", "fc2")}
 
     def snapshot_forward(self, x: Tensor) -> Tensor:
@@ -56,13 +56,13 @@ class Residual(nn.Module):
 
 
 def stages(model: Residual, x: Tensor) -> dict[str, Tensor]:
-    """Name the stages of interest, without a line in the model."""
+    """Return the stages of interest by name; the model itself stays unchanged."""
     carried = functional.relu(model.fc1(x))
     return {"carried": carried, "sum": carried + x, "score": model.fc2(carried + x)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     from sklearn.datasets import load_digits
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

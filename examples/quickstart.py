@@ -1,4 +1,4 @@
-"""The whole analysis of a real network on real images: train, save checkpoints, measure, test, draw.
+"""Analyse a real network on real images from start to end: train, save checkpoints, measure, test, draw.
 
 Run it with ``python examples/quickstart.py --out results``. It
 
@@ -6,7 +6,7 @@ Run it with ``python examples/quickstart.py --out results``. It
    saves a checkpoint before training and after every few epochs,
 2. measures with ``hpfunc.sweep`` how well each pair of classes is separated at each layer of each checkpoint,
    for training and test images,
-3. asks with Fisher's permutation test which layers training has changed, and which layers change separation,
+3. tests with Fisher's permutation test which layers training has changed, and which steps between layers matter,
 4. writes ``results.nc`` and pictures into the folder ``--out``.
 """
 
@@ -33,7 +33,7 @@ Data = dict[str, tuple[Tensor, Tensor]]
 
 
 class CNN(nn.Module):
-    """Two convolutions and two linear layers, for square grey images with ``side`` pixels a side."""
+    """Classify square grey images of ``side`` pixels a side with two convolutions and two linear layers."""
 
     def __init__(self, side: int = 28):
         super().__init__()
@@ -42,13 +42,13 @@ class CNN(nn.Module):
         self.maxpool = nn.MaxPool2d(2)
         self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
         self.flatten = nn.Flatten()
-        # conv1 adds 4 pixels, and each pooling halves: 4096 features for 28 pixels, 576 for 8.
+        # conv1 adds 4 pixels to each side and each pooling halves it: 28 pixels give 4096 features, 8 pixels give 576.
         self.fc1 = nn.Linear(64 * ((side + 4) // 2 // 2) ** 2, 512)
         self.fc2 = nn.Linear(512, 10)
         self.softmax = nn.Softmax(dim=1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Compute what goes into the softmax: the loss wants this."""
+        """Compute the input of the softmax, which the loss needs."""
         x = self.maxpool(self.relu(self.conv1(x)))
         x = self.maxpool(self.relu(self.conv2(x)))
         return self.fc2(self.relu(self.fc1(self.flatten(x))))
@@ -120,7 +120,7 @@ def train(model: CNN, data: Data, *, epochs: int, save_at: Sequence[int], folder
 
 
 def print_training_table(runs: xr.Dataset, first: int, last: int, seed: int) -> None:
-    """Print mean HP by layer before and after training, and whether the difference can be chance."""
+    """Print mean HP by layer before and after training, with the p-value of the difference."""
     mean = runs.hp.mean("pair")
     test = hp.fisher_permutation(runs.hp.sel(checkpoint=first), runs.hp.sel(checkpoint=last), key=(seed, 0))
     p = hp.adjust_pvalues(test.pvalue, method="holm")
@@ -235,24 +235,24 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def prepare(out: Path, overwrite: bool) -> None:
-    """Make the folder, and stop before any work if files would be lost or cannot be written."""
+    """Make the folder, and stop before any work if files would be overwritten or cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        there = sorted(path.name for path in out.iterdir())
+        present = sorted(path.name for path in out.iterdir())
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
         raise SystemExit(f"Cannot write to --out {out}: {error}") from error
-    if there and not overwrite:
-        some = ", ".join(there[:4]) + (", ..." if len(there) > 4 else "")
+    if present and not overwrite:
+        listed = ", ".join(present[:4]) + (", ..." if len(present) > 4 else "")
         raise SystemExit(
-            f"--out {out} already holds {some}: nothing was changed. Choose another folder, or pass --overwrite to "
-            "replace the files of an earlier run."
+            f"--out {out} already holds {listed}, so nothing was changed. Choose another folder, or pass --overwrite "
+            "to replace the files of an earlier run."
         )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     args = parse(argv)
     prepare(args.out, args.overwrite)
     data = load_digits(args.seed) if args.mnist is None else load_mnist(args.mnist, args.download)

@@ -1,4 +1,4 @@
-"""How well a torchvision network separates classes, layer by layer: HP by depth.
+"""Measure how well a torchvision network separates classes, layer by layer.
 
 Run it with ``python examples/zoo.py --out results``, on scikit-learn's handwritten digits enlarged to colour images, or
 with ``--images FOLDER`` on a folder that holds one folder of images for each class. It
@@ -25,7 +25,7 @@ from torchvision import models
 
 import hpfunc as hp
 
-# What torchvision's pretrained networks were trained with.
+# Mean and deviation of the colours with which torchvision's pretrained networks were trained.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -41,7 +41,7 @@ def load_digits(size: int) -> tuple[torch.Tensor, Any]:
 
 
 def open_folder(folder: Path, size: int) -> Any:
-    """Open a folder of images by class; they are read when they are needed."""
+    """Open a folder of images by class; each image is read when it is needed."""
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
@@ -99,18 +99,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="FOLDER", help="where to write (results)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
     args = parser.parse_args(argv)
-    if args.model not in models.list_models(models):
-        parser.error(f"--model {args.model} is none of torchvision's: {', '.join(models.list_models(models))}")
+    known = models.list_models(models)
+    if args.model not in known:
+        parser.error(f"--model {args.model} is not a network of torchvision; choose one of {', '.join(known)}")
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it all."""
+    """Run the example."""
     args = parse(argv)
     files = [args.out / f"{args.model}{suffix}" for suffix in (".nc", ".png")]
-    there = [str(path) for path in files if path.exists()]
-    if there and not args.overwrite:
-        raise SystemExit(f"{', '.join(there)} would be replaced: nothing was done. Pass --overwrite, or another --out.")
+    present = [str(path) for path in files if path.exists()]
+    if present and not args.overwrite:
+        raise SystemExit(
+            f"{', '.join(present)} would be replaced, so nothing was done. Pass --overwrite or another --out."
+        )
     args.out.mkdir(parents=True, exist_ok=True)
 
     data = load_digits(args.size) if args.images is None else open_folder(args.images, args.size)

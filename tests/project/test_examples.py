@@ -231,7 +231,7 @@ def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
     shown = {row[0]: row[1:] for row in map(str.split, printed.splitlines()) if len(row) == 3 and row[0] in LAYERS}
     for layer in runs.layer.values.tolist():
         np.testing.assert_allclose([float(v) for v in shown[layer]], change.sel(layer=layer).values, atol=5.1e-4)
-    with pytest.raises(SystemExit, match=r"exists: nothing was done"):
+    with pytest.raises(SystemExit, match=r"exists, so nothing was done"):
         guide.main(arguments)
     with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
         guide.main(["--data", str(tmp_path), "--out", str(tmp_path / "other")])

@@ -32,7 +32,7 @@ def test_the_zoo_example_measures_digits(zoo, tmp_path, capsys):
     assert results.sizes["pair"] == 45
     printed = capsys.readouterr().out
     assert f"{float(results.hp.sel(layer='fc').mean()):.3f}" in printed
-    with pytest.raises(SystemExit, match="would be replaced: nothing was done"):
+    with pytest.raises(SystemExit, match="would be replaced, so nothing was done"):
         zoo.main([*SMALL, "--out", str(tmp_path / "new")])
 
 
