@@ -78,7 +78,7 @@ def observations(values: xr.DataArray) -> str:
 
 def label_of(values: xr.DataArray, default: str = "") -> str:
     """Make an axis label from the attrs: ``long_name [units]``; the unit 1 is not written."""
-    words = str(values.attrs.get("long_name", values.name or default))
+    words = str(values.attrs.get("long_name", default if values.name is None else values.name))
     units = str(values.attrs.get("units", "1"))
     return words if units in ("", "1") else f"{words} [{units}]"
 
