@@ -9,6 +9,7 @@ from hpfunc._arrays import from_tensor
 from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.keys import check_key
 from hpfunc._support.memory import max_bytes
+from hpfunc._support.optional import need
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -103,6 +104,8 @@ def collect_activations(
         traced, a device that does not exist, or too little memory.
     TypeError
         For data, labels or a model of another kind.
+    ImportError
+        Without torch, or without torchvision for ``method="fx"``.
 
     Notes
     -----
@@ -131,6 +134,7 @@ def collect_activations(
     """
     import xarray as xr
 
+    need("torch", "collect_activations")
     from hpfunc._torch import collect
     from hpfunc._torch.data.selection import choose_samples
     from hpfunc._torch.reduction import as_form

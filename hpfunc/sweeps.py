@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from hpfunc._support.optional import need
 from hpfunc._sweep import Plan, run_sweep
 
 __all__ = ["sweep"]
@@ -98,6 +99,8 @@ def sweep(
         if the store is in use, is no store, or holds checkpoints that were made otherwise.
     OSError
         If the store cannot be written to: the disk is full, the folder read-only. What it holds stays good.
+    ImportError
+        Without torch.
 
     Warns
     -----
@@ -131,6 +134,7 @@ def sweep(
     >>> dict(runs.sizes)
     {'checkpoint': 2, 'split': 1, 'layer': 3, 'pair': 3}
     """
+    need("torch", "sweep")
     plan = Plan(
         checkpoints,
         data,

@@ -14,6 +14,7 @@ import torch
 import torch.fx
 from torch import nn
 
+from hpfunc._support.optional import need
 from hpfunc._torch.observe.names import CallNames, clean
 from hpfunc._torch.observe.recorder import Emit, Record
 
@@ -64,6 +65,7 @@ class _Graph(torch.fx.Interpreter):
 
 def _trace(model: nn.Module, given: Mapping[str, Any]) -> tuple[torch.fx.Graph, dict[torch.fx.Node, str]]:
     """The graph of the model, and the names of its nodes."""
+    need("torchvision", 'method="fx"')
     import torchvision.ops
     from torchvision.models.feature_extraction import NodePathTracer
 
