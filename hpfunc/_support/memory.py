@@ -1,14 +1,15 @@
-"""How much memory the work may take."""
+"""How much memory the work may take, on the host and on CUDA devices."""
 
 from __future__ import annotations
 
 import os
+import sys
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["free_bytes", "max_bytes"]
+__all__ = ["free_bytes", "free_device_bytes", "max_bytes", "release_device_memory"]
 
 # Half of what is free: the rest is for the caller's own arrays and for the next layer.
 _SHARE = 0.5
@@ -41,6 +42,37 @@ def free_bytes() -> int | None:
         return None
     free = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     return int(free[0]) * 1024 if free else None
+
+
+def free_device_bytes(number: int | None = None) -> int:
+    """Return how many bytes of a CUDA device can still be had.
+
+    CuPy and torch both keep what their arrays no longer use. It counts as free: `release_device_memory` gives it back.
+
+    Parameters
+    ----------
+    number : int, optional
+        The device, by default the current one. CuPy or torch must be imported.
+    """
+    cupy, torch = sys.modules.get("cupy"), sys.modules.get("torch")
+    free, kept = 0, 0
+    if torch is not None and torch.cuda.is_available():
+        free = int(torch.cuda.mem_get_info(number)[0])
+        kept += int(torch.cuda.memory_reserved(number)) - int(torch.cuda.memory_allocated(number))
+    if cupy is not None:
+        with cupy.cuda.Device(number):
+            free = int(cupy.cuda.runtime.memGetInfo()[0])
+            kept += int(cupy.get_default_memory_pool().free_bytes())
+    return free + kept
+
+
+def release_device_memory() -> None:
+    """Give the device memory that CuPy and torch keep unused back to the driver, for whichever needs it."""
+    cupy, torch = sys.modules.get("cupy"), sys.modules.get("torch")
+    if cupy is not None:
+        cupy.get_default_memory_pool().free_all_blocks()
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _half_of_all() -> int:

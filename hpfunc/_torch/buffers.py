@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hpfunc._arrays import from_tensor
-from hpfunc._support.memory import free_bytes
+from hpfunc._support.memory import free_bytes, free_device_bytes, release_device_memory
 from hpfunc._torch.probe import Layer
 
 __all__ = ["Rows"]
@@ -61,6 +61,8 @@ def _check_memory(layers: Sequence[Layer], count: int, store: torch.device | Non
         _check_fits(layers, count, limit, f"max_memory={_readable(limit)}")
         return
     for device in {store or layer.device for layer in layers}:
+        if device.type == "cuda":
+            release_device_memory()
         free = _free_bytes(device)
         if free is not None:
             there = [layer for layer in layers if (store or layer.device) == device]
@@ -82,11 +84,7 @@ def _check_fits(layers: Sequence[Layer], count: int, limit: int, what: str) -> N
 
 def _free_bytes(device: torch.device) -> int | None:
     """Memory that can still be had, or None where the system does not tell."""
-    if device.type != "cuda":
-        return free_bytes()
-    # What torch has freed and keeps is there for its own tensors.
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0]) + kept
+    return free_device_bytes(device.index) if device.type == "cuda" else free_bytes()
 
 
 def _readable(count: float) -> str:

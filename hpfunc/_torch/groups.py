@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
-from hpfunc._support.memory import max_bytes
+from hpfunc._support.memory import free_device_bytes, max_bytes
 from hpfunc._torch.collect import layer_sizes, observed
 from hpfunc._torch.data.open import open_source
 from hpfunc._torch.data.selection import choose_samples
@@ -66,7 +64,7 @@ def _limit(model: Any, options: Mapping[str, Any]) -> int:
         return int(options["max_memory"])
     device = device_of(unwrap(model)) if options["device"] is None else as_device(options["device"])
     if device is not None and device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0]) // 2
+        return free_device_bytes(device.index) // 2
     return max_bytes(None)
 
 
