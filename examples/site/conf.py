@@ -1,0 +1,95 @@
+"""Configure the documentation: ``python -m sphinx -W --keep-going -b html examples/site <output folder>``.
+
+The API pages come from the docstrings, the gallery from the examples, which are run while the site is built. Links to
+the documentation of xarray, NumPy and torch need a network; they are made where ``HPFUNC_SITE_LINKS`` is set.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import hpfunc  # noqa: E402
+
+mpl.use("agg")
+
+project = "hpfunc"
+author = "The hpfunc developers"
+copyright = "The hpfunc developers"
+version = release = hpfunc.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+    "sphinx_copybutton",
+]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+exclude_patterns = ["concepts/*"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]
+
+# ---- docstrings
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_validation_checks = {
+    "all",
+    "ES01",  # A summary of one sentence is enough where it says all.
+    "GL01",  # The summary stands on the line of the opening quotes.
+    "SA01",  # The overview of the API shows related functions.
+    "SS06",  # A summary may need two clauses.
+    "EX01",
+}
+default_role = "py:obj"
+intersphinx_mapping = (
+    {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "xarray": ("https://docs.xarray.dev/en/stable", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+        "matplotlib": ("https://matplotlib.org/stable", None),
+    }
+    if os.environ.get("HPFUNC_SITE_LINKS")
+    else {}
+)
+
+# ---- gallery
+# Each example is run as a program, in a folder of its own.
+OUT = Path(tempfile.mkdtemp(prefix="hpfunc-site-"))
+
+sphinx_gallery_conf = {
+    "examples_dirs": [str(HERE / "concepts")],
+    "gallery_dirs": ["concepts_gallery"],
+    "filename_pattern": r"\.py",
+    "ignore_pattern": r"__init__\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 1e6,
+    "remove_config_comments": True,
+    "backreferences_dir": None,
+}
+
+# ---- looks
+html_theme = "pydata_sphinx_theme"
+html_title = "hpfunc"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
