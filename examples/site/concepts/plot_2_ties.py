@@ -13,7 +13,7 @@ import numpy as np
 import hpfunc as hp
 
 left = np.stack(np.meshgrid([0, 1, 2], np.arange(5)), axis=-1).reshape(-1, 2)
-right = left + [3, 0]
+right = left + np.array([3, 0])
 result = hp.hp_statistic(left, right)
 print("mean over all trees:", float(result.cross_edges))
 print("least and most:", float(result.cross_edges_min), float(result.cross_edges_max))
