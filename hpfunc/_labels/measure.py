@@ -91,8 +91,8 @@ def measure_pairs(
         max_memory=options.max_memory, name=where, advance=advance,
     )  # fmt: skip
     _explain(counts, options.k, name)
-    if counts.again.any():
-        _log.info("%s: %d of %d pairs measured again in float64", where, counts.again.sum(), len(pairs))
+    if counts.remeasured.any():
+        _log.info("%s: %d of %d pairs measured again in float64", where, counts.remeasured.sum(), len(pairs))
     m, n = np.diff(starts)[pairs].T
     cross = counts.cross
     mean, variance = null_moments(m, n, cross.weight, cross.weight2, cross.degree2)

@@ -1,4 +1,4 @@
-"""Distances as they are defined: squared, by direct differences in float64, one pair of points at a time.
+"""Distances as they are defined: squared, by direct differences in float64, for each pair of points.
 
 Everything else in this package approximates these numbers and certifies the approximation against them.
 """
@@ -8,22 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hpfunc._arrays import namespace
+from hpfunc._tree.types import Floats, Ints
 
-__all__ = ["THIN", "canonical_order", "equal_rows", "rescale", "squared_distances", "unit_rows"]
+__all__ = [
+    "THIN", "canonical_order", "equal_rows", "points_for_metric", "rescale", "squared_distances", "unit_rows",
+]  # fmt: skip
 
-# Up to so many features differences cost little more than a product, and leave nothing in doubt but ties.
+# Up to this number of features, differences cost little more than a product, and leave nothing undecided but ties.
 THIN = 32
-# Squares of 32 numbers below 2 to this power, and of their differences, stay far inside of float32.
+# Squares of 32 numbers below 2 to this power, and of their differences, stay far from overflow in float32.
 _HIGH = 45
-# Numbers of a chunk of differences: 2 MB of float64 stay in the second-level cache, and take half as long as 32 MB.
+# Numbers in a chunk of differences: 2 MB of float64 stay in the second-level cache, and take half as long as 32 MB.
 _CHUNK = 250_000
 
 
-def squared_distances(x: Any, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """``sum((x[i] - x[j])**2)`` in float64 for each edge (i, j); symmetric in i and j bit for bit."""
+def squared_distances(x: Any, i: Ints, j: Ints) -> Floats:
+    """Compute ``sum((x[i] - x[j])**2)`` in float64 for each edge (i, j); symmetric in i and j bit for bit."""
     result = np.empty(len(i), np.float64)
     step = max(1, _CHUNK // x.shape[1])
     for lo in range(0, len(i), step):
@@ -31,16 +33,27 @@ def squared_distances(x: Any, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) 
         difference = x[i[part]].astype(np.float64)
         difference -= x[j[part]]
         np.square(difference, out=difference)
-        # A sum along contiguous rows: its order depends on the number of features alone.
+        # The rows are contiguous, so the order of summation depends on the number of features alone.
         result[part] = difference.sum(axis=1)
     return result
 
 
-def rescale(x: Any) -> tuple[Any, int]:
-    """``x`` and 0, or ``x`` divided by a power of two so that squares neither overflow nor underflow.
+def points_for_metric(x: Any, metric: str) -> tuple[Any, int]:
+    """Return points whose Euclidean distances are in the order of the metric, and the exponent of their scale."""
+    return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
 
-    A power of two changes no digit, so the order of the distances and their ties stay what they are.
-    Returns the points and the exponent of what they were divided by.
+
+def rescale(x: Any) -> tuple[Any, int]:
+    """Divide points by a power of two where squares would overflow or underflow otherwise.
+
+    A power of two changes no digit, so the order of the distances and their ties stay the same.
+
+    Returns
+    -------
+    x : array
+        The points, divided if needed.
+    exponent : int
+        The divisor is 2 to this power.
     """
     if x.dtype.kind != "f":
         return x, 0
@@ -52,15 +65,15 @@ def rescale(x: Any) -> tuple[Any, int]:
     if low < exponent < high:
         if x.dtype == np.float64 or x.shape[1] > THIN or exponent >= _HIGH:
             return x, 0
-        # Thin layers may hold distances of very different size, such as those of probabilities near 0.
+        # Thin layers may hold distances of very different sizes, such as those between probabilities near 0.
         return namespace(x).ldexp(x.astype(np.float32), _HIGH - exponent), exponent - _HIGH
     return namespace(x).ldexp(x.astype(np.float64), -exponent), exponent
 
 
 def unit_rows(x: Any) -> Any:
-    """Rows, none of them zero, at unit length in float64: half their squared distance is the cosine distance.
+    """Scale non-zero rows to unit length in float64, so that half their squared distance is the cosine distance.
 
-    Dividing by the largest entry first makes exact multiples of one another equal to the last bit.
+    Dividing by the largest entry first makes rows that are exact multiples of each other equal to the last bit.
     """
     xp = namespace(x)
     rows = x.astype(np.float64)
@@ -69,8 +82,8 @@ def unit_rows(x: Any) -> Any:
     return rows
 
 
-def equal_rows(x: Any, starts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """For each row, the index of the first row of its class that equals it.
+def equal_rows(x: Any, starts: Ints) -> Ints:
+    """Find, for each row, the first row of its class that equals it: ``(N,)``.
 
     Parameters
     ----------
@@ -79,7 +92,7 @@ def equal_rows(x: Any, starts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         Rows ``starts[k]:starts[k + 1]`` are class k.
     """
     first = np.arange(len(x))
-    # Equal rows have equal sums, bit for bit: only rows that share theirs are compared.
+    # Equal rows have equal sums, bit for bit, so only rows with equal sums are compared.
     keys = np.empty(len(x), np.float64)
     step = max(1, _CHUNK // x.shape[1])
     for lo in range(0, len(x), step):
@@ -87,20 +100,20 @@ def equal_rows(x: Any, starts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     classes = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     order = np.lexsort((keys, classes))
     same = (keys[order[1:]] == keys[order[:-1]]) & (classes[order[1:]] == classes[order[:-1]])
-    runs = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-    for lo, hi in zip(runs[::2], runs[1::2], strict=True):
+    borders = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    for lo, hi in zip(borders[::2], borders[1::2], strict=True):
         members = np.sort(order[lo : hi + 1])
         _, firsts, inverse = np.unique(_as_bytes(x[members]), return_index=True, return_inverse=True)
         first[members] = members[firsts][inverse]
     return first
 
 
-def canonical_order(x: Any) -> npt.NDArray[np.intp]:
-    """An order of the rows that depends on their values only: not on where they stand, nor on their class."""
+def canonical_order(x: Any) -> Ints:
+    """Order rows by their values only: neither their present order nor their class matters."""
     return np.argsort(_as_bytes(x), kind="stable")
 
 
 def _as_bytes(x: Any) -> Any:
-    """Each row as one opaque item, equal and ordered by its bytes; -0.0 is made 0.0 first."""
+    """View each row as one item that is compared by its bytes, after -0.0 became 0.0."""
     rows = np.ascontiguousarray(x + x.dtype.type(0))
     return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)

@@ -12,22 +12,23 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Scratch", "n_threads", "pool"]
+from hpfunc._tree.types import Array
+
+__all__ = ["Scratch", "n_threads", "worker_threads"]
 
 
-# From so many bytes on NumPy asks the system for large pages, which are had much faster than many small ones.
+# From this many bytes on NumPy asks the system for large pages, which come much faster than many small ones.
 _SMALL, _LARGE = 2**20, 2**22
 
 _log = logging.getLogger("hpfunc")
 
 
 class _SingleBlas:
-    """BLAS held to one thread while anyone asks for it.
+    """Hold BLAS to one thread while at least one caller asks for it.
 
-    The number of BLAS threads belongs to the process: only the first to come may change it, and only the last to
-    leave may put it back, or callers in several threads would undo one another's.
+    The number of BLAS threads belongs to the process: only the first caller may change it, and only the last one may
+    restore it, or callers in several threads would undo each other's change.
     """
 
     def __init__(self) -> None:
@@ -37,10 +38,11 @@ class _SingleBlas:
 
     @contextmanager
     def held(self) -> Iterator[None]:
+        """Hold BLAS to one thread inside the ``with`` block."""
         with self.lock:
             self.holders += 1
             if self.holders == 1:
-                self.limits = _limited()
+                self.limits = _limit_blas()
         try:
             yield
         finally:
@@ -50,12 +52,12 @@ class _SingleBlas:
                     self.limits.restore_original_limits()
 
 
-def _limited() -> Any:
-    """BLAS limited to one thread until this is told otherwise; None where hpfunc was not installed but only found."""
+def _limit_blas() -> Any:
+    """Limit BLAS to one thread and return what undoes it, or None where threadpoolctl is not installed."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        _log.info("threadpoolctl is not installed: BLAS keeps its threads, and may be slower for it")
+        _log.info("threadpoolctl is not installed: BLAS keeps its own threads, which may be slower")
         return None
     return threadpool_limits(1, "blas")
 
@@ -64,31 +66,31 @@ _single_blas = _SingleBlas()
 
 
 def n_threads() -> int:
-    """The number of processors that this process may use."""
+    """Return the number of processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager
-def pool() -> Iterator[ThreadPoolExecutor]:
-    """A thread for each processor; BLAS threads inside them would only wait for one another, and are held to one."""
+def worker_threads() -> Iterator[ThreadPoolExecutor]:
+    """Start a thread for each processor, and hold BLAS to one thread, since more would wait for each other."""
     with _single_blas.held():
         threads = ThreadPoolExecutor(n_threads())
         try:
             yield threads
         finally:
-            # Whoever leaves early, for an error perhaps, does not wait for what has not begun.
+            # After an error, do not wait for jobs that have not begun.
             threads.shutdown(cancel_futures=True)
 
 
 class Scratch(threading.local):
-    """Arrays to work in, of each thread its own: to get fresh memory takes longer than many a pass over it."""
+    """Reuse work arrays, one set per thread. Allocating fresh pages costs more than most passes over them."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, npt.NDArray[np.uint8]] = {}
+        self.kept: dict[str, Array] = {}
 
-    def __call__(self, name: str, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-        """An array with anything in it, until the same name is asked for again in the same thread."""
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return an uninitialised array, valid until this thread asks for the same name again."""
         dtype = np.dtype(dtype)
         n_bytes = prod(shape) * dtype.itemsize
         if name not in self.kept or len(self.kept[name]) < n_bytes:

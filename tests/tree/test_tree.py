@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hpfunc._tree import count_pairs
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import threads as threads_module
-from hpfunc._tree.distances import block, centre, working_dtype
+from hpfunc._tree.distances import block_bounds, centre, working_dtype
 from hpfunc._tree.exact import canonical_order, equal_rows, rescale, squared_distances, unit_rows
-from hpfunc._tree.mst import class_trees as spanning_module
-from hpfunc._tree.mst import tiled as tiles_module
+from hpfunc._tree.mst import class_trees as class_trees_module
+from hpfunc._tree.mst import remeasure as remeasure_module
+from hpfunc._tree.mst import tiled as tiled_module
 from hpfunc._tree.mst.ties import tied_edges
-from hpfunc._tree.pairs import blocking as lots_module
-from hpfunc._tree.pairs import candidates as between_module
-from hpfunc._tree.pairs import count_pairs as pairs_module
-from hpfunc._tree.pairs import counting as counting_module
+from hpfunc._tree.pairs import blocking as blocking_module
+from hpfunc._tree.pairs import candidates as candidates_module
+from hpfunc._tree.pairs import count_pairs as count_pairs_module
+from hpfunc._tree.pairs import recount as recount_module
 from tests.oracles import direct_squared, extreme_cross_edges, kruskal
 from tests.strategies import labelled_floats, labelled_integers
 
@@ -146,11 +147,11 @@ def test_thin_classes_that_float32_cannot_tell_apart():
     x[0], x[100] = 1e3, -1e3
     label = np.repeat([0, 1], 100)
     result = count(x, label)
-    assert result.again[0]
+    assert result.remeasured[0]
     assert (result.cross.low[0], result.cross.high[0]) == extreme_cross_edges(x, label)
 
 
-def test_doubt_is_left_and_settled(monkeypatch):
+def test_what_rounding_leaves_undecided_is_certified(monkeypatch):
     # Points on a circle of near-equal steps: float32 cannot order them, float64 can.
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False) + np.random.default_rng(0).normal(size=60) * 1e-9
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(80, 2)))[0]
@@ -158,26 +159,28 @@ def test_doubt_is_left_and_settled(monkeypatch):
     label = np.arange(60) // 7 % 2
     assert working_dtype(x) == np.float32
     near = []
-    original = spanning_module.edges_near
-    monkeypatch.setattr(spanning_module, "edges_near", lambda *args: (near.append(original(*args)), near[-1])[1])
+    original = class_trees_module.candidate_edges
+    monkeypatch.setattr(
+        class_trees_module, "candidate_edges", lambda *args: (near.append(original(*args)), near[-1])[1]
+    )
     cross = count(x, label).cross
     assert sum(map(len, near)) > len(x) - 2
     assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
 
 
-def test_too_much_doubt_is_measured_again_in_float64():
+def test_too_many_undecided_edges_are_measured_again_in_float64():
     rng = np.random.default_rng(3)
     x = (1 + rng.normal(size=(80, 100)) * 1e-6).astype(np.float32)
     x[0] += 1000
     label = np.arange(80) % 2
     result = count(x, label)
-    assert result.again.tolist() == [True]
+    assert result.remeasured.tolist() == [True]
     assert (result.cross.low[0], result.cross.high[0]) == extreme_cross_edges(x, label)
 
 
-def test_all_edges_are_looked_at_when_float64_leaves_too_much_in_doubt(monkeypatch):
-    monkeypatch.setattr(spanning_module, "_CROWDED", 0)
-    monkeypatch.setattr(counting_module, "_CROWDED", 0)
+def test_all_edges_are_looked_at_when_float64_leaves_too_much_undecided(monkeypatch):
+    monkeypatch.setattr(remeasure_module, "CROWDED", 0)
+    monkeypatch.setattr(recount_module, "CROWDED", 0)
     rng = np.random.default_rng(4)
     for d in (1, 2, 80):
         x = rng.integers(0, 3, (30, d))
@@ -194,7 +197,7 @@ def test_error_bound_holds_and_is_not_idle():
         x = (rng.gamma(1.0, size=(60, d)) + middles).astype(np.float32)
         for dtype in (np.float32, np.float64):
             centred = centre(x, starts, np.dtype(dtype))
-            lower = block(centred, np.arange(3), np.arange(3), 27, 27, threads_module.Scratch())
+            lower = block_bounds(centred, np.arange(3), np.arange(3), 27, 27, threads_module.Scratch())
             assert lower.shape == (3, 27, 3, 27)
             exact = direct_squared(x)
             for a in range(3):
@@ -209,24 +212,24 @@ def test_error_bound_holds_and_is_not_idle():
 
 
 @pytest.mark.parametrize(
-    ("block_points", "abreast", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2), (100, 30, 2)]
+    ("block_points", "batch_vertices", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2), (100, 30, 2)]
 )
 @pytest.mark.parametrize(("least", "most"), [(1, 10), (16, 20)])
 @pytest.mark.parametrize(("d", "dtype"), [(3, np.float64), (3, np.float32), (40, np.float32)])
 def test_blocks_batches_and_threads_change_nothing(
-    monkeypatch, block_points, abreast, n_threads, least, most, d, dtype
+    monkeypatch, block_points, batch_vertices, n_threads, least, most, d, dtype
 ):
     rng = np.random.default_rng(6)
     label = np.repeat(np.arange(11), rng.integers(least, most, 11))
     x = rng.integers(0, 4, (len(label), d)).astype(dtype)
     x += (rng.normal(size=x.shape) * (label[:, None] % 3 == 0)).astype(dtype)
     whole = count(x, label)
-    monkeypatch.setattr(spanning_module, "_ABREAST", abreast)
-    monkeypatch.setattr(lots_module, "WIDTH", block_points // 2)
+    monkeypatch.setattr(class_trees_module, "_BATCH_VERTICES", batch_vertices)
+    monkeypatch.setattr(blocking_module, "WIDTH", block_points // 2)
     for limit in ("_HEIGHT", "_THIN_HEIGHT"):
-        monkeypatch.setattr(lots_module, limit, block_points)
-    monkeypatch.setattr(lots_module, "_BATCH_POINTS", 3 * block_points)
-    monkeypatch.setattr(between_module, "_STRIP", abreast)
+        monkeypatch.setattr(blocking_module, limit, block_points)
+    monkeypatch.setattr(blocking_module, "_BATCH_POINTS", 3 * block_points)
+    monkeypatch.setattr(candidates_module, "_STRIP", batch_vertices)
     monkeypatch.setattr(threads_module, "n_threads", lambda: n_threads)
     part = count(x, label)
     for one, other in zip(whole.cross, part.cross, strict=True):
@@ -242,8 +245,8 @@ def test_classes_that_do_not_fit_are_refused():
 
 
 def test_large_classes_are_seen_tile_by_tile(monkeypatch):
-    monkeypatch.setattr(tiles_module, "_TILE", 16)
-    monkeypatch.setattr(pairs_module, "bytes_needed", lambda starts, d, itemsize: 2**60)
+    monkeypatch.setattr(tiled_module, "_TILE", 16)
+    monkeypatch.setattr(count_pairs_module, "bytes_for_blocks", lambda starts, d, itemsize: 2**60)
     rng = np.random.default_rng(12)
     for d, dtype, make in itertools.product((2, 80), (np.float32, np.float64), ("normal", "grid", "copies", "apart")):
         x, label = rng.normal(size=(120, d)), rng.integers(0, 3, 120)

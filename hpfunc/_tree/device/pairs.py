@@ -22,7 +22,6 @@ from hpfunc._tree.device.memory import bytes_needed, release, room, tidy
 from hpfunc._tree.device.trees import CROWDED, TIED, UNIQUE, grow
 from hpfunc._tree.distances import is_narrow, working_dtype
 from hpfunc._tree.mst.tie_counts import CrossEdges
-from hpfunc._tree.pairs import count_pairs as host
 
 __all__ = ["as_floats", "cross_edges"]
 
@@ -42,6 +41,7 @@ def cross_edges(
     exact: bool,
     max_memory: int | None,
     cosine: bool = False,
+    count_on_host: Callable[..., tuple[CrossEdges, npt.NDArray[np.bool_]]],
     advance: Callable[[int], Any] = lambda n: None,
 ) -> tuple[CrossEdges, npt.NDArray[np.bool_]]:
     """Cross edges of the minimum spanning trees of pairs of classes; see `hpfunc._tree.pairs.count_pairs.cross_edges`.
@@ -53,8 +53,10 @@ def cross_edges(
         Bytes of the device to work in, beyond the points; by default half of what is free.
     cosine : bool
         Whether the points are directions, rounded here perhaps in another way than on the host.
+    count_on_host : callable
+        The engine for NumPy arrays, `count_pairs.cross_edges`, which counts the pairs that are given up here.
     """
-    work = _Work(as_floats(x), starts, pairs, exact, cosine, advance)
+    work = _Work(as_floats(x), starts, pairs, exact, cosine, count_on_host, advance)
     every = np.arange(len(pairs))
     _within_memory(work, every, working_dtype(x), max_memory)
     crowded = work.status == CROWDED
@@ -80,10 +82,17 @@ class _Work:
     """What is to be counted, and what has been."""
 
     def __init__(
-        self, x: Any, starts: Ints, pairs: Ints, exact: bool, cosine: bool, advance: Callable[[int], Any]
+        self,
+        x: Any,
+        starts: Ints,
+        pairs: Ints,
+        exact: bool,
+        cosine: bool,
+        count_on_host: Callable[..., tuple[CrossEdges, npt.NDArray[np.bool_]]],
+        advance: Callable[[int], Any],
     ) -> None:
         self.x, self.starts, self.pairs, self.exact, self.cosine = x, starts, pairs, exact, cosine
-        self.advance = advance
+        self.count_on_host, self.advance = count_on_host, advance
         self.status = np.full(len(pairs), _OPEN)
         self.result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
 
@@ -215,8 +224,8 @@ def _on_host(work: _Work, x: Any, left: Ints) -> npt.NDArray[np.bool_]:
     classes, pairs = _classes(work, left)
     points = np.concatenate([x[work.starts[k] : work.starts[k + 1]].get() for k in classes.tolist()])
     starts = np.concatenate([[0], np.cumsum(np.diff(work.starts)[classes])])
-    counts, again = host.cross_edges(
-        points, starts, pairs, exact=work.exact, budget=max_bytes(None), advance=work.advance
+    counts, again = work.count_on_host(
+        points, starts, pairs, exact=work.exact, max_bytes=max_bytes(None), advance=work.advance
     )
     for field, values in zip(work.result, counts, strict=True):
         field[left] = values

@@ -16,9 +16,9 @@ from hpfunc._tree.device.memory import free_bytes
 from hpfunc._tree.device.tables import Layer, prepare, tile
 from hpfunc._tree.device.trees import slack_of
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.mst.certify import Bounded, lightest, settle
-from hpfunc._tree.mst.path_maxima import gaps, heaviest_between, run_of_vertices
-from hpfunc._tree.mst.ties import components
+from hpfunc._tree.mst.certify import BoundedEdges, certify
+from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
+from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["bytes_needed", "lengths", "spanning_by_tiles"]
@@ -61,9 +61,9 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool
         return None
     length = lengths(x, ends)
     slack, least = slack_of(x.shape[1], cosine)
-    edges = Bounded(np.zeros(len(ends), np.intp), ends, length * (1 - slack) - least, length * (1 + slack) + least)
+    edges = BoundedEdges(np.zeros(len(ends), np.intp), ends, length * (1 - slack) - least, length * (1 + slack) + least)
     first = np.zeros(len(ends), bool)
-    first[lightest(len(x), np.sort(ends, axis=1), edges.lower)] = True
+    first[kruskal_multigraph(len(x), np.sort(ends, axis=1), edges.lower)] = True
     if not exact:
         return ends[first]
 
@@ -72,7 +72,7 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, exact: bool, cosine: bool
         one, other = place.reshape(-1, 2).T
         return squared_distances(x[namespace(x).asarray(points)].get(), one, other)
 
-    chosen, tied = settle(edges, first, measure, 1, len(x))
+    chosen, tied = certify(edges, first, measure, 1, len(x))
     return None if tied[0] else ends[chosen]
 
 
@@ -137,7 +137,7 @@ def _nearly_minimum_tree(layer: Layer) -> tuple[Ints, npt.NDArray[np.float64]]:
         ends = np.concatenate([ends, np.stack([np.zeros_like(first), first], axis=1)])
         weights = np.concatenate([weights, row[first]])
     ends = np.sort(ends, axis=1)
-    tree = lightest(n, ends, weights)
+    tree = kruskal_multigraph(n, ends, weights)
     return ends[tree], weights[tree]
 
 
@@ -145,8 +145,8 @@ def _candidates(layer: Layer, tree: Ints, weights: npt.NDArray[np.float64]) -> I
     """Every edge that may stand in a minimum spanning tree, those of the given one among them; None if too many."""
     xp, n = namespace(layer.x), len(layer.x)
     upper = weights * (1 + layer.relative) + 2 * float(layer.error[0, 0])
-    run, edge = run_of_vertices(n, tree, upper)
-    gap = gaps(upper[edge])
+    run, edge = prim_order_of_tree(n, tree, upper)
+    gap = gaps_from_weights(upper[edge])
     gap = np.nextafter(gap.astype(layer.dtype), layer.dtype.type(np.inf))
     there = xp.asarray(run)
     panels, x = [panel[there] for panel in layer.panels], layer.x[there]
@@ -162,7 +162,7 @@ def _candidates(layer: Layer, tree: Ints, weights: npt.NDArray[np.float64]) -> I
             rows, cols = slice(lo, lo + _TILE), slice(begin, begin + _TILE)
             bounds = _bounds(layer, panels, norms, x, rows, cols)
             if i == j:
-                hits = xp.flatnonzero(xp.triu(bounds <= xp.asarray(heaviest_between(gap[rows], scratch)), 1))
+                hits = xp.flatnonzero(xp.triu(bounds <= xp.asarray(place_maxima(gap[rows], scratch)), 1))
             else:
                 # Through the tiles between, and from the start of the other tile to the column.
                 row = xp.asarray(np.maximum(leaving, between[i + 1 : j].max(initial=0)))

@@ -1,221 +1,273 @@
-"""Exact minimum spanning trees of single clouds of points, one for each class, all abreast.
+"""Exact minimum spanning trees of every class, batched, and laid out so that path maxima can be looked up.
 
-Exact by construction. Prim's algorithm on lower bounds gives a tree T, and the heaviest weight on the path in T between
-any two points. By the cycle property an edge of any minimum spanning tree is no heavier than every edge that it could
-replace: its lower bound is at most the upper bound of the heaviest on its path in T. All such edges are kept, those of
-T among them, and where rounding leaves their order in doubt they are measured by direct differences in float64
-(`exchange`). A class with too many of them is done again in float64, and if need be by differences.
+Exact by construction. Prim's algorithm on lower bounds gives a tree T and its path maxima. By the cycle property, an
+edge of any minimum spanning tree is no heavier than every edge that it could replace: its lower bound is at most the
+upper bound of the path maximum in T between its ends. All such candidate edges are kept, those of T among them, and
+where rounding leaves their order undecided they are measured by direct differences in float64 (`certify`). A class with
+too many of them is measured again in float64 (`remeasure`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from hpfunc._tree.distances import Centred, centre, differences, upper_bound, within
+from hpfunc._tree.distances import CentredPoints, fill_class_bounds, upper_bound
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.mst.certify import Bounded, kruskal, lightest, settle
-from hpfunc._tree.mst.path_maxima import by_vertex, gaps, run_of_vertices
-from hpfunc._tree.mst.prim import Runs, prim
-from hpfunc._tree.mst.ties import tied_edges
+from hpfunc._tree.mst import remeasure
+from hpfunc._tree.mst.certify import BoundedEdges, certify
+from hpfunc._tree.mst.kruskal import kruskal
+from hpfunc._tree.mst.prim import (
+    PrimOrder,
+    RangeMaximum,
+    candidate_edges,
+    fill_path_maxima,
+    gaps_from_weights,
+    prim,
+    prim_order_of_tree,
+    round_up,
+)
+from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Array, Bools, Floats, Ints, ParallelMap
 
-__all__ = ["Cloud", "Spanning", "edges_near", "rounded_up", "spanning_trees", "with_ties"]
+__all__ = ["ClassTree", "ClassTrees", "grow_class_trees", "lay_out_trees"]
 
-Ints = npt.NDArray[np.intp]
-Each = Callable[..., Iterable[Any]]
-
-# Vertices of all graphs that Prim works on at a time: its state then stays in the second-level cache.
-_ABREAST = 80_000
-# A class with more edges in doubt than so many for each point is better measured again in float64.
-_CROWDED = 8
+# Vertices of all graphs that Prim's algorithm is given at a time, so that its state stays in the second-level cache.
+_BATCH_VERTICES = 80_000
 
 
-class Spanning(NamedTuple):
-    """All minimum spanning trees of one cloud of points: one of them, and what may replace its edges."""
+class ClassTree(NamedTuple):
+    """Hold the minimum spanning trees of one class of n points, and the order in which Prim visited the points."""
 
-    edges: Ints  # (n - 1, 2) a minimum spanning tree, rows counted from the start of the class
-    weights: npt.NDArray[np.float64]  # (n - 1,) exact squared distances
-    tied: Ints  # (T, 2) the other edges that stand in a minimum spanning tree
-    again: bool = False  # whether float32 left too much in doubt, so that float64 did it
-
-
-class Cloud(NamedTuple):
-    """The minimum spanning trees of one cloud, and the order in which Prim's algorithm came to its points."""
-
-    tree: Spanning
+    tree: TreeWithTies
     visited: Ints  # (n,)
 
 
-def spanning_trees(
+class _ClassBatch(NamedTuple):
+    """Hold g classes whose trees are grown together."""
+
+    x: Any  # (N, d) the points of all classes
+    centred: CentredPoints
+    classes: Ints  # (g,) class numbers
+    sizes: Ints  # (g,)
+    table: Array  # (g, n, n) lower bounds of the squared distances, infinite past the end of a class
+    orders: list[PrimOrder]  # g Prim orders of the lower bounds
+    path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
+
+
+def grow_class_trees(
     x: Any,
-    centred: Centred,
-    heaviest: list[npt.NDArray[Any]],
+    centred: CentredPoints,
+    path_maxima: list[Array],
     scratch: Scratch,
     *,
     exact: bool,
-    each: Each = map,
-) -> list[Cloud]:
-    """Minimum spanning trees of every class.
+    parallel_map: ParallelMap = map,
+) -> list[ClassTree]:
+    """Find the minimum spanning trees of every class.
 
     Parameters
     ----------
     x : (N, d) array
         The points themselves.
-    centred : Centred
-        The same, centred by class.
-    heaviest : list of (n, n) arrays
-        To be filled with the heaviest weight on the path between any two points of each class, rounded up.
+    centred : CentredPoints
+        The same points, centred by class.
+    path_maxima : list of (n, n) arrays
+        One array for each class, to be filled with its path maxima, rounded up.
     scratch : Scratch
     exact : bool
-        If not, the trees of the lower bounds, with these for weights.
-    each : callable
-        Applies a function to every class, in threads perhaps.
+        If False, return the trees of the lower bounds, with these bounds as weights.
+    parallel_map : callable
+        Apply a function to every class, in threads perhaps.
     """
     sizes = np.diff(centred.starts)
     by_size = np.argsort(sizes, kind="stable")
-    portions = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _ABREAST)))
-    found: dict[int, Cloud] = {}
-    for portion in np.array_split(by_size, portions):
-        table = _table(centred, portion, each, scratch)
-        runs = _cut(prim(table, sizes[portion]), sizes[portion])
-        mine = [heaviest[k] for k in portion]
-        if exact:
-            clouds = _settled(x, centred, portion, table, runs, mine, each, scratch)
-        else:
-            clouds = [_rough(*parts, scratch) for parts in zip(table, runs, mine, strict=True)]
-        found.update(zip(portion.tolist(), clouds, strict=True))
+    n_batches = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _BATCH_VERTICES)))
+    found: dict[int, ClassTree] = {}
+    for classes in np.array_split(by_size, n_batches):
+        table = _bounds_within(centred, classes, parallel_map, scratch)
+        orders = [
+            PrimOrder(vertices[:n], gaps[:n])
+            for vertices, gaps, n in zip(*prim(table, sizes[classes]), sizes[classes], strict=True)
+        ]
+        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, [path_maxima[k] for k in classes])
+        trees = _exact_trees(batch, parallel_map, scratch) if exact else _rough_trees(batch, scratch)
+        found.update(zip(classes.tolist(), trees, strict=True))
     return [found[k] for k in range(len(sizes))]
 
 
-def _table(centred: Centred, portion: Ints, each: Each, scratch: Scratch) -> npt.NDArray[Any]:
-    """Lower bounds of the squared distances within some classes, infinite past the end of a class."""
-    sizes = np.diff(centred.starts)[portion]
+def _bounds_within(centred: CentredPoints, classes: Ints, parallel_map: ParallelMap, scratch: Scratch) -> Array:
+    """Compute lower bounds of the squared distances within g classes: ``(g, n, n)``, infinite past the end of each."""
+    sizes = np.diff(centred.starts)[classes]
     n = int(sizes.max())
-    table = np.empty((len(portion), n, n), centred.dtype)
+    table = np.empty((len(classes), n, n), centred.dtype)
 
     def fill(g: int) -> None:
-        within(centred, int(portion[g]), table[g, : sizes[g], : sizes[g]], scratch)
+        fill_class_bounds(centred, int(classes[g]), table[g, : sizes[g], : sizes[g]], scratch)
         table[g, :, sizes[g] :] = np.inf
 
-    deque(each(fill, range(len(portion))), maxlen=0)
+    deque(parallel_map(fill, range(len(classes))), maxlen=0)
     return table
 
 
-def _cut(runs: Runs, sizes: Ints) -> list[Runs]:
-    """The run of each graph, without what is past its end."""
-    return [Runs(vertex[:n], gap[:n]) for vertex, gap, n in zip(*runs, sizes, strict=True)]
+def _rough_trees(batch: _ClassBatch, scratch: Scratch) -> list[ClassTree]:
+    """Return, for each class, one tree of the lower bounds, with the lower bounds as its weights."""
+    trees = []
+    for table, order, path_maxima in zip(batch.table, batch.orders, batch.path_maxima, strict=True):
+        vertices, gaps = order
+        # Every point is attached to one that was visited before it.
+        earlier = np.tri(len(vertices), k=-1, dtype=bool).T
+        bounds = np.where(earlier, table[np.ix_(vertices, vertices)], np.inf)
+        edges = np.stack([vertices[1:], vertices[bounds[:, 1:].argmin(axis=0)]], axis=1)
+        fill_path_maxima(PrimOrder(vertices, round_up(gaps, path_maxima.dtype)), path_maxima, scratch)
+        trees.append(ClassTree(TreeWithTies(edges, gaps[1:].astype(np.float64), edges[:0]), vertices))
+    return trees
 
 
-def _rough(table: npt.NDArray[Any], run: Runs, heaviest: npt.NDArray[Any], scratch: Scratch) -> Cloud:
-    """One tree that Prim's algorithm may have found, and the lower bounds that it went by."""
-    vertex, gap = run
-    # A point hangs on one of those before it.
-    before = np.where(np.tri(len(vertex), k=-1, dtype=bool).T, table[np.ix_(vertex, vertex)], np.inf)
-    edges = np.stack([vertex[1:], vertex[before[:, 1:].argmin(axis=0)]], axis=1)
-    by_vertex(vertex, rounded_up(gap, heaviest.dtype), heaviest, scratch)
-    return Cloud(Spanning(edges, gap[1:].astype(np.float64), edges[:0]), vertex)
+def _exact_trees(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch) -> list[ClassTree]:
+    """Return the exact trees of each class."""
+    classes = range(len(batch.classes))
+    found = list(parallel_map(lambda g: _find_candidates(batch, g, scratch), classes))
+    n_spare = np.array([len(ends) for ends in found]) - (batch.sizes - 1)
+    crowded = n_spare > remeasure.CROWDED * batch.sizes
+    found = [ends[: 0 if remeasured else None] for ends, remeasured in zip(found, crowded, strict=True)]
+    tree, tied = _certify_candidates(batch, found, n_spare)
 
-
-def _settled(
-    x: Any,
-    centred: Centred,
-    portion: Ints,
-    table: npt.NDArray[Any],
-    runs: list[Runs],
-    heaviest: list[npt.NDArray[Any]],
-    each: Each,
-    scratch: Scratch,
-) -> list[Cloud]:
-    """The exact trees of some classes."""
-    sizes, error = np.diff(centred.starts)[portion], centred.error[portion, portion]
-
-    def look(g: int) -> Ints:
-        vertex, gap = runs[g]
-        upper = upper_bound(gap.astype(np.float64), error[g], centred.relative)
-        by_vertex(vertex, rounded_up(upper, heaviest[g].dtype), heaviest[g], scratch)
-        return edges_near(table[g, : sizes[g], : sizes[g]], heaviest[g], scratch)
-
-    near = list(each(look, range(len(portion))))
-    spare = np.array([len(ends) for ends in near]) - (sizes - 1)
-    crowded = spare > _CROWDED * sizes
-    near = [ends[: 0 if much else None] for ends, much in zip(near, crowded, strict=True)]
-    graph, ends = np.repeat(np.arange(len(near)), [len(ends) for ends in near]), np.concatenate(near)
-    rows = centred.starts[portion][graph, None] + ends
-    # Where there is no edge to spare, all are the tree.
-    tree, tied = (spare == 0)[graph], np.zeros(len(portion), bool)
-    if (some := np.flatnonzero(~tree)).size:
-        lower = table[graph[some], ends[some, 0], ends[some, 1]].astype(np.float64)
-        n = len(portion) * table.shape[1]
-        vertices = ends[some] + graph[some, None] * table.shape[1]
-        edges = Bounded(graph[some], vertices, lower, upper_bound(lower, error[graph[some]], centred.relative))
-        lightest_bounds = np.zeros(len(some), bool)
-        lightest_bounds[kruskal(n, vertices, lower)] = True
-        tree[some], tied = settle(
-            edges, lightest_bounds, lambda e: squared_distances(x, *rows[some[e]].T), len(portion), n
-        )
-
-    def finish(g: int) -> Cloud:
-        points, mine = x[centred.starts[portion[g]] : centred.starts[portion[g] + 1]], graph == g
+    def finish(g: int) -> ClassTree:
+        start = batch.centred.starts[batch.classes[g]]
+        points = batch.x[start : start + batch.sizes[g]]
         if crowded[g]:
-            found = with_ties(points, _candidates(points))._replace(again=table.dtype != np.float64)
-            run, edge = run_of_vertices(len(points), found.edges, found.weights)
-            by_vertex(run, gaps(rounded_up(found.weights[edge], heaviest[g].dtype)), heaviest[g], scratch)
+            exact = _remeasure(points, batch.path_maxima[g], batch.table.dtype, scratch)
         elif tied[g]:
-            found = with_ties(points, ends[mine])
+            exact = remeasure.tree_with_ties(points, found[g])
         else:
-            chosen = ends[mine & tree]
-            found = Spanning(chosen, squared_distances(points, *chosen.T), chosen[:0])
-        return Cloud(found, runs[g].vertex)
+            edges = found[g][tree[g]]
+            exact = TreeWithTies(edges, squared_distances(points, *edges.T), edges[:0])
+        return ClassTree(exact, batch.orders[g].vertices)
 
-    return list(each(finish, range(len(portion))))
+    return list(parallel_map(finish, classes))
 
 
-def edges_near(lower: npt.NDArray[Any], heaviest: npt.NDArray[Any], scratch: Scratch) -> Ints:
-    """Every edge that may stand in a minimum spanning tree: ``(E, 2)``, the higher row first.
+def _find_candidates(batch: _ClassBatch, g: int, scratch: Scratch) -> Ints:
+    """Fill the path maxima of class g of the batch, and return its candidate edges ``(E, 2)``."""
+    (vertices, gaps), n, path_maxima = batch.orders[g], batch.sizes[g], batch.path_maxima[g]
+    k = batch.classes[g]
+    upper = upper_bound(gaps.astype(np.float64), batch.centred.error[k, k], batch.centred.relative)
+    fill_path_maxima(PrimOrder(vertices, round_up(upper, path_maxima.dtype)), path_maxima, scratch)
+    return candidate_edges(batch.table[g, :n, :n], path_maxima, scratch)
+
+
+def _certify_candidates(batch: _ClassBatch, found: list[Ints], n_spare: Ints) -> tuple[list[Bools], Bools]:
+    """Decide which candidates form the tree of each class: a mask for each class, and which classes have ties.
 
     Parameters
     ----------
-    lower : (n, n) array
-        Lower bounds of the weights.
-    heaviest : (n, n) array
-        Upper bounds of the heaviest weight on the path through some tree.
+    batch : _ClassBatch
+    found : list of (E_g, 2) arrays
+        Candidates of each class.
+    n_spare : (g,) array
+        How many candidates of each class are more than a tree has.
     """
-    # Hits are few; the flat search for them is the fast one.
-    near = np.less_equal(lower, heaviest, out=scratch("light", lower.shape, np.bool_))
-    one, other = np.divmod(np.flatnonzero(near), len(lower))
-    once = one > other
-    return np.stack([one[once], other[once]], axis=1)
+    counts = [len(ends) for ends in found]
+    graph, ends = np.repeat(np.arange(len(found)), counts), np.concatenate(found)
+    rows = batch.centred.starts[batch.classes][graph, None] + ends
+    # Without an edge to spare, all candidates of a class are its tree.
+    tree, tied = (n_spare == 0)[graph], np.zeros(len(found), bool)
+    if (open_edges := np.flatnonzero(~tree)).size:
+        n, n_vertices = batch.table.shape[1], len(found) * batch.table.shape[1]
+        graph, ends, rows = graph[open_edges], ends[open_edges], rows[open_edges]
+        lower = batch.table[graph, ends[:, 0], ends[:, 1]].astype(np.float64)
+        error = batch.centred.error[batch.classes, batch.classes][graph]
+        upper = upper_bound(lower, error, batch.centred.relative)
+        edges = BoundedEdges(graph, ends + graph[:, None] * n, lower, upper)
+        lightest = np.zeros(len(open_edges), bool)
+        lightest[kruskal(n_vertices, edges.ends, lower)] = True
+        tree[open_edges], tied = certify(
+            edges, lightest, lambda e: squared_distances(batch.x, *rows[e].T), len(found), n_vertices
+        )
+    return np.split(tree, np.cumsum(counts)[:-1]), tied
 
 
-def rounded_up(weights: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
-    """The weights in a precision that may be lower, each by a little too large rather than too small."""
-    return np.asarray(np.nextafter(weights.astype(dtype), np.dtype(dtype).type(np.inf)))
+def _remeasure(points: Any, path_maxima: Array, dtype: Any, scratch: Scratch) -> TreeWithTies:
+    """Find the trees of one class anew in float64, and fill its path maxima."""
+    edges = remeasure.candidates_in_float64(points)
+    found = remeasure.tree_with_ties(points, edges)._replace(remeasured=dtype != np.float64)
+    vertices, edge_numbers = prim_order_of_tree(len(points), found.edges, found.weights)
+    gaps = gaps_from_weights(round_up(found.weights[edge_numbers], path_maxima.dtype))
+    fill_path_maxima(PrimOrder(vertices, gaps), path_maxima, scratch)
+    return found
 
 
-def with_ties(points: Any, edges: Ints) -> Spanning:
-    """A tree and its ties from edges that hold them all."""
-    edges = np.sort(edges, axis=1)
-    weights = squared_distances(points, edges[:, 0], edges[:, 1])
-    tree = np.zeros(len(edges), bool)
-    tree[lightest(len(points), edges, weights)] = True
-    return Spanning(edges[tree], weights[tree], edges[tied_edges(len(points), edges, weights, tree)])
+class ClassTrees(NamedTuple):
+    """Hold a minimum spanning tree of each of K classes of N points, their Prim orders one behind the other.
+
+    At each place stands the edge whose weight is the gap before it; at the first place of a class stands none.
+    """
+
+    place: Ints  # (N,) of each row
+    edges: Ints  # (N, 2) rows
+    weights: Floats  # (N,) exact squared distances, 0 at the first place of a class
+    heaviest: RangeMaximum  # finds the places of the heaviest edges
+    tied: Bools  # (N,) whether another edge is as heavy, with none heavier between the two
+    degree: Ints  # (N,) of each row
 
 
-def _candidates(points: Any, *, by_differences: bool = False) -> Ints:
-    """Edges that hold every minimum spanning tree of one cloud: by products in float64, or else by differences."""
-    n, starts, wide = len(points), np.array([0, len(points)]), np.dtype(np.float64)
-    centred = differences(points.astype(wide), starts) if by_differences else centre(points, starts, wide)
-    scratch, heaviest = Scratch(), np.empty((n, n))
-    table = _table(centred, np.array([0]), map, scratch)
-    vertex, gap = (part[0] for part in prim(table, np.array([n])))
-    by_vertex(vertex, upper_bound(gap, centred.error[0, 0], centred.relative), heaviest, scratch)
-    near = edges_near(table[0], heaviest, scratch)
-    # What differences leave in doubt are ties.
-    if len(near) > n - 1 + _CROWDED * n and not by_differences:
-        return _candidates(points, by_differences=True)
-    return near
+def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
+    """Lay out the trees of all classes one behind the other.
+
+    The order in which Prim's algorithm visited the points belongs to the weights that the algorithm was given. Where
+    exact weights ask for another order, it is made from the exact tree.
+
+    Parameters
+    ----------
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    class_trees : list of K ClassTree
+    """
+    n = int(starts[-1])
+    place, edges, weights = np.empty(n, np.intp), np.zeros((n, 2), np.intp), np.zeros(n)
+
+    def lay_out(k: int, vertices: Ints, edge_numbers: Ints) -> None:
+        start, tree = starts[k], class_trees[k].tree
+        place[start + vertices] = start + np.arange(len(vertices))
+        edges[start + 1 : starts[k + 1]] = tree.edges[edge_numbers] + start
+        weights[start + 1 : starts[k + 1]] = tree.weights[edge_numbers]
+
+    reordered = []
+    for k, (tree, visited) in enumerate(class_trees):
+        step = np.empty_like(visited)
+        step[visited] = np.arange(len(visited))
+        later_end = step[tree.edges].max(axis=1)
+        lay_out(k, visited, np.argsort(later_end))
+        if len(np.unique(later_end)) < len(later_end):
+            reordered.append(k)
+    longest = int(np.diff(starts).max())
+    heaviest = RangeMaximum(weights, longest)
+    first, last = np.sort(place[edges], axis=1).T
+    real = np.flatnonzero(first < last)
+    wrong = real[weights[heaviest(first[real] + 1, last[real] + 1)] != weights[last[real]]]
+    reordered += (np.searchsorted(starts, wrong, "right") - 1).tolist()
+    for k in set(reordered):
+        tree = class_trees[k].tree
+        lay_out(k, *prim_order_of_tree(int(starts[k + 1] - starts[k]), tree.edges, tree.weights))
+    if reordered:
+        heaviest = RangeMaximum(weights, longest)
+    # The first place of every class holds no edge.
+    degree = np.bincount(np.delete(edges, starts[:-1], axis=0).reshape(-1), minlength=n)
+    return ClassTrees(place, edges, weights, heaviest, _mark_ties(starts, weights, heaviest), degree)
+
+
+def _mark_ties(starts: Ints, weights: Floats, heaviest: RangeMaximum) -> Bools:
+    """Mark the places whose edge could be swapped for another of equal weight in a minimum spanning tree."""
+    class_of_place = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order = np.lexsort((weights, class_of_place))
+    first, second = order[:-1], order[1:]
+    equal = (weights[first] == weights[second]) & (class_of_place[first] == class_of_place[second])
+    first, second = first[equal], second[equal]
+    level = weights[heaviest(first, second + 1)] == weights[first]
+    tied = np.zeros(len(weights), bool)
+    tied[first[level]] = tied[second[level]] = True
+    return tied

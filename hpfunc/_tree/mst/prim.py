@@ -1,8 +1,9 @@
-"""Prim's algorithm on many small complete graphs abreast: all that is kept of a tree is its run of vertices.
+"""Prim's algorithm, and the path maxima that the order of its visits gives.
 
-Let vertices be visited as v_0, v_1, ..., attached by edges of weights w_1, w_2, .... Then the heaviest weight on the
-tree path between v_i and v_j, i < j, is the largest of w_(i+1), ..., w_j. So the run and these gaps tell for any edge
-whether it may stand in a minimum spanning tree, those of the tree itself among them (`spanning`).
+Let Prim's algorithm visit the vertices v_0, v_1, ... and attach them by edges of the weights w_1, w_2, .... Then the
+path maximum between v_i and v_j, i < j (the heaviest weight on their path in the tree), is the largest of
+w_(i+1), ..., w_j. So this *Prim order* and its *gaps* (the weight before each place) tell of any edge whether it may
+stand in a minimum spanning tree: exactly if it is no heavier than the path maximum between its ends.
 """
 
 from __future__ import annotations
@@ -10,48 +11,200 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Runs", "prim"]
+from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Array, Ints
+
+__all__ = [
+    "PrimOrder", "RangeMaximum", "candidate_edges", "fill_path_maxima", "gaps_from_weights", "place_maxima", "prim",
+    "prim_order_of_tree", "round_up", "tree_path_maxima",
+]  # fmt: skip
+
+# Places of a Prim order whose maxima are computed one place after the other.
+_SEGMENT = 32
 
 
-class Runs(NamedTuple):
-    """The vertices of each of G graphs in the order in which they were visited."""
+class PrimOrder(NamedTuple):
+    """Hold the vertices of one or more graphs in the order in which Prim's algorithm visited them."""
 
-    vertex: npt.NDArray[np.intp]  # (G, n); no vertices past the end of a graph
-    gap: npt.NDArray[Any]  # (G, n) weight by which each was attached, 0 for the first; infinite if there was no edge
+    vertices: Ints  # (n,), or (G, n) of G graphs with no vertices past the end of a graph
+    gaps: Array  # of the same shape: weight that attached each vertex; 0 for the first, infinite without an edge
 
 
-def prim(table: npt.NDArray[Any], sizes: npt.NDArray[np.intp]) -> Runs:
-    """Minimum spanning trees of G complete graphs of at most n vertices each, all grown from vertex 0.
+def prim(table: Array, sizes: Ints) -> PrimOrder:
+    """Grow the minimum spanning trees of G complete graphs of at most n vertices each, all from vertex 0.
 
     Parameters
     ----------
     table : (G, n, n) array
-        Weights; entry ``g, i, j`` is looked at if i is visited before j. What lies past the end of a graph is not
-        looked at, but must not be NaN. Infinite entries are no edges.
+        Weights; entry ``g, i, j`` is read if i is visited before j. What lies past the end of a graph is not read, but
+        must not be NaN. An infinite entry means that there is no edge.
     sizes : (G,) array
         Vertices of each graph.
     """
     n_graphs, n = table.shape[:2]
     infinity = table.dtype.type(np.inf)
-    rows, first = table.reshape(-1, n), np.arange(n_graphs) * n
-    # Adding `closed` to a row takes visited vertices and padding out of it.
+    table_rows, first_row = table.reshape(-1, n), np.arange(n_graphs) * n
+    # Adding `closed` to a row excludes visited vertices and padding.
     closed = np.where(np.arange(n) >= sizes[:, None], infinity, table.dtype.type(0))
     best = np.full((n_graphs, n), infinity)
     row = np.empty_like(best)
-    vertex = np.zeros((n, n_graphs), np.intp)
-    gap = np.zeros((n, n_graphs), table.dtype)
+    vertices = np.zeros((n, n_graphs), np.intp)
+    gaps = np.zeros((n, n_graphs), table.dtype)
     flat_closed, flat_best = closed.reshape(-1), best.reshape(-1)
-    at = first
+    current = first_row
     for step in range(1, int(sizes.max())):
-        flat_closed[at] = infinity
-        # No place is outside: to clip is only the mode that writes to `row` without a copy.
-        np.take(rows, at, axis=0, out=row, mode="clip")
+        flat_closed[current] = infinity
+        # No index is out of range: "clip" is only the mode that writes to `row` without a copy.
+        np.take(table_rows, current, axis=0, out=row, mode="clip")
         row += closed
         np.minimum(best, row, out=best)
-        best.argmin(axis=1, out=vertex[step])
-        at = first + vertex[step]
-        gap[step] = flat_best[at]
-        flat_best[at] = infinity
-    return Runs(vertex.T, gap.T)
+        best.argmin(axis=1, out=vertices[step])
+        current = first_row + vertices[step]
+        gaps[step] = flat_best[current]
+        flat_best[current] = infinity
+    return PrimOrder(vertices.T, gaps.T)
+
+
+def prim_order_of_tree(n: int, edges: Ints, weights: Array) -> tuple[Ints, Ints]:
+    """Order the vertices of a tree so that the largest gap between two places is the path maximum of their vertices.
+
+    Taken in rising order, every edge joins two sequences of vertices. Write one behind the other, with the edge in the
+    gap; at the end all vertices form one sequence.
+
+    Parameters
+    ----------
+    n : int
+        Vertices.
+    edges : (n - 1, 2) array
+    weights : (n - 1,) array
+
+    Returns
+    -------
+    vertices : (n,) array
+        In order.
+    edge_numbers : (n - 1,) array
+        The edge between each place and the next.
+    """
+    root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [-1] * n
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    by_weight = np.argsort(weights, kind="stable")
+    for (i, j), edge in zip(edges[by_weight].tolist(), by_weight.tolist(), strict=True):
+        head, tail = find(i), find(j)
+        following[last[head]], gap[tail] = tail, edge
+        root[tail], last[head] = head, last[tail]
+    vertices = np.empty(n, np.intp)
+    vertex = find(0)
+    for place in range(n):
+        vertices[place] = vertex
+        vertex = following[vertex]
+    return vertices, np.array(gap, np.intp)[vertices[1:]]
+
+
+def gaps_from_weights(weights: Array) -> Array:
+    """Turn the ``(n - 1,)`` weights between the places into ``(n,)`` gaps before each place, 0 before the first."""
+    return np.concatenate([np.zeros(1, weights.dtype), weights])
+
+
+def tree_path_maxima(n: int, edges: Ints, weights: Array) -> Array:
+    """Compute the path maximum between any two of the n vertices of a tree: ``(n, n)``, 0 on the diagonal."""
+    vertices, edge_numbers = prim_order_of_tree(n, edges, weights)
+    result = np.empty((n, n), weights.dtype)
+    fill_path_maxima(PrimOrder(vertices, gaps_from_weights(weights[edge_numbers])), result, Scratch())
+    return result
+
+
+def fill_path_maxima(order: PrimOrder, out: Array, scratch: Scratch) -> None:
+    """Fill ``out[i, j]`` with the path maximum between vertices i and j, given the Prim order of one tree."""
+    n, place = len(order.vertices), np.empty_like(order.vertices)
+    place[order.vertices] = np.arange(n)
+    # Rows come first because whole rows are copied at once. ("clip" is the mode that writes without a copy.)
+    rows = scratch("rows", (n, n), order.gaps.dtype)
+    np.take(place_maxima(order.gaps, scratch), place, axis=0, out=rows, mode="clip")
+    np.take(rows, place, axis=1, out=out, mode="clip")
+
+
+def place_maxima(gaps: Array, scratch: Scratch) -> Array:
+    """Compute the largest gap between any two places of a Prim order: ``(n, n)``, 0 on the diagonal, in ``scratch``.
+
+    ``gaps[i]`` lies between place i - 1 and place i; the first entry is not read.
+    """
+    n, segments = len(gaps), 1
+    while segments * _SEGMENT < n:
+        segments *= 2
+    side = -(-n // segments)
+    padded = np.zeros(segments * side, gaps.dtype)
+    padded[:n] = gaps
+    maxima = scratch("maxima", (segments * side, segments * side), gaps.dtype)
+    # First within segments of a few places, all segments batched, place by place.
+    inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(segments, side)
+    inside[:, np.arange(side), np.arange(side)] = 0
+    for place in range(1, side):
+        row = np.maximum(inside[:, place - 1, :place], segment_gaps[:, place, None])
+        inside[:, place, :place] = inside[:, :place, place] = row
+    # Then two segments become one: the maximum across their border is the larger of the maxima on either side.
+    while side < len(padded):
+        half, side = side, 2 * side
+        inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(-1, side)
+        left = np.zeros((len(segment_gaps), half), gaps.dtype)
+        left[:, -2::-1] = np.maximum.accumulate(segment_gaps[:, half - 1 : 0 : -1], axis=1)
+        right = np.maximum.accumulate(segment_gaps[:, half:], axis=1)
+        np.maximum(right[:, :, None], left[:, None, :], out=inside[:, half:, :half])
+        np.maximum(left[:, :, None], right[:, None, :], out=inside[:, :half, half:])
+    return maxima[:n, :n]
+
+
+def _diagonal_blocks(square: Array, side: int) -> Array:
+    """Return a writable view of the blocks on the diagonal of a square array: ``(blocks, side, side)``."""
+    blocks = len(square) // side
+    return np.asarray(np.einsum("isit->ist", square.reshape(blocks, side, blocks, side)))
+
+
+def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch) -> Ints:
+    """Find every edge that may stand in a minimum spanning tree: ``(E, 2)``, the higher vertex first.
+
+    Parameters
+    ----------
+    lower : (n, n) array
+        Lower bounds of the weights.
+    path_maxima : (n, n) array
+        Upper bounds of the path maxima in some spanning tree.
+    """
+    # Hits are few, and a search through the flat array is the fastest.
+    light = np.less_equal(lower, path_maxima, out=scratch("light", lower.shape, np.bool_))
+    rows, cols = np.divmod(np.flatnonzero(light), len(lower))
+    once = rows > cols
+    return np.stack([rows[once], cols[once]], axis=1)
+
+
+def round_up(weights: Array, dtype: Any) -> Array:
+    """Convert weights to a precision that may be lower, each to a value that is too large rather than too small."""
+    return np.asarray(np.nextafter(weights.astype(dtype), np.dtype(dtype).type(np.inf)))
+
+
+class RangeMaximum:
+    """Find where the largest of some numbers stands, for any range: two ranges of a power of two cover it.
+
+    Bender & Farach-Colton 2000, doi:10.1007/10719839_9 (their sparse table).
+    """
+
+    def __init__(self, numbers: Array, longest: int) -> None:
+        self.numbers = numbers  # (N,)
+        # (levels, N): where the largest of the 2**level numbers from each place on stands.
+        self.place = np.tile(np.arange(len(numbers)), (max(1, longest).bit_length(), 1))
+        for level in range(1, len(self.place)):
+            half = 1 << level - 1
+            left, right = self.place[level - 1, :-half], self.place[level - 1, half:]
+            self.place[level, :-half] = np.where(numbers[left] >= numbers[right], left, right)
+
+    def __call__(self, lo: Ints, hi: Ints) -> Ints:
+        """Return the place of the largest of ``numbers[lo:hi]``, for each of several ranges, none of them empty."""
+        level = np.frexp(hi - lo)[1] - 1
+        left, right = self.place[level, lo], self.place[level, hi - (1 << level)]
+        return np.asarray(np.where(self.numbers[left] >= self.numbers[right], left, right))

@@ -1,7 +1,7 @@
-"""From candidate edges to exact numbers: counts of cross edges over all minimum spanning trees.
+"""Count cross edges over all minimum spanning trees, from candidate edges.
 
-Candidates are the edges of one tree and every edge in doubt. They are measured by direct differences in float64,
-so what comes out is the same whatever was used to find them.
+Candidates are the edges of one tree and every undecided edge. They are measured by direct differences in float64, so
+the result does not depend on how they were found.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from hpfunc._tree.exact import canonical_order, squared_distances
-from hpfunc._tree.mst.certify import lightest
-from hpfunc._tree.mst.ties import Group, edge_probabilities, group_equal, minimum_tree, tied_edges
+from hpfunc._tree.mst.kruskal import kruskal_multigraph, kruskal_ranks
+from hpfunc._tree.mst.ties import MergedPoints, edge_probabilities, merge_equal, tied_edges
+from hpfunc._tree.types import Bools, Floats, Ints
 
-__all__ = ["CrossEdges", "Solved", "count_classes", "count_cross", "solve"]
+__all__ = ["CrossEdges", "EveryTree", "count_classes", "count_cross", "find_every_tree"]
 
 
 class CrossEdges(NamedTuple):
-    """Cross edges of one or more graphs, and what the null distribution needs of the graphs."""
+    """Hold the cross edges of one or more graphs, and what the null distribution needs to know of the graphs."""
 
     mean: Any
     low: Any
@@ -29,17 +29,15 @@ class CrossEdges(NamedTuple):
     degree2: Any  # sum over vertices of the squared weighted degree
 
 
-class Solved(NamedTuple):
-    """All minimum spanning trees of one graph."""
+class EveryTree(NamedTuple):
+    """Describe all minimum spanning trees of one graph."""
 
-    group: Group
-    rank: npt.NDArray[np.intp]  # order of the weights, equal ones alike, from 1
-    probability: npt.NDArray[np.float64]  # of each edge between groups; NaN where not solved
+    merged: MergedPoints
+    rank: Ints  # (E,) order of the weights from 1, the same for equal weights
+    probability: Floats  # (E,) of each edge between merged points; NaN where it was not solved
 
 
-def solve(
-    x: Any, vertices: npt.NDArray[np.intp], members: npt.NDArray[np.float64], edges: npt.NDArray[np.intp]
-) -> Solved:
+def find_every_tree(x: Any, vertices: Ints, members: Floats, edges: Ints) -> EveryTree:
     """Measure the candidate edges and find the probability of each.
 
     Parameters
@@ -48,72 +46,75 @@ def solve(
     vertices : (V,) array
         The row of ``x`` of each vertex.
     members : (V, K) array
-        How many equal points of each class a vertex stands for.
+        How many equal samples of each class a vertex stands for.
     edges : (E, 2) array
         Candidates, vertex to vertex.
     """
     weights = squared_distances(x, vertices[edges[:, 0]], vertices[edges[:, 1]])
-    group = group_equal(members, edges, weights)
-    tree = np.zeros(len(group.edges), bool)
-    tree[lightest(len(group.members), group.edges, group.weights)] = True
-    tied = tied_edges(len(group.members), group.edges, group.weights, tree)
-    # Only edges of minimum spanning trees stay: which others were looked at is an accident.
+    merged = merge_equal(members, edges, weights)
+    tree = np.zeros(len(merged.edges), bool)
+    tree[kruskal_multigraph(len(merged.members), merged.edges, merged.weights)] = True
+    tied = tied_edges(len(merged.members), merged.edges, merged.weights, tree)
+    # Only edges of minimum spanning trees stay, because which others were candidates depends on rounding.
     used = tree | tied
-    group, tree, tied = group._replace(edges=group.edges[used], weights=group.weights[used]), tree[used], tied[used]
-    rank = np.unique(group.weights, return_inverse=True)[1].astype(np.intp) + 1
-    if tied.any() or group.members.sum() > len(group.members):
-        # Fractions are about to be added up: in an order that no permutation of the samples changes.
-        group, order = _canonical(group, x[vertices[group.representative]])
+    merged, tree, tied = merged._replace(edges=merged.edges[used], weights=merged.weights[used]), tree[used], tied[used]
+    rank = np.unique(merged.weights, return_inverse=True)[1].astype(np.intp) + 1
+    if tied.any() or merged.members.sum() > len(merged.members):
+        # Fractions are added up in an order that does not depend on the order of the samples.
+        merged, order = _sort_canonically(merged, x[vertices[merged.representative]])
         rank, tree, tied = rank[order], tree[order], tied[order]
-    return Solved(group, rank, edge_probabilities(group, tree, tied))
+    return EveryTree(merged, rank, edge_probabilities(merged, tree, tied))
 
 
-def _canonical(group: Group, points: Any) -> tuple[Group, npt.NDArray[np.intp]]:
-    """The groups in the order of their coordinates, and the order in which their edges now stand."""
+def _sort_canonically(merged: MergedPoints, points: Any) -> tuple[MergedPoints, Ints]:
+    """Sort merged points by their coordinates, and return the order in which their edges now stand as well."""
     by_value = canonical_order(points)
     place = np.empty_like(by_value)
     place[by_value] = np.arange(len(by_value))
-    ends = np.sort(place[group.edges], axis=1)
+    ends = np.sort(place[merged.edges], axis=1)
     order = np.lexsort((ends[:, 1], ends[:, 0]))
-    return Group(group.members[by_value], ends[order], group.weights[order], group.representative[by_value]), order
+    return MergedPoints(
+        merged.members[by_value], ends[order], merged.weights[order], merged.representative[by_value]
+    ), order
 
 
-def count_cross(solved: Solved) -> CrossEdges:
-    """Cross edges between two classes: mean, least and most over all minimum spanning trees."""
-    group, rank, probability = solved
-    a, b = group.members.T
+def count_cross(every: EveryTree) -> CrossEdges:
+    """Count the cross edges between two classes: mean, least and most over all minimum spanning trees."""
+    merged, rank, probability = every
+    a, b = merged.members.T
     size = a + b
-    one, other = group.edges.T
-    pairs = size[one] * size[other]
-    share = (a[one] * b[other] + a[other] * b[one]) / pairs
+    source, target = merged.edges.T
+    pairs = size[source] * size[target]
+    share = (a[source] * b[target] + a[target] * b[source]) / pairs
     mean = (2 * a * b / size).sum() + (probability * share).sum()
     mixed = (a > 0) & (b > 0)
     alike, unlike = share < 1, share > 0
-    low = mixed.sum() + _tree_count(group, rank, ~alike)
-    high = (size[mixed] - 1).sum() + (len(size) - 1 - _tree_count(group, rank, ~unlike))
+    low = mixed.sum() + _least_count(merged, rank, ~alike)
+    high = (size[mixed] - 1).sum() + (len(size) - 1 - _least_count(merged, rank, ~unlike))
     if low == high:
-        mean = float(low)  # no rounding where there is no choice
+        mean = float(low)  # without rounding, because all trees agree
     weight2 = (2 * (size - 1) / size).sum() + (probability**2 / pairs).sum()
-    degree = 2 * (size - 1) + _sum_at(one, probability, len(size)) + _sum_at(other, probability, len(size))
+    degree = 2 * (size - 1) + _sum_at(source, probability, len(size)) + _sum_at(target, probability, len(size))
     degree2 = (degree**2 / size).sum()
     return CrossEdges(float(mean), float(low), float(high), size.sum() - 1, weight2, degree2)
 
 
-def count_classes(solved: Solved) -> npt.NDArray[np.float64]:
-    """Mean number of edges between every two of K classes: symmetric, zero on the diagonal."""
-    group, _, probability = solved
-    size = group.members.sum(axis=1, keepdims=True)
-    share = group.members / size
-    half = share[group.edges[:, 0]].T @ (probability[:, None] * share[group.edges[:, 1]])
-    count = half + half.T + 2 * share.T @ group.members
+def count_classes(every: EveryTree) -> Floats:
+    """Compute the mean number of edges between every two of K classes: ``(K, K)``, symmetric, 0 on the diagonal."""
+    merged, _, probability = every
+    size = merged.members.sum(axis=1, keepdims=True)
+    share = merged.members / size
+    half = share[merged.edges[:, 0]].T @ (probability[:, None] * share[merged.edges[:, 1]])
+    count = half + half.T + 2 * share.T @ merged.members
     np.fill_diagonal(count, 0)
     return np.asarray(count)
 
 
-def _tree_count(group: Group, rank: npt.NDArray[np.intp], cost: npt.NDArray[np.bool_]) -> int:
-    """Least number of edges with a cost in any minimum spanning tree: Kruskal on (weight, cost)."""
-    return int((minimum_tree(len(group.members), group.edges, 2 * rank + cost) % 2).sum())
+def _least_count(merged: MergedPoints, rank: Ints, cost: Bools) -> int:
+    """Count the fewest edges with a cost that a minimum spanning tree can have: Kruskal on (weight, cost)."""
+    return int((kruskal_ranks(len(merged.members), merged.edges, 2 * rank + cost) % 2).sum())
 
 
-def _sum_at(index: npt.NDArray[np.intp], values: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
+def _sum_at(index: Ints, values: Floats, n: int) -> Floats:
+    """Add up the values that have the same index: ``(n,)``."""
     return np.bincount(index, values, minlength=n).astype(np.float64)

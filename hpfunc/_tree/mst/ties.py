@@ -1,78 +1,67 @@
-"""Averages and extremes over all minimum spanning trees of a graph with tied weights.
+"""Find the edges that tie, and how likely each stands in a random minimum spanning tree.
 
 A minimum spanning tree is built weight by weight: whichever edges were taken below weight w, the same vertices are
 joined. Contract them; the edges of weight w then form a multigraph, of which every minimum spanning tree takes a
-spanning forest, each as likely as any other. In a uniform spanning forest an edge stands with probability equal to
-its effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and are handled in closed form.
+spanning forest, each as likely as any other. An edge stands in a uniform spanning forest with a probability equal
+to its effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and are handled in closed form.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = [
-    "LARGEST_COMPONENT",
-    "Group",
-    "components",
-    "edge_probabilities",
-    "group_equal",
-    "minimum_tree",
-    "tied_edges",
-]
+from hpfunc._tree.mst.kruskal import components
+from hpfunc._tree.types import Bools, Floats, Ints
 
-# Vertices of a contracted component that are still solved: a dense inverse of 3,000 x 3,000 takes about a second.
+__all__ = ["LARGEST_COMPONENT", "MergedPoints", "edge_probabilities", "merge_equal", "tied_edges"]
+
+# The largest contracted component, in vertices, that is solved: a dense inverse of 3,000 x 3,000 takes about a second.
 LARGEST_COMPONENT = 3000
 
 
-class Group(NamedTuple):
-    """Points merged where they are equal, and the candidate edges between the groups."""
+class MergedPoints(NamedTuple):
+    """Hold the points that are left when equal ones are merged, and the candidate edges between them."""
 
-    members: npt.NDArray[np.float64]  # (G, K) points of each class in each group
-    edges: npt.NDArray[np.intp]  # (E, 2) groups, each edge once, lower number first
-    weights: npt.NDArray[np.float64]  # (E,) their squared distances, above 0
-    representative: npt.NDArray[np.intp]  # (G,) a vertex of each group
+    members: Floats  # (G, K) samples of each class that a merged point stands for
+    edges: Ints  # (E, 2) merged points, each edge once, lower number first
+    weights: Floats  # (E,) their squared distances, above 0
+    representative: Ints  # (G,) a vertex of each merged point
 
 
-def group_equal(
-    members: npt.NDArray[np.float64], edges: npt.NDArray[np.intp], weights: npt.NDArray[np.float64]
-) -> Group:
+def merge_equal(members: Floats, edges: Ints, weights: Floats) -> MergedPoints:
     """Merge the vertices that edges of weight 0 join.
 
     Parameters
     ----------
     members : (V, K) array
-        How many points of each class a vertex stands for.
+        How many samples of each class a vertex stands for.
     edges : (E, 2) array
     weights : (E,) array
     """
     zero = weights == 0
-    n, group = components(len(members), edges[zero])
+    n, merged_point = components(len(members), edges[zero])
     merged = np.zeros((n, members.shape[1]))
-    np.add.at(merged, group, members)
-    ends = np.sort(group[edges[~zero]], axis=1)
+    np.add.at(merged, merged_point, members)
+    ends = np.sort(merged_point[edges[~zero]], axis=1)
     _, first = np.unique(ends[:, 0] * n + ends[:, 1], return_index=True)
-    _, representative = np.unique(group, return_index=True)
-    return Group(merged, ends[first], weights[~zero][first], representative)
+    _, representative = np.unique(merged_point, return_index=True)
+    return MergedPoints(merged, ends[first], weights[~zero][first], representative)
 
 
-def minimum_tree(n: int, edges: npt.NDArray[np.intp], rank: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """The ranks, in no order, of the edges of the minimum spanning forest by ``rank``, which are positive integers.
+def tied_edges(n: int, edges: Ints, weights: Floats, tree: Bools) -> Bools:
+    """Mark the edges outside ``tree`` that stand in another minimum spanning tree: as light as their path maximum.
 
-    A rank may repeat where it does not matter which edge is taken. No two edges may join the same vertices.
+    Parameters
+    ----------
+    n : int
+        Vertices.
+    edges : (E, 2) array
+    weights : (E,) array
+    tree : (E,) array
+        Whether each edge stands in one minimum spanning tree.
     """
-    from scipy.sparse import csgraph
-
-    tree: npt.NDArray[np.intp] = csgraph.minimum_spanning_tree(_matrix(n, edges, rank), overwrite=True).data
-    return tree.astype(np.intp)
-
-
-def tied_edges(
-    n: int, edges: npt.NDArray[np.intp], weights: npt.NDArray[np.float64], tree: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Which edges outside ``tree`` stand in another minimum spanning tree: as light as the heaviest on their path."""
     tied = np.zeros(len(edges), bool)
     suspects = np.flatnonzero(~tree & np.isin(weights, weights[tree]))
     if suspects.size == 0:
@@ -82,69 +71,51 @@ def tied_edges(
         at = suspects[weights[suspects] == weight]
         _, joined = components(n, edges[tree & (weights < weight)])
         _, level = components(n, edges[tree & (weights <= weight)])
-        one, other = edges[at].T
-        tied[at] = (joined[one] != joined[other]) & (level[one] == level[other])
+        source, target = edges[at].T
+        tied[at] = (joined[source] != joined[target]) & (level[source] == level[target])
     return tied
 
 
-def edge_probabilities(
-    group: Group, tree: npt.NDArray[np.bool_], tied: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Probability that each edge between groups stands in a random minimum spanning tree of the points.
+def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools) -> Floats:
+    """Compute the probability that each edge stands in a random minimum spanning tree of the samples: ``(E,)``.
 
-    An edge between groups of k and l points stands for k l equal edges between points, and the probability for any
-    one of them. NaN where a component has more than `LARGEST_COMPONENT` vertices.
+    An edge between merged points of k and l samples stands for k l equal edges between samples, and its probability is
+    that of any of them standing in the tree. It is NaN where a component has more than `LARGEST_COMPONENT` vertices.
     """
     probability = tree.astype(np.float64)
-    size = group.members.sum(axis=1)
-    multiplicity = size[group.edges].prod(axis=1)
-    for weight in np.unique(group.weights[tied]):
-        level = np.flatnonzero((tree | tied) & (group.weights == weight))
-        n, joined = components(len(size), group.edges[tree & (group.weights < weight)])
-        ends = joined[group.edges[level]]
+    size = merged.members.sum(axis=1)
+    multiplicity = size[merged.edges].prod(axis=1)
+    for weight in np.unique(merged.weights[tied]):
+        level = np.flatnonzero((tree | tied) & (merged.weights == weight))
+        n, joined = components(len(size), merged.edges[tree & (merged.weights < weight)])
+        ends = joined[merged.edges[level]]
         _, component = components(n, ends)
         of_edge = component[ends[:, 0]]
-        for c in np.unique(component[joined[group.edges[tied & (group.weights == weight)][:, 0]]]):
+        for c in np.unique(component[joined[merged.edges[tied & (merged.weights == weight)][:, 0]]]):
             inside = of_edge == c
             at = level[inside]
             probability[at] = _resistances(ends[inside], multiplicity[at]) * multiplicity[at]
     return probability
 
 
-def _resistances(ends: npt.NDArray[np.intp], conductance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Effective resistance between the ends of each edge of a connected multigraph."""
+def _resistances(ends: Ints, conductance: Floats) -> Floats:
+    """Compute the effective resistance between the ends of each edge of a connected multigraph."""
     vertices, local = np.unique(ends, return_inverse=True)
     n = len(vertices)
     if n > LARGEST_COMPONENT:
         return np.full(len(ends), np.nan)
-    one, other = local.reshape(-1, 2).T
+    source, target = local.reshape(-1, 2).T
     laplacian = np.zeros((n, n))
-    np.add.at(laplacian, (one, other), -conductance)
-    np.add.at(laplacian, (other, one), -conductance)
+    np.add.at(laplacian, (source, target), -conductance)
+    np.add.at(laplacian, (target, source), -conductance)
     laplacian[np.arange(n), np.arange(n)] = -laplacian.sum(axis=1)
     from scipy.linalg import lapack  # slow to import
 
-    # Ground one vertex: what is left is positive definite, and its inverse gives every resistance.
+    # With one vertex grounded, the rest of the matrix is positive definite, and its inverse gives every resistance.
     inverse = np.zeros((n, n))
     if n > 1:
         factor, _ = lapack.dpotrf(laplacian[1:, 1:], lower=1)
         grounded, _ = lapack.dpotri(factor, lower=1)
         inverse[1:, 1:] = np.tril(grounded) + np.tril(grounded, -1).T
     diagonal = inverse.diagonal()
-    return np.asarray(diagonal[one] + diagonal[other] - 2 * inverse[one, other])
-
-
-def components(n: int, edges: npt.NDArray[np.intp]) -> tuple[int, npt.NDArray[np.intp]]:
-    """Number of connected components of n vertices, and the component of each."""
-    from scipy.sparse import csgraph
-
-    count, label = csgraph.connected_components(_matrix(n, edges, np.ones(len(edges))), directed=False)
-    return int(count), label.astype(np.intp)
-
-
-def _matrix(n: int, edges: npt.NDArray[np.intp], values: npt.NDArray[Any]) -> Any:
-    """A sparse matrix of edges. Its indices have 32 bits: csgraph takes no others before SciPy 1.15."""
-    from scipy import sparse  # slow to import
-
-    rows, cols = edges.astype(np.int32).T
-    return sparse.coo_array((values.astype(np.float64), (rows, cols)), shape=(n, n)).tocsr()
+    return np.asarray(diagonal[source] + diagonal[target] - 2 * inverse[source, target])

@@ -1,1 +1,7 @@
-"""Cross edges of every pair of classes of a layer, from the trees of the classes and candidate edges."""
+"""Cross edges of every pair of classes of a layer.
+
+`count_pairs` is the door. It divides the classes into groups and their pairs into blocks (`blocking`); each block of
+distances gives candidate edges (`candidates`), and the candidates of a batch of blocks are counted at once
+(`counting`). Pairs whose edges tie, or that float32 leaves undecided, are counted one by one (`recount`). `types` holds
+the records that these steps hand on to each other.
+"""

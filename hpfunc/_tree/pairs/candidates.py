@@ -1,6 +1,6 @@
-"""Cross edges that may stand in the minimum spanning trees of pairs of classes, from blocks of distances.
+"""Find the cross edges that may stand in the minimum spanning trees of pairs of classes, from blocks of distances.
 
-`pairs` says why no other can.
+The module `count_pairs` says why no other edge can stand in them.
 """
 
 from __future__ import annotations
@@ -8,143 +8,154 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from hpfunc._tree.distances import Centred, block, upper_bound
-from hpfunc._tree.mst.class_trees import Cloud, rounded_up
+from hpfunc._tree.distances import block_bounds, upper_bound
+from hpfunc._tree.mst.prim import round_up
+from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, PairBlock
 from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Array, Floats, Ints
 
-__all__ = ["Candidates", "Layer", "Lot", "Points", "find_candidates", "light_edges"]
+__all__ = ["BlockBounds", "find_candidates", "find_light_edges"]
 
-Ints = npt.NDArray[np.intp]
-
-# Entries of a block that are searched at a time: what is worked in then stays in the second-level cache.
+# Entries of a block that are searched at a time, so that the work arrays stay in the second-level cache.
 _STRIP = 2**18
-# So many ways from a class to another are tried for every point.
+# The most bridge edges from a class to another that are tried for every point.
 _BRIDGES = 32
 
 
-class Points(NamedTuple):
-    """Distinct points, class by class."""
+class BlockBounds(NamedTuple):
+    """Hold the bounds of the distances of P pairs between r classes of m points and c classes of n points."""
 
-    x: Any  # (N, d)
-    starts: Ints  # (K + 1,)
-    copies: Ints  # (N,) how many samples of the class equal each point
-
-
-class Layer(NamedTuple):
-    """All that the pairs of a layer share."""
-
-    points: Points
-    centred: Centred  # for the blocks between classes
-    clouds: list[Cloud]
+    lower: Array  # (r, m, c, n) lower bounds of the squared distances
+    error: Floats  # (P,) error bound of each pair; see `distances.upper_bound`
+    relative: float  # relative error of all pairs; see `distances.upper_bound`
+    row_maxima: Array  # (r, m, m) path maxima of the classes of the rows, rounded up
+    col_maxima: Array  # (c, n, n) path maxima of the classes of the columns, rounded up
+    row_place: Ints  # (P,) place of the first class of each pair among the r
+    col_place: Ints  # (P,) place of the second class of each pair among the c
 
 
-class Lot(NamedTuple):
-    """Some classes as one side of a block, each filled up to the size m of the largest."""
+class _Detours(NamedTuple):
+    """Hold the best way found from each of m points of P classes to the n points of one class on the other side."""
 
-    classes: Ints  # (r,)
-    heaviest: npt.NDArray[Any]  # (r, m, m) 0 past the end of a class
-
-
-class Candidates(NamedTuple):
-    """Cross edges of several pairs that may stand in minimum spanning trees."""
-
-    pair: Ints  # (E,) number of the pair
-    one: Ints  # (E,) point of the first class
-    other: Ints  # (E,) point of the second class
-    lower: npt.NDArray[np.float64]  # (E,) lower bound of the squared distance
-
-    def select(self, which: Any) -> Candidates:
-        """Those of given numbers, or where a mask is true."""
-        fields: list[Any] = [field[which] for field in self]
-        return Candidates(*fields)
+    least: Array  # (P, m) lower bound of the point's lightest edge across
+    weight: Array  # (P, m) heaviest edge of the best way until it arrives on the other side, rounded up
+    arrival: Ints  # (P, m) point of the other class at which the best way arrives
+    reach: Array  # (P,) heaviest path maximum from any arrival of the pair to any point of the other class
 
 
-def find_candidates(layer: Layer, one: Lot, other: Lot, i: Ints, j: Ints, scratch: Scratch) -> Candidates:
-    """Candidates of pairs between two lots: of the classes in place i of the first and j of the second."""
-    error = layer.centred.error[one.classes[i], other.classes[j]]
-    m, n = one.heaviest.shape[1], other.heaviest.shape[1]
-    lower = block(layer.centred, one.classes, other.classes, m, n, scratch)
-    return light_edges(lower, error, layer.centred.relative, one.heaviest, other.heaviest, i, j, scratch)
+def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch) -> Candidates:
+    """Find the candidate edges of the pairs of one block; ``pair`` numbers the pairs within the block."""
+    rows, cols = block.rows, block.cols
+    bounds = BlockBounds(
+        block_bounds(layer.centred, rows.classes, cols.classes, rows.size, cols.size, scratch),
+        layer.centred.error[rows.classes[block.row_place], cols.classes[block.col_place]],
+        layer.centred.relative,
+        _maxima_of(layer, rows),
+        _maxima_of(layer, cols),
+        block.row_place,
+        block.col_place,
+    )
+    return find_light_edges(bounds, scratch)
 
 
-def light_edges(
-    lower: npt.NDArray[Any],
-    error: npt.NDArray[np.float64],
-    relative: float,
-    heaviest_one: npt.NDArray[Any],
-    heaviest_other: npt.NDArray[Any],
-    i: Ints,
-    j: Ints,
-    scratch: Scratch,
-) -> Candidates:
-    """Edges no heavier than the way through both trees that was found for them.
+def _maxima_of(layer: LayerData, group: ClassGroup) -> Array:
+    """Return the path maxima of some classes of a group: ``(r, m, m)``."""
+    return layer.path_maxima[group.number][group.first : group.first + len(group.classes)]
 
-    Parameters
-    ----------
-    lower : (r, m, c, n) array
-        Lower bounds of the squared distances between the points of r and c classes.
-    error : (P,) array
-        Of each pair, and
-    relative : float
-        of all: see `distances.upper_bound`.
-    heaviest_one : (r, m, m) array
-    heaviest_other : (c, n, n) array
-        The heaviest weight on the way between two points of a class, rounded up.
-    i, j : (P,) array
-        The pairs: places of their classes among the r and the c.
-    """
-    r, m, c, n = lower.shape
-    parts: list[tuple[Any, ...]] = []
-    for k in np.unique(j):
-        # All pairs with one class of the second lot.
-        pair = np.flatnonzero(j == k)
-        class_, heaviest = i[pair, None], heaviest_other[k]
-        distances = lower[:, :, k] if len(pair) == r else lower[i[pair], :, k]
-        nearest = distances.argmin(axis=2)
-        least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
-        across = rounded_up(upper_bound(least, error[pair, None], relative), lower.dtype)
-        bridge = _bridges(across, heaviest_one, class_)
-        # The best of them for every point, how heavy the way is, and where it arrives.
-        ways = np.maximum(heaviest_one[class_, bridge], np.take_along_axis(across, bridge, axis=1)[..., None])
-        best = ways.argmin(axis=1)
-        way = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
-        arrivals = np.take_along_axis(nearest, bridge, axis=1)
-        # Points that may cross by themselves; others must come out of reach of their way. Most are too far for that.
-        own = least <= way
-        reach = heaviest[arrivals].max(axis=(1, 2))
-        n_own = np.count_nonzero(own)
-        at, one = np.concatenate([np.nonzero(own), np.nonzero((least <= reach[:, None]) & ~own)], axis=1)
-        flat = (class_[at, 0] * m + one) * c + k
-        arrival, most = arrivals[at, best[at, one]], np.where(own, way, 0)[at, one]
-        step = max(1, _STRIP // n)
-        for lo in range(0, len(at), step):
-            strip = slice(lo, lo + step)
-            shape = (len(at[strip]), n)
-            limit, rows = scratch("limit", shape, lower.dtype), scratch("rows", shape, lower.dtype)
-            np.take(heaviest, arrival[strip], axis=0, out=limit, mode="clip")
-            if lo < n_own:
-                np.maximum(limit, most[strip, None], out=limit)
-            np.take(lower.reshape(-1, n), flat[strip], axis=0, out=rows, mode="clip")
-            light = np.less_equal(rows, limit, out=scratch("light", shape, np.bool_))
-            # Hits are few; the flat search for them is the fast one.
-            row, other = np.divmod(np.flatnonzero(light), n)
-            parts.append((pair[at[strip][row]], one[strip][row], other, rows[row, other].astype(np.float64)))
+
+def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> Candidates:
+    """Find the edges that are no heavier than the best way found between their ends through both trees."""
+    parts: list[Any] = []
+    for place in np.unique(bounds.col_place):
+        # All pairs with one class of the columns.
+        pair = np.flatnonzero(bounds.col_place == place)
+        parts += _search_rows(bounds, pair, int(place), _find_detours(bounds, pair, int(place)), scratch)
     fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
     return Candidates(*fields)
 
 
-def _bridges(across: npt.NDArray[Any], heaviest: npt.NDArray[Any], class_: Ints) -> Ints:
-    """The points of each class from which it may be best to cross to the other, and perhaps some more: ``(P, k)``.
+def _find_detours(bounds: BlockBounds, pair: Ints, place: int) -> _Detours:
+    """Find the best way from each point of the rows to the class in ``place`` of the columns.
 
-    Let p be the point with the lightest way across. Another point q is of no use where its own way across is no
-    lighter than the way that leads to p first: wherever one starts, going to q and over is no lighter than going to q,
-    on to p, and over. Of those of use the lightest are taken: more ways would spare hardly any candidate.
+    Parameters
+    ----------
+    bounds : BlockBounds
+    pair : (P,) array
+        Numbers of the pairs with that class.
+    place : int
+        Place of the class among the c of the columns.
     """
-    lightest = across.argmin(axis=1)[:, None]
-    detour = np.maximum(heaviest[class_, lightest][:, 0], np.take_along_axis(across, lightest, axis=1))
-    useful = across < detour
+    row_class = bounds.row_place[pair, None]
+    every_row = len(pair) == bounds.lower.shape[0]
+    distances = bounds.lower[:, :, place] if every_row else bounds.lower[bounds.row_place[pair], :, place]
+    nearest = distances.argmin(axis=2)
+    least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
+    crossing = round_up(upper_bound(least, bounds.error[pair, None], bounds.relative), bounds.lower.dtype)
+    bridge = _choose_bridges(crossing, bounds.row_maxima, row_class)
+    # (P, bridges, m): how heavy the way over each bridge edge is.
+    ways = np.maximum(bounds.row_maxima[row_class, bridge], np.take_along_axis(crossing, bridge, axis=1)[..., None])
+    best = ways.argmin(axis=1)
+    weight = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
+    arrivals = np.take_along_axis(nearest, bridge, axis=1)
+    reach = bounds.col_maxima[place][arrivals].max(axis=(1, 2))
+    return _Detours(least, weight, np.take_along_axis(arrivals, best, axis=1), reach)
+
+
+def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints) -> Ints:
+    """Choose the points from which it may be best to cross to the other class: ``(P, bridges)``, perhaps too many.
+
+    Let p be the point with the lightest edge across. Another point q is useless where its own edge across is no lighter
+    than the way that leads from q to p and crosses there: wherever one starts, going to q and crossing is no lighter
+    than going to q, on to p, and crossing. The lightest of the useful points are taken, because more would exclude
+    hardly any candidate.
+
+    Parameters
+    ----------
+    crossing : (P, m) array
+        Upper bound of the lightest edge across from each point.
+    row_maxima : (r, m, m) array
+    row_class : (P, 1) array
+        Place of the class of each pair among the r.
+    """
+    lightest = crossing.argmin(axis=1)[:, None]
+    detour = np.maximum(row_maxima[row_class, lightest][:, 0], np.take_along_axis(crossing, lightest, axis=1))
+    useful = crossing < detour
     np.put_along_axis(useful, lightest, True, axis=1)
-    most = min(int(useful.sum(axis=1).max()), _BRIDGES)
-    return np.argsort(np.where(useful, across, np.inf), axis=1)[:, :most]
+    n_bridges = min(int(useful.sum(axis=1).max()), _BRIDGES)
+    return np.argsort(np.where(useful, crossing, np.inf), axis=1)[:, :n_bridges]
+
+
+def _search_rows(bounds: BlockBounds, pair: Ints, place: int, detours: _Detours, scratch: Scratch) -> list[Any]:
+    """Search the distances of all points of the rows that may have a candidate to the class in ``place``.
+
+    Returns
+    -------
+    list of tuples
+        Parts of the fields of `Candidates`.
+    """
+    _, m, c, n = bounds.lower.shape
+    col_maxima, dtype = bounds.col_maxima[place], bounds.lower.dtype
+    # Points whose own edge across is no heavier than their way, then other points whose edge is within reach of the
+    # far ends of their way. Most points are too far for either.
+    own = detours.least <= detours.weight
+    n_own = np.count_nonzero(own)
+    within_reach = (detours.least <= detours.reach[:, None]) & ~own
+    at, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
+    flat_row = (bounds.row_place[pair[at]] * m + source) * c + place
+    arrival, way = detours.arrival[at, source], np.where(own, detours.weight, 0)[at, source]
+    parts = []
+    step = max(1, _STRIP // n)
+    for lo in range(0, len(at), step):
+        strip = slice(lo, lo + step)
+        shape = (len(at[strip]), n)
+        heaviest, rows = scratch("heaviest", shape, dtype), scratch("rows", shape, dtype)
+        np.take(col_maxima, arrival[strip], axis=0, out=heaviest, mode="clip")
+        if lo < n_own:
+            np.maximum(heaviest, way[strip, None], out=heaviest)
+        np.take(bounds.lower.reshape(-1, n), flat_row[strip], axis=0, out=rows, mode="clip")
+        light = np.less_equal(rows, heaviest, out=scratch("light", shape, np.bool_))
+        # Hits are few, and a search through the flat array is the fastest.
+        row, target = np.divmod(np.flatnonzero(light), n)
+        parts.append((pair[at[strip][row]], source[strip][row], target, rows[row, target].astype(np.float64)))
+    return parts

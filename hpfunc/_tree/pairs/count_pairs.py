@@ -1,53 +1,115 @@
-"""Cross edges of the minimum spanning trees of every pair of classes of one layer.
+"""Count the cross edges of the minimum spanning trees of every pair of classes of one layer.
 
 The tree over two classes lies in the two trees of the classes and the edges between them (cycle property), and of the
-edges between them only few can stand in it: take any sample x of class A, the way from it to class B whose heaviest
-edge is lightest (through the tree of A to one of the few samples worth crossing from, then across by its shortest
-edge), and from where that arrives through the tree of B to any sample y. An edge (x, y) heavier than all of that way is
-in no minimum spanning tree. One matrix product and a few passes over its result leave about as many candidates as there
-are samples (`between`); Kruskal's algorithm does the rest, on them and the ways between the points at which they end
+edges between them only few can stand in it. Take any sample x of class A and the way from it to class B whose heaviest
+edge is lightest: through the tree of A to one of the few samples worth crossing from, then across by its shortest edge.
+From there the tree of B leads to any sample y. An edge (x, y) heavier than all of that way is in no minimum spanning
+tree. One matrix product and a few passes over its result leave about as many candidates as there are samples
+(`candidates`); Kruskal's algorithm does the rest, on them and the paths between the points at which they end
 (`counting`).
 
-Exact by construction: the trees of the classes are exact (`spanning`); products give lower bounds with a known width
-(`distances`), the way is measured by upper bounds; whatever overlaps is measured by direct differences in float64
-(`exchange`), and where weights tie, all trees are taken into account (`resolve`). So the counts do not depend on block
-size, batch or thread count, and no more distances are held than those of a block for each thread.
+Exact by construction: the trees of the classes are exact (`class_trees`); products give lower bounds with a known width
+(`distances`), and the ways are measured by upper bounds; whatever overlaps is measured by direct differences in float64
+(`certify`), and where weights tie, all trees are taken into account (`tie_counts`). So the counts do not depend on
+block size, batch or thread count, and no more distances are held than those of a block for each thread.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hpfunc._arrays import namespace
+from hpfunc._support import memory
+from hpfunc._tree import device
 from hpfunc._tree.distances import centre, prepare, working_dtype
-from hpfunc._tree.exact import equal_rows
+from hpfunc._tree.exact import equal_rows, points_for_metric
+from hpfunc._tree.graphs import merge_equal_samples, nearest_neighbours, orthogonal_trees
 from hpfunc._tree.mst import tiled
-from hpfunc._tree.mst.class_trees import spanning_trees
+from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
-from hpfunc._tree.pairs.blocking import WIDTH, Batch, batches, divide, height
-from hpfunc._tree.pairs.candidates import Layer, Lot, Points, find_candidates
-from hpfunc._tree.pairs.counting import average, count_candidates
-from hpfunc._tree.pairs.forest import collect_trees
-from hpfunc._tree.threads import Scratch, n_threads, pool
+from hpfunc._tree.pairs.blocking import WIDTH, block_height, block_pairs, divide_classes, take_batches
+from hpfunc._tree.pairs.candidates import find_candidates
+from hpfunc._tree.pairs.counting import count_candidates
+from hpfunc._tree.pairs.recount import average_over_trees
+from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
+from hpfunc._tree.threads import Scratch, n_threads, worker_threads
+from hpfunc._tree.types import Array, Bools, Ints
 
-__all__ = ["cross_edges", "distinct_points"]
-
-Ints = npt.NDArray[np.intp]
-Bools = npt.NDArray[np.bool_]
+__all__ = ["PairCounts", "count_pairs", "cross_edges", "distinct_points"]
 
 
-def distinct_points(x: Any, starts: Ints) -> Points:
-    """Leave out samples that equal an earlier one of their class, and count them."""
-    first = equal_rows(x, starts)
-    copies = np.bincount(first, minlength=len(x))
-    keep = np.flatnonzero(copies)
-    if len(keep) == len(x):
-        return Points(x, starts, copies)
-    return Points(x[keep], np.searchsorted(keep, starts), copies[keep])
+class PairCounts(NamedTuple):
+    """Hold the cross edges of P pairs of classes, and how they were found."""
+
+    cross: CrossEdges  # of (P,) arrays
+    remeasured: Bools  # (P,) measured again in float64, because float32 left too much undecided
+    trees: Ints  # (P,) orthogonal trees or neighbours used, at most k
+
+
+def count_pairs(
+    x: Any,
+    starts: Ints,
+    pairs: Ints,
+    *,
+    metric: str,
+    graph: str,
+    k: int,
+    exact: bool,
+    max_memory: int | None,
+    name: str,
+    advance: Callable[[int], Any] = lambda n: None,
+) -> PairCounts:
+    """Count the cross edges of the graph over each pair of classes, by the engine of the array's own kind.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        Finite points, class by class.
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    pairs : (P, 2) array
+        Class numbers, lower first.
+    metric, graph, k, exact, max_memory
+        See `hpfunc.pairwise_hp`.
+    name : str
+        What errors call the points.
+    advance : callable
+        Told the number of pairs done.
+    """
+    x = points_for_metric(x, metric)[0]
+    trees = np.full(len(pairs), k)
+    on_device = namespace(x) is not np
+    if graph == "mst" and k == 1 and on_device:
+        with x.device:
+            cross, remeasured = device.cross_edges(
+                x, starts, pairs, exact=exact, max_memory=max_memory, cosine=metric == "cosine",
+                count_on_host=cross_edges, advance=advance,
+            )  # fmt: skip
+        return PairCounts(cross, remeasured, trees)
+    if graph == "mst" and k == 1:
+        max_bytes = memory.max_bytes(max_memory)
+        cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
+        return PairCounts(cross, remeasured, trees)
+    if on_device:
+        raise TypeError(
+            f"{name} lives on a CUDA device, where graph={graph!r} with k={k} is not built; pass a host copy (x.get())"
+        )
+    cross = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
+    for p, (a, b) in enumerate(pairs):
+        merged = merge_equal_samples(x[starts[a] : starts[a + 1]], x[starts[b] : starts[b + 1]])
+        if graph == "knn":
+            counts = nearest_neighbours(merged, k)
+        else:
+            counts, trees[p] = orthogonal_trees(merged, k)
+        for field, value in zip(cross, counts, strict=True):
+            field[p] = value
+        advance(1)
+    return PairCounts(cross, np.zeros(len(pairs), bool), trees)
 
 
 def cross_edges(
@@ -56,10 +118,10 @@ def cross_edges(
     pairs: Ints,
     *,
     exact: bool,
-    budget: int,
+    max_bytes: int,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> tuple[CrossEdges, Bools]:
-    """Cross edges of the minimum spanning trees of pairs of classes.
+    """Count the cross edges of the minimum spanning trees of pairs of classes, on the host.
 
     Parameters
     ----------
@@ -70,9 +132,9 @@ def cross_edges(
     pairs : (P, 2) array
         Class numbers, lower first.
     exact : bool
-        Whether to settle what rounding leaves in doubt. If not, the tree of the working precision is counted, and
+        Whether to certify what rounding leaves undecided. If not, the tree of the working precision is counted, and
         the extremes are NaN.
-    budget : int
+    max_bytes : int
         Bytes to work in, beyond the points.
     advance : callable
         Told the number of pairs done.
@@ -82,85 +144,137 @@ def cross_edges(
     CrossEdges
         Of arrays ``(P,)``.
     numpy.ndarray
-        ``(P,)``, the pairs that were done again in float64.
+        ``(P,)``, the pairs that were measured again in float64.
     """
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
-    again = np.zeros(len(pairs), bool)
+    remeasured = np.zeros(len(pairs), bool)
     dtype = working_dtype(x)
-    if bytes_needed(starts, x.shape[1], dtype.itemsize) > budget:
-        return _large_pairs(x, starts, pairs, exact=exact, budget=budget, advance=advance)
-    points = distinct_points(x, starts) if exact else Points(x, starts, np.ones(len(x), np.intp))
+    if bytes_for_blocks(starts, x.shape[1], dtype.itemsize) > max_bytes:
+        return _count_large_pairs(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
+    points = distinct_points(x, starts) if exact else LayerPoints(x, starts, np.ones(len(x), np.intp))
     scratch = Scratch()
-    with pool() as threads:
-        layer, lots = _prepare(points, exact, threads, scratch)
-        trees = collect_trees(points.starts, layer.clouds)
+    with worker_threads() as threads:
+        layer, groups = _prepare_layer(points, exact, threads, scratch)
+        trees = lay_out_trees(points.starts, layer.class_trees)
 
-        def look(batch: Batch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
-            """Find the candidates of a block. The thread that is the last of its batch counts them all."""
-            found = batch.keep(place, find_candidates(layer, *batch.blocks[place][:-1], scratch))
+        def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
+            """Find the candidates of a block. The thread that finishes a batch counts all its candidates."""
+            found = batch.keep(place, find_candidates(layer, batch.blocks[place], scratch))
             if found is None:
                 return None
             return batch.number, *count_candidates(layer, trees, batch.pairs, found, exact=exact)
 
+        blocks = block_pairs(groups, pairs, len(starts) - 1)
         jobs = [
-            threads.submit(look, batch, place)
-            for batch in batches(lots, starts, pairs)
+            threads.submit(work, batch, place)
+            for batch in map(_PairBatch, take_batches(blocks, np.diff(starts)))
             for place in range(len(batch.blocks))
         ]
         for job in jobs:
             if (counted := job.result()) is None:
                 continue
-            number, counts, redone = counted
+            number, counts, remeasured_here = counted
             for field, values in zip(result, counts, strict=True):
                 field[number] = values
-            again[number] = redone
+            remeasured[number] = remeasured_here
             advance(len(number))
-    return result, again
+    return result, remeasured
 
 
-def bytes_needed(starts: Ints, d: int, itemsize: int) -> int:
-    """Memory for the centred points, two tables of each class, and in every thread for blocks and tables at work."""
+def bytes_for_blocks(starts: Ints, d: int, itemsize: int) -> int:
+    """Estimate the memory for centred points, two tables of each class, and the blocks and tables of every thread."""
     sizes, n = np.diff(starts).astype(float), float(starts[-1])
     largest = float(sizes.max())
-    block = min(max(height(int(largest), d), height(1, d)), n) * min(max(largest, WIDTH), n)
+    height = max(block_height(int(largest), d), block_height(1, d))
+    block = min(height, n) * min(max(largest, WIDTH), n)
     return int((n * d + 2 * (sizes**2).sum() + n_threads() * (2 * block + 4 * largest**2)) * itemsize)
 
 
-def _large_pairs(
-    x: Any, starts: Ints, pairs: Ints, *, exact: bool, budget: int, advance: Callable[[int], Any]
+def distinct_points(x: Any, starts: Ints) -> LayerPoints:
+    """Leave out samples that equal an earlier one of their class, and count the copies of each that is kept."""
+    first = equal_rows(x, starts)
+    copies = np.bincount(first, minlength=len(x))
+    keep = np.flatnonzero(copies)
+    if len(keep) == len(x):
+        return LayerPoints(x, starts, copies)
+    return LayerPoints(x[keep], np.searchsorted(keep, starts), copies[keep])
+
+
+class _PairBatch:
+    """Gather the candidates of several blocks, so that their pairs are counted together."""
+
+    def __init__(self, blocks: list[PairBlock]) -> None:
+        self.blocks = blocks
+        self.number = np.concatenate([block.number for block in blocks])
+        class_a = np.concatenate([block.rows.classes[block.row_place] for block in blocks])
+        class_b = np.concatenate([block.cols.classes[block.col_place] for block in blocks])
+        self.pairs = np.stack([class_a, class_b], axis=1)
+        self._found: dict[int, Candidates] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, place: int, found: Candidates) -> Candidates | None:
+        """Keep the candidates of a block; after the last block return all, their pairs numbered as in ``pairs``."""
+        with self._lock:
+            self._found[place] = found
+            if len(self._found) < len(self.blocks):
+                return None
+        first = np.cumsum([0] + [len(block.number) for block in self.blocks])
+        parts = [self._found[p]._replace(pair=self._found[p].pair + first[p]) for p in range(len(self.blocks))]
+        fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
+        return Candidates(*fields)
+
+
+def _prepare_layer(
+    points: LayerPoints, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
+) -> tuple[LayerData, list[ClassGroup]]:
+    """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
+    centred = prepare(points.x, points.starts, threads.map)
+    sizes = np.diff(points.starts)
+    groups = divide_classes(sizes, points.x.shape[1])
+    path_maxima = _room_for_path_maxima(groups, centred.dtype)
+    of_class = {
+        k: path_maxima[group.number][i, : sizes[k], : sizes[k]]
+        for group in groups
+        for i, k in enumerate(group.classes.tolist())
+    }
+    in_order = [of_class[k] for k in range(len(sizes))]
+    class_trees = grow_class_trees(points.x, centred, in_order, scratch, exact=exact, parallel_map=threads.map)
+    if exact and centred.relative and centred.dtype == np.float32:
+        # Between classes, products leave little undecided and are faster than differences.
+        centred = centre(points.x, points.starts, centred.dtype, threads.map)
+    return LayerData(points, centred, class_trees, path_maxima), groups
+
+
+def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
+    """Allocate zeros for the path maxima of each group: a list of ``(r, m, m)`` arrays."""
+    shapes = [(len(group.classes), group.size, group.size) for group in groups]
+    # A single piece is mapped faster by the system than many pieces.
+    ends = np.cumsum([r * m * n for r, m, n in shapes])
+    whole = np.zeros(ends[-1], dtype)
+    return [whole[end - r * m * n : end].reshape(r, m, n) for end, (r, m, n) in zip(ends, shapes, strict=True)]
+
+
+def _count_large_pairs(
+    x: Any, starts: Ints, pairs: Ints, *, exact: bool, max_bytes: int, advance: Callable[[int], Any]
 ) -> tuple[CrossEdges, Bools]:
-    """The same for classes too large for their distances: each pair is one cloud, seen tile by tile."""
+    """Count pairs of classes too large for all their distances: each pair is one cloud, worked on tile by tile."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
-    again = np.zeros(len(pairs), bool)
+    remeasured = np.zeros(len(pairs), bool)
     dtype, sizes = working_dtype(x), np.diff(starts)
-    most = int(sizes[pairs].sum(axis=1).max())
-    need = tiled.bytes_needed(most, x.shape[1], dtype.itemsize)
-    if need > budget:
+    largest = int(sizes[pairs].sum(axis=1).max())
+    need = tiled.bytes_for_tiles(largest, x.shape[1], dtype.itemsize)
+    if need > max_bytes:
         raise ValueError(
-            f"a pair of {most} samples of {x.shape[1]} features needs about {need:,} bytes to work in, more than "
-            f"max_memory allows ({budget:,}); raise max_memory or take fewer samples of each class"
+            f"a pair of {largest} samples of {x.shape[1]} features needs about {need:,} bytes to work in, more than "
+            f"max_memory allows ({max_bytes:,}); raise max_memory or take fewer samples of each class"
         )
     for p, pair in enumerate(pairs):
         rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
         points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
-        cloud = tiled.spanning_by_tiles(points.x, dtype)
-        counts = average(points, np.array([0, 1]), np.concatenate([cloud.edges, cloud.tied]))
+        tree = tiled.tree_by_tiles(points.x, dtype)
+        counts = average_over_trees(points, np.array([0, 1]), np.concatenate([tree.edges, tree.tied]))
         for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
             field[p] = value
-        again[p] = cloud.again
+        remeasured[p] = tree.remeasured
         advance(1)
-    return result, again
-
-
-def _prepare(points: Points, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch) -> tuple[Layer, list[Lot]]:
-    """Trees of all classes, and the heaviest weights on them, by lots."""
-    centred = prepare(points.x, points.starts, threads.map)
-    sizes = np.diff(points.starts)
-    lots = divide(sizes, points.x.shape[1], centred.dtype)
-    heaviest = {k: lot.heaviest[i, : sizes[k], : sizes[k]] for lot in lots for i, k in enumerate(lot.classes.tolist())}
-    in_order = [heaviest[k] for k in range(len(sizes))]
-    clouds = spanning_trees(points.x, centred, in_order, scratch, exact=exact, each=threads.map)
-    if exact and centred.relative and centred.dtype == np.float32:
-        # Between classes products leave little in doubt, and are faster than differences.
-        centred = centre(points.x, points.starts, centred.dtype, threads.map)
-    return Layer(points, centred, clouds), lots
+    return result, remeasured

@@ -1,102 +1,131 @@
-"""From candidates to counts of cross edges, for many pairs of classes at once.
+"""Count the cross edges of many pairs of classes at once, from candidate edges.
 
-The tree of a class is known by its run (`trees`): the heaviest edge between two places of it is that of the path. Of a
-pair only the points matter at which candidates end. Between two that follow one another in the run, only the heaviest
-edge can fall out of the tree when another way round is lighter; it stands for the way. So what Kruskal's algorithm is
-given has three edges at most for each candidate, however many points there are.
+The tree of a class is known by its Prim order (`class_trees`): the path maximum between two places is the largest gap
+between them. Of a pair only the points matter at which candidates end. Between two such points that follow each other
+in the Prim order, only the heaviest edge can fall out of the tree when a lighter way round exists; it stands for their
+whole path. So Kruskal's algorithm is given at most three edges for each candidate, however many points there are.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
-import numpy.typing as npt
 
-from hpfunc._tree.distances import block, centre, differences, upper_bound
+from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import THIN, squared_distances
-from hpfunc._tree.mst.certify import Bounded, kruskal, settle
-from hpfunc._tree.mst.path_maxima import minimax
-from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, solve
-from hpfunc._tree.pairs.candidates import Candidates, Layer, Points, light_edges
-from hpfunc._tree.pairs.forest import Trees
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.mst.certify import BoundedEdges, certify
+from hpfunc._tree.mst.class_trees import ClassTrees
+from hpfunc._tree.mst.kruskal import kruskal
+from hpfunc._tree.mst.tie_counts import CrossEdges
+from hpfunc._tree.pairs import recount
+from hpfunc._tree.pairs.types import Candidates, LayerData
+from hpfunc._tree.types import Bools, Floats, Ints
 
-__all__ = ["average", "count_candidates"]
+__all__ = ["count_candidates"]
 
-Ints = npt.NDArray[np.intp]
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
-# A pair with more candidates than so many for each of its samples is done again more precisely.
-_CROWDED = 30
+class _MeasuredCandidates(NamedTuple):
+    """Hold candidates as rows of the layer, with an upper bound of each."""
+
+    found: Candidates  # of E candidates
+    rows: Ints  # (E, 2)
+    upper: Floats  # (E,)
+
+
+class _PairGraphs(NamedTuple):
+    """Hold the graphs of several pairs: E candidates, then W edges that stand for paths in the class trees."""
+
+    edges: BoundedEdges  # (E + W) edges between the points at which candidates end
+    n_vertices: int  # such points of all pairs
+    paths: Ints  # (W,) places of the tree edges that stand for the paths
+    rows: Ints  # (E + W, 2) ends of each edge as rows of the layer
 
 
 def count_candidates(
-    layer: Layer, trees: Trees, pairs: Ints, found: Candidates, *, exact: bool
+    layer: LayerData, trees: ClassTrees, pairs: Ints, found: Candidates, *, exact: bool
 ) -> tuple[CrossEdges, Bools]:
-    """Cross edges of pairs of classes, and which pairs were measured again in float64.
+    """Count the cross edges of pairs of classes, and tell which pairs were measured again in float64.
 
     Parameters
     ----------
-    layer : Layer
-    trees : Trees
+    layer : LayerData
+    trees : ClassTrees
         Of the layer's classes.
     pairs : (P, 2) array
         Class numbers.
     found : Candidates
         Of these pairs.
     exact : bool
-        See `pairs.cross_edges`.
+        See `count_pairs.cross_edges`.
     """
-    points, relative = layer.points, layer.centred.relative
-    n_points = np.diff(points.starts)[pairs].sum(axis=1)
-    crowded = np.bincount(found.pair, minlength=len(pairs)) > _CROWDED * n_points
-    crowded &= exact and relative == 0
+    crowded = np.zeros(len(pairs), bool)
+    if exact and layer.centred.relative == 0:
+        n_points = np.diff(layer.points.starts)[pairs].sum(axis=1)
+        crowded = np.bincount(found.pair, minlength=len(pairs)) > recount.CROWDED * n_points
     if crowded.any():
-        found = found.select(~crowded[found.pair])
-    rows = np.stack([found.one, found.other], axis=1) + points.starts[pairs[found.pair]]
-    upper = upper_bound(found.lower, layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair], relative)
-    if exact and points.x.shape[1] <= THIN and len(rows):
-        # To measure them all takes less time than to sort out those that rounding does not tell apart.
-        upper = squared_distances(points.x, rows[:, 0], rows[:, 1])
-        found = found._replace(lower=upper)
-        kept = _undominated(trees, found, rows)
-        found, rows, upper = found.select(kept), rows[kept], upper[kept]
-    edges, n_vertices, ways = _reduce(trees, found, upper, rows)
-    tree = np.zeros(len(edges.graph), bool)
-    tree[kruskal(n_vertices, edges.ends, edges.lower)] = True
-    rows = np.concatenate([rows, trees.edges[ways]])
-    tied = np.zeros(len(pairs), bool)
-    if exact:
-        tree, tied = settle(
-            edges, tree, lambda e: squared_distances(points.x, rows[e, 0], rows[e, 1]), len(pairs), n_vertices
-        )
-        # A way that fell out may have been spared, had an equal edge of its class been taken for it.
-        tied[edges.graph[len(found.pair) :][trees.tied[ways] & ~tree[len(found.pair) :]]] = True
-    counts = _count(trees, points.starts, pairs, edges.graph, rows, tree, len(found.pair))
+        found = _select(found, ~crowded[found.pair])
+    candidates = _measure_candidates(layer, trees, pairs, found, exact=exact)
+    graphs = _build_graphs(trees, candidates)
+    tree, tied = _find_trees(layer, trees, graphs, len(pairs), exact=exact)
+    counts = _count_trees(trees, layer.points.starts, pairs, graphs, tree)
     if not exact:
         counts.low[:] = counts.high[:] = np.nan
         return counts, np.zeros(len(pairs), bool)
-
-    ambiguous = np.maximum.reduceat(points.copies, points.starts[:-1]) > 1
-    ambiguous |= np.array([len(cloud.tree.tied) > 0 for cloud in layer.clouds])
-    for p in np.flatnonzero(tied | crowded | ambiguous[pairs].any(axis=1)):
-        mine = found.pair == p
-        candidates = _candidates_again(layer, pairs[p]) if crowded[p] else rows[: len(mine)][mine]
-        within = [
-            np.concatenate([layer.clouds[k].tree.edges, layer.clouds[k].tree.tied]) + points.starts[k] for k in pairs[p]
-        ]
-        exact_counts = average(points, pairs[p], np.concatenate([candidates, *within]))
-        for field, value in zip(counts, exact_counts, strict=True):
+    has_copies = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
+    has_ties = np.array([len(class_tree.tree.tied) > 0 for class_tree in layer.class_trees])
+    n_found = len(candidates.rows)
+    for p in np.flatnonzero(tied | crowded | (has_copies | has_ties)[pairs].any(axis=1)):
+        if crowded[p]:
+            rows = recount.candidates_in_float64(layer, pairs[p])
+        else:
+            rows = candidates.rows[graphs.edges.graph[:n_found] == p]
+        for field, value in zip(counts, recount.count_every_tree(layer, pairs[p], rows), strict=True):
             field[p] = value
-    return counts, crowded | np.array([cloud.tree.again for cloud in layer.clouds])[pairs].any(axis=1)
+    remeasured = np.array([class_tree.tree.remeasured for class_tree in layer.class_trees])
+    return counts, crowded | remeasured[pairs].any(axis=1)
 
 
-def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Ints:
-    """Which candidates of known weight are no heavier than the way over the lightest at the same point."""
+def _select(found: Candidates, which: Any) -> Candidates:
+    """Return the candidates of given numbers, or those where a mask is true."""
+    fields: list[Any] = [field[which] for field in found]
+    return Candidates(*fields)
+
+
+def _measure_candidates(
+    layer: LayerData, trees: ClassTrees, pairs: Ints, found: Candidates, *, exact: bool
+) -> _MeasuredCandidates:
+    """Find the rows and upper bounds of candidates; measure those of thin points and drop what is then too heavy."""
+    rows = np.stack([found.source, found.target], axis=1) + layer.points.starts[pairs[found.pair]]
+    if exact and layer.points.x.shape[1] <= THIN and len(rows):
+        # Measuring them all takes less time than certifying those that rounding does not tell apart.
+        weights = squared_distances(layer.points.x, rows[:, 0], rows[:, 1])
+        found = found._replace(lower=weights)
+        kept = _drop_detoured(trees, found, rows)
+        return _MeasuredCandidates(_select(found, kept), rows[kept], weights[kept])
+    error = layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair]
+    return _MeasuredCandidates(found, rows, upper_bound(found.lower, error, layer.centred.relative))
+
+
+def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:
+    """Keep the candidates of known weight that are no heavier than the way over the lightest one at the same point.
+
+    Parameters
+    ----------
+    trees : ClassTrees
+    found : Candidates
+        Their ``lower`` is the weight itself.
+    rows : (E, 2) array
+
+    Returns
+    -------
+    (kept,) array
+        Candidate numbers.
+    """
     kept = np.arange(len(rows))
     for side in (0, 1):
         point, weight = found.pair[kept] * len(trees.place) + rows[kept, side], found.lower[kept]
-        # Candidates come pair by pair, and by the points of the first class: half of this is sorted already.
+        # Candidates come pair by pair, and by the points of the first class, so half of this is sorted already.
         order = np.argsort(point, kind="stable")
         kept, point, weight = kept[order], point[order], weight[order]
         new = np.flatnonzero(np.append(True, point[1:] != point[:-1]))
@@ -104,7 +133,8 @@ def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Ints:
         least = np.repeat(np.minimum.reduceat(weight, new), number)
         # Where several are lightest, the last of them stands for all.
         last = np.maximum.reduceat(np.where(weight == least, np.arange(len(weight)), -1), new)
-        lo, hi = np.sort(trees.place[rows[np.stack([kept, np.repeat(kept[last], number)]), 1 - side]], axis=0)
+        far_ends = rows[np.stack([kept, np.repeat(kept[last], number)]), 1 - side]
+        lo, hi = np.sort(trees.place[far_ends], axis=0)
         detour = least
         apart = np.flatnonzero(lo < hi)
         detour[apart] = np.maximum(least[apart], trees.weights[trees.heaviest(lo[apart] + 1, hi[apart] + 1)])
@@ -112,70 +142,60 @@ def _undominated(trees: Trees, found: Candidates, rows: Ints) -> Ints:
     return kept
 
 
-def _reduce(trees: Trees, found: Candidates, upper: Floats, rows: Ints) -> tuple[Bounded, int, Ints]:
-    """The candidates, and the ways between the points at which they end.
-
-    Returns
-    -------
-    edges : Bounded
-        The candidates, then the ways.
-    n_vertices : int
-        Points at which candidates end, of all pairs.
-    ways : (W,) array
-        The places of the edges that stand for the ways.
-    """
-    n_points = len(trees.place)
+def _build_graphs(trees: ClassTrees, candidates: _MeasuredCandidates) -> _PairGraphs:
+    """Join the points at which the candidates of each pair end by the edges that stand for the paths between them."""
+    n_points, (found, rows, upper) = len(trees.place), candidates
+    # The two classes of a pair are its halves.
     half = 2 * found.pair[:, None] + np.arange(2)
     ends, vertex = np.unique(half * n_points + trees.place[rows], return_inverse=True)
     half_of_end, place = np.divmod(ends, n_points)
     before = np.flatnonzero(half_of_end[1:] == half_of_end[:-1])
-    ways = trees.heaviest(place[before] + 1, place[before + 1] + 1)
-    lower, upper = (np.concatenate([bound, trees.weights[ways]]) for bound in (found.lower, upper))
+    paths = trees.heaviest(place[before] + 1, place[before + 1] + 1)
+    lower, upper = (np.concatenate([bound, trees.weights[paths]]) for bound in (found.lower, upper))
     vertices = np.concatenate([vertex.reshape(-1, 2), np.stack([before, before + 1], axis=1)])
     graph = np.concatenate([found.pair, half_of_end[before] // 2])
-    return Bounded(graph, vertices, lower, upper), len(ends), ways
+    edges = BoundedEdges(graph, vertices, lower, upper)
+    return _PairGraphs(edges, len(ends), paths, np.concatenate([rows, trees.edges[paths]]))
 
 
-def _count(trees: Trees, starts: Ints, pairs: Ints, graph: Ints, rows: Ints, tree: Bools, n_cross: int) -> CrossEdges:
-    """Cross edges and degrees of unique trees, of all pairs at once."""
-    cross = np.arange(len(tree)) < n_cross
+def _find_trees(
+    layer: LayerData, trees: ClassTrees, graphs: _PairGraphs, n_pairs: int, *, exact: bool
+) -> tuple[Bools, Bools]:
+    """Find the edges of one minimum spanning tree of each graph, and the pairs that may have several.
+
+    Returns
+    -------
+    tree : (E + W,) array
+    tied : (n_pairs,) array
+        All False unless ``exact``.
+    """
+    edges, rows = graphs.edges, graphs.rows
+    tree, tied = np.zeros(len(edges.graph), bool), np.zeros(n_pairs, bool)
+    tree[kruskal(graphs.n_vertices, edges.ends, edges.lower)] = True
+    if not exact:
+        return tree, tied
+
+    def measure(few: Ints) -> Floats:
+        return squared_distances(layer.points.x, rows[few, 0], rows[few, 1])
+
+    tree, tied = certify(edges, tree, measure, n_pairs, graphs.n_vertices)
+    # A path that fell out could have been spared if an equal edge of its class had fallen out instead.
+    n_found = len(tree) - len(graphs.paths)
+    tied[edges.graph[n_found:][trees.tied[graphs.paths] & ~tree[n_found:]]] = True
+    return tree, tied
+
+
+def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGraphs, tree: Bools) -> CrossEdges:
+    """Count the cross edges and degrees of one tree of each pair, as if it were the only one."""
+    graph = graphs.edges.graph
+    cross = np.arange(len(tree)) < len(tree) - len(graphs.paths)
     mean = np.bincount(graph[tree & cross], minlength=len(pairs)).astype(np.float64)
-    # Degrees are those within the classes, but for the ends of edges that came in or fell out.
+    # Degrees are those within the classes, except at the ends of edges that came in or fell out.
     changed = np.flatnonzero(tree == cross)
-    key, place = np.unique((graph[changed, None] * starts[-1] + rows[changed]).reshape(-1), return_inverse=True)
+    key, place = np.unique((graph[changed, None] * starts[-1] + graphs.rows[changed]).reshape(-1), return_inverse=True)
     pair, row = np.divmod(key, starts[-1])
     more = np.bincount(place.reshape(-1), np.repeat(np.where(tree[changed], 1, -1), 2), minlength=len(key))
     squares = np.add.reduceat(np.square(trees.degree), starts[:-1])[pairs].sum(axis=1).astype(np.float64)
     degree2 = squares + np.bincount(pair, more * (2 * trees.degree[row] + more), minlength=len(pairs))
     weight = np.diff(starts)[pairs].sum(axis=1) - 1.0
     return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
-
-
-def _candidates_again(layer: Layer, pair: Ints, *, by_differences: bool = False) -> Ints:
-    """Candidates of one pair, as rows: by products in float64, or else by differences."""
-    starts, scratch = layer.points.starts, Scratch()
-    rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
-    halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
-    points = layer.points.x[rows]
-    wide = np.dtype(np.float64)
-    centred = differences(points.astype(wide), halves) if by_differences else centre(points, halves, wide)
-    trees = [layer.clouds[k].tree for k in pair]
-    one, other = (minimax(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees)
-    lower = block(centred, np.array([0]), np.array([1]), one.shape[1], other.shape[1], scratch)
-    only = np.zeros(1, np.intp)
-    found = light_edges(lower, centred.error[:1, 1], centred.relative, one, other, only, only, scratch)
-    if len(found.pair) > _CROWDED * len(rows) and not by_differences:
-        return _candidates_again(layer, pair, by_differences=True)
-    return np.stack([found.one + starts[pair[0]], found.other + starts[pair[1]]], axis=1)
-
-
-def average(points: Points, pair: Ints, edges: Ints) -> CrossEdges:
-    """Cross edges of two classes over all their minimum spanning trees, whose edges are all among ``edges``."""
-    spans = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
-    vertices = np.concatenate(spans)
-    place = np.empty(len(points.x), np.intp)
-    place[vertices] = np.arange(len(vertices))
-    members = np.zeros((len(vertices), 2))
-    members[: len(spans[0]), 0] = points.copies[spans[0]]
-    members[len(spans[0]) :, 1] = points.copies[spans[1]]
-    return count_cross(solve(points.x, vertices, members, place[edges]))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import hpfunc as hp
 from hpfunc._tree.device import memory, pairs, tiles
+from hpfunc._tree.pairs.count_pairs import cross_edges
 from tests.cuda_host import needs_compiler
 from tests.cuda_host.stand_in import Device, stand_in
 
@@ -216,7 +217,15 @@ def test_progress_counts_every_pair_once(tight):
     with stand_in() as cupy:
         starts = np.array([0, 30, 71, 91, 126])
         numbers = np.stack(np.triu_indices(4, 1), axis=1)
-        pairs.cross_edges(cupy.asarray(x), starts, numbers, exact=True, max_memory=60_000, advance=done.append)
+        pairs.cross_edges(
+            cupy.asarray(x),
+            starts,
+            numbers,
+            exact=True,
+            max_memory=60_000,
+            count_on_host=cross_edges,
+            advance=done.append,
+        )
     assert sum(done) == 6
 
 
@@ -226,7 +235,15 @@ def test_progress_counts_what_the_host_does_too():
     with stand_in() as cupy:
         numbers = np.array([[0, 1], [0, 2], [1, 2]])
         starts = np.array([0, 12, 21, 29])
-        pairs.cross_edges(cupy.asarray(x), starts, numbers, exact=True, max_memory=None, advance=done.append)
+        pairs.cross_edges(
+            cupy.asarray(x),
+            starts,
+            numbers,
+            exact=True,
+            max_memory=None,
+            count_on_host=cross_edges,
+            advance=done.append,
+        )
     assert sum(done) == 3
 
 

@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpfunc._tree.mst.class_trees import Cloud, Spanning
-from hpfunc._tree.mst.path_maxima import Largest, by_vertex, gaps, minimax, run_of_vertices
-from hpfunc._tree.mst.prim import prim
-from hpfunc._tree.pairs.forest import collect_trees
+from hpfunc._tree.mst.class_trees import ClassTree, lay_out_trees
+from hpfunc._tree.mst.prim import (
+    PrimOrder,
+    RangeMaximum,
+    fill_path_maxima,
+    gaps_from_weights,
+    prim,
+    prim_order_of_tree,
+    tree_path_maxima,
+)
+from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.threads import Scratch
 from tests.oracles import direct_squared, kruskal
 
@@ -31,16 +38,16 @@ def a_tree(rng, n):
 @pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65, 129, 300])
 def test_heaviest_weights_on_the_paths_of_a_tree(n):
     edges, weights, expected = a_tree(np.random.default_rng(n), n)
-    assert np.array_equal(minimax(n, edges, weights), expected)
+    assert np.array_equal(tree_path_maxima(n, edges, weights), expected)
 
 
 def test_what_was_worked_in_before_does_not_matter():
     scratch = Scratch()
     for n in (40, 7, 300, 1, 65):
         edges, weights, expected = a_tree(np.random.default_rng(n), n)
-        run, edge = run_of_vertices(n, edges, weights)
+        order, edge = prim_order_of_tree(n, edges, weights)
         result = np.full((n, n), np.nan, np.float32)
-        by_vertex(run, gaps(weights[edge]), result, scratch)
+        fill_path_maxima(PrimOrder(order, gaps_from_weights(weights[edge])), result, scratch)
         assert np.array_equal(result, expected)
         for kept in scratch.kept.values():
             kept[:] = 255
@@ -48,14 +55,14 @@ def test_what_was_worked_in_before_does_not_matter():
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40))
 def test_largest_of_every_range(numbers):
-    largest = Largest(np.array(numbers, float), len(numbers))
+    range_maximum = RangeMaximum(np.array(numbers, float), len(numbers))
     ranges = np.array([(lo, hi) for lo in range(len(numbers)) for hi in range(lo + 1, len(numbers) + 1)])
-    at = largest(ranges[:, 0], ranges[:, 1])
+    at = range_maximum(ranges[:, 0], ranges[:, 1])
     assert all(lo <= place < hi for place, (lo, hi) in zip(at, ranges, strict=True))
     assert [numbers[place] for place in at] == [max(numbers[lo:hi]) for lo, hi in ranges]
 
 
-def test_prims_runs_are_those_of_minimum_trees():
+def test_prim_orders_are_those_of_minimum_trees():
     rng = np.random.default_rng(1)
     sizes = np.array([1, 2, 20, 7])
     table = np.full((4, 20, 20), np.inf)
@@ -65,20 +72,20 @@ def test_prims_runs_are_those_of_minimum_trees():
         table[g, :n, :n] = squared
         weights = {(i, j): squared[i, j] for i, j in itertools.combinations(range(n), 2)}
         tree = np.array(kruskal(weights, n), np.intp).reshape(-1, 2)
-        expected.append(minimax(n, tree, squared[tree[:, 0], tree[:, 1]]))
-    runs = prim(table, sizes)
+        expected.append(tree_path_maxima(n, tree, squared[tree[:, 0], tree[:, 1]]))
+    orders = prim(table, sizes)
     for g, n in enumerate(sizes):
-        assert sorted(runs.vertex[g, :n]) == list(range(n))
+        assert sorted(orders.vertices[g, :n]) == list(range(n))
         heaviest = np.empty((n, n))
-        by_vertex(runs.vertex[g, :n], runs.gap[g, :n], heaviest, Scratch())
+        fill_path_maxima(PrimOrder(orders.vertices[g, :n], orders.gaps[g, :n]), heaviest, Scratch())
         assert np.array_equal(heaviest, expected[g])
 
 
-def test_a_run_that_does_not_fit_the_weights_is_made_anew():
+def test_an_order_that_does_not_fit_the_weights_is_made_anew():
     edges, weights, expected = a_tree(np.random.default_rng(2), 50)
-    for visited in (run_of_vertices(50, edges, weights)[0], np.arange(50), np.random.default_rng(3).permutation(50)):
-        cloud = Cloud(Spanning(edges, weights.astype(float), edges[:0]), visited)
-        trees = collect_trees(np.array([0, 50, 100]), [cloud, cloud])
+    for visited in (prim_order_of_tree(50, edges, weights)[0], np.arange(50), np.random.default_rng(3).permutation(50)):
+        class_tree = ClassTree(TreeWithTies(edges, weights.astype(float), edges[:0]), visited)
+        trees = lay_out_trees(np.array([0, 50, 100]), [class_tree, class_tree])
         for i, j in itertools.combinations(range(50), 2):
             for start in (0, 50):
                 lo, hi = np.sort(trees.place[[start + i, start + j]])

@@ -1,0 +1,66 @@
+"""Count one pair again, over all its minimum spanning trees: where edges tie or float32 leaves too much undecided."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpfunc._tree.distances import block_bounds, centre, differences
+from hpfunc._tree.mst.prim import tree_path_maxima
+from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, find_every_tree
+from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
+from hpfunc._tree.pairs.types import LayerData, LayerPoints
+from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Ints
+
+__all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_every_tree"]
+
+# A pair with more candidates than this for each sample is measured more precisely: by products in float64 after
+# float32, by differences after float64.
+CROWDED = 30
+
+
+def count_every_tree(layer: LayerData, pair: Ints, candidates: Ints) -> CrossEdges:
+    """Count the cross edges of two classes over all minimum spanning trees, given all candidate cross edges as rows."""
+    starts, trees = layer.points.starts, [layer.class_trees[k].tree for k in pair]
+    within = [np.concatenate([tree.edges, tree.tied]) + starts[k] for k, tree in zip(pair, trees, strict=True)]
+    return average_over_trees(layer.points, pair, np.concatenate([candidates, *within]))
+
+
+def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints) -> CrossEdges:
+    """Count the cross edges of two classes over all minimum spanning trees, given edges that hold all these trees.
+
+    Parameters
+    ----------
+    points : LayerPoints
+    pair : (2,) array
+        Class numbers.
+    edges : (E, 2) array
+        Rows.
+    """
+    class_rows = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
+    vertices = np.concatenate(class_rows)
+    place = np.empty(len(points.x), np.intp)
+    place[vertices] = np.arange(len(vertices))
+    members = np.zeros((len(vertices), 2))
+    members[: len(class_rows[0]), 0] = points.copies[class_rows[0]]
+    members[len(class_rows[0]) :, 1] = points.copies[class_rows[1]]
+    return count_cross(find_every_tree(points.x, vertices, members, place[edges]))
+
+
+def candidates_in_float64(layer: LayerData, pair: Ints, *, by_differences: bool = False) -> Ints:
+    """Find the candidate cross edges of one pair as rows ``(E, 2)``: by products in float64, or by differences."""
+    starts, scratch = layer.points.starts, Scratch()
+    rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
+    halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
+    points = layer.points.x[rows]
+    wide = np.dtype(np.float64)
+    centred = differences(points.astype(wide), halves) if by_differences else centre(points, halves, wide)
+    trees = [layer.class_trees[k].tree for k in pair]
+    row_maxima, col_maxima = (tree_path_maxima(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees)
+    lower = block_bounds(centred, np.array([0]), np.array([1]), row_maxima.shape[1], col_maxima.shape[1], scratch)
+    only = np.zeros(1, np.intp)
+    bounds = BlockBounds(lower, centred.error[:1, 1], centred.relative, row_maxima, col_maxima, only, only)
+    found = find_light_edges(bounds, scratch)
+    if len(found.pair) > CROWDED * len(rows) and not by_differences:
+        return candidates_in_float64(layer, pair, by_differences=True)
+    return np.stack([found.source + starts[pair[0]], found.target + starts[pair[1]]], axis=1)

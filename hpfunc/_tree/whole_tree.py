@@ -1,0 +1,118 @@
+"""One minimum spanning tree over all points, whatever their classes: its edges, and counts between all classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpfunc._arrays import namespace
+from hpfunc._support import memory
+from hpfunc._tree import device
+from hpfunc._tree.distances import prepare, working_dtype
+from hpfunc._tree.exact import equal_rows, points_for_metric, squared_distances
+from hpfunc._tree.mst import tiled
+from hpfunc._tree.mst.class_trees import grow_class_trees
+from hpfunc._tree.mst.kruskal import kruskal_ranks
+from hpfunc._tree.mst.remeasure import TreeWithTies
+from hpfunc._tree.mst.tie_counts import count_classes, find_every_tree
+from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Floats, Ints
+
+__all__ = ["class_counts", "span"]
+
+
+def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, name: str) -> Floats:
+    """Compute the mean number of edges between every two of K classes over all minimum spanning trees of all points.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        Finite points, class by class.
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    metric, max_memory
+        See `hpfunc.multiclass_hp`.
+    name : str
+        What errors call the points.
+
+    Returns
+    -------
+    (K, K) array
+        Symmetric, 0 on the diagonal.
+    """
+    x = points_for_metric(x, metric)[0]
+    n_classes = len(starts) - 1
+    label = np.repeat(np.arange(n_classes), np.diff(starts))
+    if namespace(x) is not np:
+        with x.device:
+            found = device.spanning_tree(x, exact=True, max_memory=max_memory, cosine=metric == "cosine")
+        if found is not None:
+            class_a, class_b = label[found.edges].T
+            counts = np.zeros((n_classes, n_classes))
+            np.add.at(counts, (class_a, class_b), 1.0)
+            counts += counts.T
+            np.fill_diagonal(counts, 0)
+            return counts
+        x = x.get()
+    first = equal_rows(x, np.array([0, len(x)]))
+    vertices, place = np.unique(first, return_inverse=True)
+    members = np.zeros((len(vertices), n_classes))
+    np.add.at(members, (place, label), 1)
+    tree = _tree_of_all(x[vertices], max_memory, name, exact=True)
+    return count_classes(find_every_tree(x, vertices, members, np.concatenate([tree.edges, tree.tied])))
+
+
+def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str) -> tuple[Ints, Floats]:
+    """Find one minimum spanning tree of all points; of edges of equal length, take those of lower rows.
+
+    Parameters
+    ----------
+    x : (n, d) array
+        Finite points.
+    metric, exact, max_memory
+        See `hpfunc.euclidean_mst`.
+    name : str
+        What errors call the points.
+
+    Returns
+    -------
+    edges : (n - 1, 2) array
+        Rows, the lower first, in rising order of length.
+    lengths : (n - 1,) array
+        In the metric.
+    """
+    x, exponent = points_for_metric(x, metric)
+    if namespace(x) is not np:
+        with x.device:
+            found = device.spanning_tree(x, exact=exact, max_memory=max_memory, cosine=metric == "cosine")
+        if found is None:
+            x = x.get()
+        else:
+            edges, squared = np.sort(found.edges, axis=1), found.squared
+    if namespace(x) is np:
+        tree = _tree_of_all(x, max_memory, name, exact=exact)
+        edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
+        squared = squared_distances(x, edges[:, 0], edges[:, 1])
+    order = np.lexsort((edges[:, 1], edges[:, 0], squared))
+    kept = order[np.sort(kruskal_ranks(len(x), edges[order], np.arange(1, len(order) + 1))) - 1]
+    edges, squared = edges[kept], squared[kept]
+    return edges, squared / 2 if metric == "cosine" else np.ldexp(np.sqrt(squared), exponent)
+
+
+def _tree_of_all(x: Any, max_memory: int | None, name: str, *, exact: bool) -> TreeWithTies:
+    """Find the minimum spanning trees of ``(n, d)`` points, from all their distances or tile by tile."""
+    dtype = working_dtype(x)
+    max_bytes = memory.max_bytes(max_memory)
+    # The centred points, the table of distances, the path maxima and what they are made of.
+    if dtype.itemsize * (x.size + 6 * len(x) ** 2) <= max_bytes:
+        centred = prepare(x, np.array([0, len(x)]))
+        path_maxima = [np.empty((len(x), len(x)), centred.dtype)]
+        return grow_class_trees(x, centred, path_maxima, Scratch(), exact=exact)[0].tree
+    need = tiled.bytes_for_tiles(len(x), x.shape[1], dtype.itemsize)
+    if need > max_bytes:
+        raise ValueError(
+            f"{name}: {len(x)} points of {x.shape[1]} features need about {need:,} bytes of working memory, more than "
+            f"max_memory allows ({max_bytes:,}); raise max_memory or take fewer samples"
+        )
+    return tiled.tree_by_tiles(x, dtype)
