@@ -11,11 +11,13 @@ from hpfunc._arrays import as_points, check_directions, check_finite
 from hpfunc._labels.layers import group_by_class, read_layers
 from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._support.checks import check_option
+from hpfunc._support.surroundings import unaffected
 from hpfunc._tree import class_counts, span
 
 __all__ = ["euclidean_mst", "multiclass_hp"]
 
 
+@unaffected
 def multiclass_hp(
     activations: Any,
     labels: Any = None,
@@ -97,6 +99,7 @@ def _assemble(results: list[Any], classes: Any, sizes: Any, metric: str) -> xr.D
     return dataset.isel(layer=0).drop_vars("layer") if layers == (None,) else dataset
 
 
+@unaffected
 def euclidean_mst(
     points: Any, /, *, metric: str = "euclidean", exact: bool = True, max_memory: int | None = None
 ) -> xr.Dataset:

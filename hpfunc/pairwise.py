@@ -12,10 +12,12 @@ from hpfunc._labels.layer_results import LayerResult, assemble, pair_numbers
 from hpfunc._labels.layers import group_by_class, read_layers
 from hpfunc._labels.measure import GraphOptions, measure_pairs
 from hpfunc._support.progress import ProgressBar
+from hpfunc._support.surroundings import unaffected
 
 __all__ = ["pairwise_hp"]
 
 
+@unaffected
 def pairwise_hp(
     activations: Any,
     labels: Any = None,
@@ -35,10 +37,12 @@ def pairwise_hp(
     ----------
     activations : xarray.Dataset, mapping or array-like
         What `collect_activations` returned; or a mapping of layer name -> array ``(n, ...)``; or one array, which
-        gives a result without the dim ``layer``. All axes but the first are flattened.
+        gives a result without the dim ``layer``. All axes but the first are flattened. In an xarray object the samples
+        stand along the dim of the coord ``label`` (or of ``labels``), else along ``sample``, else along the first dim.
     labels : array-like, optional
-        The class of each sample, ``(n,)`` integers or strings. Not needed where the activations carry the coord
-        ``label``.
+        The class of each sample, ``(n,)`` integers or strings (booleans and whole floats count as integers). Not needed
+        where the activations carry the coord ``label``. Where both label their samples, by coords or by an index of
+        pandas, the labels are put in the order of the samples.
     pairs : iterable of (class, class), optional
         Only these pairs, in this order. By default all, in the order of the classes.
     metric, graph, k, exact, max_memory
@@ -58,8 +62,8 @@ def pairwise_hp(
     TypeError
         For data that are not real numbers, or labels that are neither integers nor strings.
     ValueError
-        For labels of the wrong length or missing, fewer than two classes, an unknown pair, NaN or infinity (layer,
-        class and count are named), unknown options, or too little memory.
+        For labels of the wrong length, missing, or of other samples; for masked entries; for fewer than two classes, an
+        unknown pair, NaN or infinity (layer, class and count are named), unknown options, or too little memory.
 
     Warns
     -----

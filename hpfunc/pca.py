@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_labels, as_points, check_finite, namespace
+from hpfunc._arrays import align_features, align_labels, as_labels, as_points, check_finite, namespace, samples_first
 from hpfunc._stats.principal import principal_components
+from hpfunc._support.surroundings import unaffected
 
 __all__ = ["pca2d"]
 
 
+@unaffected
 def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     """Project points on their first two principal components.
 
@@ -66,7 +68,8 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
            [ 1. ,  0.5]])
     """
     names = ["points", *(f"others[{i}]" for i in range(len(others)))]
-    groups = [_read_points(x, name) for x, name in zip((points, *others), names, strict=True)]
+    aligned = [align_features(points, x, ("points", name))[1] for x, name in zip(others, names[1:], strict=True)]
+    groups = [_read_points(x, name) for x, name in zip((points, *aligned), names, strict=True)]
     for group, name in zip(groups[1:], names[1:], strict=True):
         if group.shape[1] != groups[0].shape[1]:
             raise ValueError(
@@ -77,7 +80,9 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
             raise TypeError(f"points and {name} are not on the same device; move one of them first")
     sizes = [group.shape[0] for group in groups]
     if labels is None and not others:
-        labels = _own_labels(points)
+        labels = _own_labels(samples_first(points))
+    elif not others:
+        labels = align_labels(labels, samples_first(points), ("points", "labels"))
     sample_labels = np.repeat(np.arange(len(groups)), sizes) if labels is None else as_labels(labels, sum(sizes))
     ends = np.cumsum(sizes)
     for group, name, end in zip(groups, names, ends, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_array, to_host
+from hpfunc._arrays import as_array, is_pandas, to_host
 from hpfunc._labels.align import as_series, read_values, result_coords
 from hpfunc._stats.adjust import ADJUSTMENTS, adjust_along
 from hpfunc._stats.permutation import (
@@ -18,10 +18,12 @@ from hpfunc._stats.permutation import (
     unpaired_test,
 )
 from hpfunc._support.checks import check_option
+from hpfunc._support.surroundings import unaffected
 
 __all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
 
 
+@unaffected
 def fisher_permutation(
     before: Any,
     after: Any,
@@ -145,6 +147,7 @@ def fisher_permutation(
     )
 
 
+@unaffected
 def fisher_steps(
     values: xr.DataArray,
     /,
@@ -222,6 +225,7 @@ def fisher_steps(
     return steps.set_xindex("before").set_xindex("after").assign_attrs(along=along)
 
 
+@unaffected
 def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = None) -> Any:
     """Adjust p-values for the number of tests made.
 
@@ -240,8 +244,9 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     Returns
     -------
     xarray.DataArray or numpy.ndarray
-        Adjusted p-values, float64: a DataArray with the same dims, coords and name for a DataArray, else a
-        NumPy array of the same shape. To be compared with the level as they are.
+        Adjusted p-values, float64: a DataArray with the same dims, coords and name for a DataArray, a Series or
+        DataFrame with the same index for one of pandas, else a NumPy array of the same shape. Compare them with the
+        level as they are.
 
     Raises
     ------
@@ -284,6 +289,10 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     if dim is not None and dim not in dims:
         raise ValueError(f"dim={dim!r} is not a dim of pvalues, whose dims are {dims}")
     adjusted = adjust_along(array, method, None if dim is None else dims.index(dim))
+    if is_pandas(pvalues):
+        labelled = pvalues.astype(np.float64)
+        labelled[:] = adjusted
+        return labelled
     if not isinstance(pvalues, xr.DataArray):
         return adjusted
     name = f"{pvalues.attrs.get('long_name', 'p-value')}, adjusted ({ADJUSTMENTS[method]})"

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_points, check_directions, check_finite, namespace
+from hpfunc._arrays import align_features, as_points, check_directions, check_finite, namespace
 from hpfunc._labels.measure import GraphOptions, describe, measure_pairs
 from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds
 from hpfunc._support.checks import check_option
+from hpfunc._support.surroundings import unaffected
 
 __all__ = ["bayes_error_bounds", "hp_estimate", "hp_statistic"]
 
 
+@unaffected
 def hp_statistic(
     x: Any,
     y: Any,
@@ -32,7 +34,9 @@ def hp_statistic(
     ----------
     x, y : array-like
         Points ``(m, ...)`` and ``(n, ...)`` of the two classes, as NumPy, torch or any other DLPack arrays; all
-        axes but the first are flattened. They need the same number of features.
+        axes but the first are flattened. They need the same features: where both label them (coords, columns), equal
+        labels in another order are aligned, and different labels are an error. In a DataArray the samples stand along
+        the dim of the coord ``label``, else along ``sample``, else along the first dim.
     metric : {"euclidean", "cosine"}
         Distance between points.
     graph : {"mst", "knn"}
@@ -81,6 +85,7 @@ def hp_statistic(
     """
     options = GraphOptions(metric, graph, k, exact, max_memory)
     options.check()
+    x, y = align_features(x, y, ("x", "y"))
     class_a, class_b = as_points(x, "x"), as_points(y, "y")
     if class_a.shape[1] != class_b.shape[1]:
         raise ValueError(
@@ -100,6 +105,7 @@ def hp_statistic(
     return describe(xr.Dataset({name: ((), value[0]) for name, value in values.items()}), options)
 
 
+@unaffected
 def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", clip: bool = True) -> xr.DataArray:
     """Compute another estimate from stored counts of cross edges; nothing is measured again.
 
@@ -146,6 +152,7 @@ def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", c
     return estimate.rename("hp").assign_attrs(long_name="Henze-Penrose statistic", units="1", estimator=estimator)
 
 
+@unaffected
 def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
     """Compute bounds on the Bayes error between two classes, from stored counts.
 

@@ -136,7 +136,7 @@ def test_ties_too_many_to_average_name_layer_and_classes(monkeypatch):
     [
         (np.zeros((4, 2)), None, {}, ValueError, "labels is missing"),
         (np.zeros((4, 2)), [0, 1, 1], {}, ValueError, r"\(3,\).*\(4,\)"),
-        (np.zeros((4, 2)), [0.0, 1, 1, 0], {}, TypeError, "float64"),
+        (np.zeros((4, 2)), [0.5, 1, 1, 0], {}, TypeError, "the label 0.5"),
         (np.zeros((4, 2)), [1, 1, 1, 1], {}, ValueError, "one class only, 1"),
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"pairs": [(0, 5)]}, ValueError, r"class 5.*\[0, 1\]"),
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"pairs": [(0, 0)]}, ValueError, "with itself"),
@@ -152,7 +152,7 @@ def test_ties_too_many_to_average_name_layer_and_classes(monkeypatch):
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"graph": "knn", "k": 9}, ValueError, "layer 'a'"),
         ({"a": [[1], [0], [1], [2]]}, [1, 0, 1, 0], {"metric": "cosine"}, ValueError, "layer 'a'.*first is sample 1"),
         ({"a": np.zeros((4, 2), complex)}, [0, 1, 0, 1], {}, TypeError, "layer 'a'"),
-        (xr.Dataset({"a": ("x", [1, 2])}), [0, 1], {}, ValueError, "'sample'"),
+        (xr.Dataset({"a": ("sample", [1, 2]), "b": 3}), [0, 1], {}, ValueError, "b without the dim 'sample'"),
     ],
 )  # fmt: skip
 def test_bad_input(activations, labels, options, error, message):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_array, namespace
+from hpfunc._arrays import as_array, is_pandas, namespace
 
 __all__ = ["Values", "as_series", "read_values", "result_coords"]
 
@@ -48,6 +48,8 @@ def read_values(x: Any, dim: str, name: str) -> Values:
     if isinstance(x, xr.Dataset):
         variables = ", ".join(repr(v) for v in x.data_vars)
         raise TypeError(f"{name} is a Dataset; pass one of its variables ({variables}) as a DataArray")
+    if is_pandas(x):
+        x = _from_pandas(x, dim, name)
     array = as_array(x, name)
     dims: tuple[Hashable, ...]
     if isinstance(x, xr.DataArray):
@@ -65,6 +67,21 @@ def read_values(x: Any, dim: str, name: str) -> Values:
     values = Values(name, array.astype(np.float64), dims, labels, coords)
     _check_finite(values)
     return values
+
+
+def _from_pandas(x: Any, dim: str, name: str) -> xr.DataArray:
+    """Turn a Series or DataFrame into a DataArray whose last dim is ``dim``, unless its index has that name."""
+    axes = [x.index, x.columns] if x.ndim == 2 else [x.index]
+    if x.ndim == 1:
+        dims = [dim]
+    else:
+        dims = [x.index.name or "dim_0", x.columns.name or ("dim_1" if x.index.name == dim else dim)]
+    array = xr.DataArray(as_array(x, name), dims=dims)
+    for dim_name, axis in zip(dims, axes, strict=True):
+        several = hasattr(axis, "levels")
+        labels = xr.Coordinates.from_pandas_multiindex(axis, dim_name) if several else {dim_name: axis}
+        array = array.assign_coords(labels)
+    return array
 
 
 def as_series(before: Values, after: Values, dim: str, *, paired: bool) -> tuple[Any, Any, dict[Hashable, int]]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from hpfunc._arrays import as_labels, as_points, check_directions, check_finite, namespace
+from hpfunc._arrays import (
+    align_labels,
+    as_labels,
+    as_points,
+    check_directions,
+    check_finite,
+    namespace,
+    sample_dim,
+    samples_first,
+)
 from hpfunc._labels.schema import bad_name
 
 __all__ = ["ClassPoints", "NamedLayer", "group_by_class", "read_layers"]
@@ -40,20 +49,38 @@ class ClassPoints(NamedTuple):
 def read_layers(activations: Any, labels: Any) -> Iterator[NamedLayer]:
     """Yield the layers of whatever `hpfunc.pairwise_hp` accepts, with their labels."""
     if isinstance(activations, xr.Dataset):
-        label = _labels_or_coord(activations, labels)
-        names = [name for name in activations.data_vars if activations[name].dims[:1] == ("sample",)]
-        if not names:
-            raise ValueError(
-                f"activations holds no variable whose first dim is 'sample'; it holds {dict(activations.sizes)}"
-            )
-        yield from (NamedLayer(_layer_name(name), activations[name].data, label) for name in names)
+        _check_variables(activations, labels)
+        for name, points in activations.data_vars.items():
+            yield _layer(_layer_name(name), points, labels, sample_dim(activations, labels))
     elif isinstance(activations, Mapping):
         if not activations:
             raise ValueError("activations is an empty mapping; pass at least one layer name -> array")
         for name, points in activations.items():
-            yield NamedLayer(_layer_name(name), points, _labels_or_coord(points, labels))
+            yield _layer(_layer_name(name), points, labels)
     else:
-        yield NamedLayer(None, activations, _labels_or_coord(activations, labels))
+        yield _layer(None, activations, labels)
+
+
+def _check_variables(activations: xr.Dataset, labels: Any) -> None:
+    """Raise ValueError unless every variable of a Dataset has the dim that counts the samples."""
+    _labels_or_coord(activations, labels)
+    dim = sample_dim(activations, labels)
+    without = [str(name) for name, values in activations.data_vars.items() if dim not in values.dims]
+    if without or not activations.data_vars:
+        what = f"the variables {', '.join(without)} without" if without else "no variable with"
+        raise ValueError(
+            f"activations holds {what} the dim {dim!r}, which counts the samples; its sizes are "
+            f"{dict(activations.sizes)}. Drop or rename what is no layer"
+        )
+
+
+def _layer(name: str | None, points: Any, labels: Any, dim: Hashable | None = None) -> NamedLayer:
+    """Put the samples of a layer first, and their labels in the same order."""
+    if isinstance(points, xr.DataArray):
+        points = samples_first(points, sample_dim(points, labels) if dim is None else dim)
+    layer = NamedLayer(name, points, _labels_or_coord(points, labels))
+    layer = layer._replace(labels=align_labels(layer.labels, points, (layer.where, "labels")))
+    return layer._replace(points=points.data) if isinstance(points, xr.DataArray) else layer
 
 
 def _layer_name(name: object) -> str:

@@ -1,4 +1,4 @@
-"""Checks of options: one of several words, a count, a yes or no."""
+"""Check options: one of several words, a count, a yes or no."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options as text that is the same in every process, so that two sweeps can be compared."""
+"""Describe options by text that is the same in every process, so that two sweeps can be compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def describe(value: Any) -> str:
-    """An option in words: numbers and strings as they are, a function by its name and its code."""
+    """Describe an option in words: numbers and strings as they are, a function by its name and its code."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
@@ -38,6 +38,6 @@ def describe(value: Any) -> str:
 
 
 def _code(code: CodeType) -> str:
-    """What a function does, but not where it stands."""
+    """Describe what a function does, without the place where it was written."""
     consts = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
     return repr((code.co_code, code.co_names, code.co_varnames, consts))

@@ -1,4 +1,4 @@
-"""Explicit randomness: a key and names give a generator, the same ones on every machine and backend."""
+"""Make generators from a key and names: the same on every machine and backend."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def generator(key: RandomKey, *names: object) -> np.random.Generator:
     digest = hashlib.sha256("\x1f".join(f"{type(n).__name__}:{n}" for n in names).encode()).digest()
     words = np.frombuffer(digest, dtype="<u4").tolist() if names else []
     parts = check_key(key)
-    # The count in front keeps (1,) + names apart from (1, 2) + names.
+    # The count in front tells the key (1,) with names from the key (1, 2) with names.
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([len(parts), *parts, *words])))

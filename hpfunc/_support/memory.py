@@ -1,4 +1,4 @@
-"""How much memory the work may take, on the host and on CUDA devices."""
+"""Decide how much memory the work may take, on the host and on CUDA devices."""
 
 from __future__ import annotations
 

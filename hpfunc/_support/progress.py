@@ -1,4 +1,4 @@
-"""Progress bars, the same for every long step."""
+"""Show progress bars, the same for every long step."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LINE = "{desc}: {percentage:.0f} %, {n_fmt}/{total_fmt} [{elapsed}<{remaining},
 
 
 class ProgressBar:
-    """One tqdm bar over ``what``, or nothing: in a terminal a line, in a notebook a widget, in a log lines.
+    """Show one tqdm bar, or nothing: a line in a terminal, a widget in a notebook, lines in a log.
 
-    It appears when its total is known, from the start or by `expect`.
+    The bar appears when its total is known: from the start, or by `expect`.
     """
 
     def __init__(self, show: bool, what: str, total: int | None = None, done: int = 0) -> None:
@@ -28,7 +28,7 @@ class ProgressBar:
             self.expect(total, done)
 
     def expect(self, total: int, done: int = 0) -> None:
-        """Say how much there is to do, and show it; what is shown already stays."""
+        """Set the total and show the bar; a bar that is already shown stays as it is."""
         if self._show and self._bar is None:
             self._bar = _bar(desc=self._what, total=total, initial=done)
 
@@ -47,7 +47,7 @@ class ProgressBar:
 
 @contextlib.contextmanager
 def bars_aside() -> Iterator[None]:
-    """Take bars off the line that they stand on, also the caller's own, while something else is written there."""
+    """Clear every bar from its line, the caller's own too, while something else is written there."""
     module = sys.modules.get("tqdm.std")
     if module is None or sys.stderr is None or _place() not in ("terminal", "notebook"):
         yield
@@ -57,9 +57,9 @@ def bars_aside() -> Iterator[None]:
 
 
 def _bar(**options: Any) -> Any:
-    """The bar for where standard error goes.
+    """Make the bar that suits the place where standard error goes.
 
-    Not by tqdm.auto, which warns in a notebook without widgets.
+    tqdm.auto would choose too, but it warns in a notebook without widgets.
     """
     from tqdm.std import tqdm
 
@@ -71,14 +71,14 @@ def _bar(**options: Any) -> Any:
     if place == "notebook":
         return tqdm(ncols=80, file=sys.stderr, **options)
     if place == "terminal":
-        # Below a bar of the caller's own it leaves no line behind.
+        # With leave=None a bar below one of the caller's own leaves no line behind.
         return tqdm(dynamic_ncols=True, leave=None, file=sys.stderr, **options)
     lines = _Lines()
     return tqdm(file=lines, mininterval=_PAUSE, maxinterval=_PAUSE, bar_format=_LINE, position=0, **options)
 
 
 def _place() -> Literal["widgets", "notebook", "terminal", "log"]:
-    """What standard error is."""
+    """Tell what standard error is."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_ipython() if get_ipython is not None else None
     if shell is not None and "IPKernelApp" in shell.config:
@@ -89,14 +89,14 @@ def _place() -> Literal["widgets", "notebook", "terminal", "log"]:
 
 
 class _Lines:
-    """Standard error, where each new state of a bar is a line of its own rather than written over the last."""
+    """Write to standard error, each new state of a bar on a line of its own rather than over the last."""
 
     def __init__(self) -> None:
         self._last = ""
 
     def write(self, text: str) -> None:
         state = text.strip("\r\n ")
-        # The last state is written twice, as the work is done and as the bar is closed.
+        # tqdm writes the last state twice: when the work is done and when the bar is closed.
         count = state.partition(" [")[0]
         if state and count != self._last:
             self._last = count

@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line, however deep in the package they arise."""
+"""Issue warnings that point at the user's own line, however deep in the package they arise."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hpfunc._support.progress import bars_aside
 
 __all__ = ["kept_warnings", "warn"]
 
-# A list of one thread or task alone; warnings.catch_warnings would catch those of all threads before Python 3.14.
+# One list for each thread or task; before Python 3.14 warnings.catch_warnings would catch those of all threads.
 _KEPT: ContextVar[list[str] | None] = ContextVar("_KEPT", default=None)
 
 
 def warn(message: str) -> None:
-    """Issue a UserWarning at the innermost line outside this package, or keep it where that is asked for."""
+    """Issue a UserWarning at the innermost line outside this package, or keep it inside `kept_warnings`."""
     kept = _KEPT.get()
     if kept is not None:
         kept.append(message)
@@ -32,7 +32,7 @@ def warn(message: str) -> None:
 
 @contextlib.contextmanager
 def kept_warnings() -> Iterator[list[str]]:
-    """Keep what `warn` would issue in this thread, for work whose caller's line is in another thread or process."""
+    """Collect what `warn` would issue in this thread, for work whose caller's line is in another thread or process."""
     kept: list[str] = []
     token = _KEPT.set(kept)
     try:

@@ -1,3 +1,5 @@
+"""Points of any library come in, share memory where they can, and are refused where they are no numbers."""
+
 from __future__ import annotations
 
 import sys
@@ -8,7 +10,7 @@ import torch
 import xarray as xr
 
 import hpfunc as hp
-from hpfunc._arrays import as_array, as_labels, as_points, check_finite, from_tensor
+from hpfunc._arrays import as_array, as_points, check_finite, from_tensor
 from tests.cuda_host.stand_in import stand_in
 
 
@@ -129,17 +131,6 @@ def test_refused(x, error, message):
 def test_extended_precision_is_refused():
     with pytest.raises(TypeError, match="64 bits"):
         as_array(np.ones(3, np.longdouble))
-
-
-def test_labels():
-    assert as_labels(torch.tensor([1, 2]), 2).tolist() == [1, 2]
-    assert as_labels(["a", "bc"], 2).tolist() == ["a", "bc"]
-    assert as_labels(np.array(["a", "bc"], object), 2).dtype.kind == "U"
-    assert as_labels(np.array([True, False]), 2).tolist() == [1, 0]
-    with pytest.raises(TypeError, match="float64"):
-        as_labels([1.0, 2.0], 2)
-    with pytest.raises(ValueError, match=r"\(2, 1\)"):
-        as_labels([[1], [2]], 2)
 
 
 def test_non_finite_values_are_placed_and_counted():
