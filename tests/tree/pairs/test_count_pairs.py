@@ -1,4 +1,4 @@
-"""The engine against the oracles."""
+"""Counts of pairs of classes by the whole engine, against the oracles."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from hypothesis import given, settings
 from hpfunc._tree import count_pairs
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import threads as threads_module
-from hpfunc._tree.distances import block_bounds, centre, working_dtype
-from hpfunc._tree.exact import canonical_order, equal_rows, rescale, squared_distances, unit_rows
+from hpfunc._tree.distances import working_dtype
 from hpfunc._tree.mst import class_trees as class_trees_module
 from hpfunc._tree.mst import remeasure as remeasure_module
 from hpfunc._tree.mst import tiled as tiled_module
-from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.pairs import blocking as blocking_module
 from hpfunc._tree.pairs import candidates as candidates_module
 from hpfunc._tree.pairs import count_pairs as count_pairs_module
@@ -189,28 +187,6 @@ def test_all_edges_are_looked_at_when_float64_leaves_too_much_undecided(monkeypa
         assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
 
 
-def test_error_bound_holds_and_is_not_idle():
-    rng = np.random.default_rng(5)
-    for d, scale in ((1, 1), (64, 1e-3), (700, 1), (5000, 30)):
-        starts = np.array([0, 20, 33, 60])
-        middles = np.repeat(rng.normal(size=(3, d)) * scale, np.diff(starts), axis=0)
-        x = (rng.gamma(1.0, size=(60, d)) + middles).astype(np.float32)
-        for dtype in (np.float32, np.float64):
-            centred = centre(x, starts, np.dtype(dtype))
-            lower = block_bounds(centred, np.arange(3), np.arange(3), 27, 27, threads_module.Scratch())
-            assert lower.shape == (3, 27, 3, 27)
-            exact = direct_squared(x)
-            for a in range(3):
-                for b in range(3):
-                    rows, cols = slice(*starts[a : a + 2]), slice(*starts[b : b + 2])
-                    part = lower[a, : starts[a + 1] - starts[a], b, : starts[b + 1] - starts[b]]
-                    excess = exact[rows, cols] - part
-                    assert (excess > 0).all()
-                    assert (excess < 2 * centred.error[a, b]).all()
-                    assert centred.error[a, b] < 1e-3 * exact[rows, cols].max()
-                    assert np.isinf(lower[a, starts[a + 1] - starts[a] :, b]).all()
-
-
 @pytest.mark.parametrize(
     ("block_points", "batch_vertices", "n_threads"), [(1, 1, 1), (20, 30, 3), (50, 1000, 2), (100, 30, 2)]
 )
@@ -279,59 +255,3 @@ def test_working_precision_tree_counts_without_extremes():
     assert loose.mean[0] == exact.mean[0]
     assert np.isnan(loose.low[0])
     assert np.isnan(loose.high[0])
-
-
-def test_direct_distances_are_symmetric_and_exact():
-    rng = np.random.default_rng(9)
-    x = rng.normal(size=(30, 1000)).astype(np.float32)
-    i, j = rng.integers(0, 30, (2, 200))
-    there, back = squared_distances(x, i, j), squared_distances(x, j, i)
-    assert (there == back).all()
-    assert (there == direct_squared(x)[i, j]).all()
-    big = np.array([[2**52, 0], [0, 3]], np.int64)
-    assert squared_distances(np.array([[200], [3]], np.uint8), np.array([0]), np.array([1])) == 197**2
-    assert squared_distances(big, np.array([0]), np.array([1])) == float(2**104 + 9)
-
-
-def test_equal_rows_within_classes():
-    x = np.array([[1.0, 0.0], [1.0, -0.0], [2, 2], [1, 0], [1, 0], [0, 1]])
-    assert equal_rows(x, np.array([0, 3, 6])).tolist() == [0, 0, 2, 3, 3, 5]
-
-
-def test_canonical_order_ignores_where_rows_stand():
-    rng = np.random.default_rng(10)
-    x = rng.integers(-2, 3, (50, 4)).astype(float)
-    shuffled = x[rng.permutation(50)]
-    np.testing.assert_array_equal(x[canonical_order(x)], shuffled[canonical_order(shuffled)])
-
-
-def test_extreme_scales_are_brought_back_by_powers_of_two():
-    for points in (np.array([[1e-310], [3e-310]]), np.array([[1e300], [-1e300]]), np.array([[1e30], [3]], np.float32)):
-        x, exponent = rescale(points)
-        assert 0 < squared_distances(x, np.array([0]), np.array([1]))[0] < 5
-        np.testing.assert_array_equal(np.ldexp(x, exponent), points)
-    assert rescale(np.ones((2, 1)))[1] == 0
-
-
-def test_unit_rows_of_multiples_are_equal():
-    rng = np.random.default_rng(11)
-    x = rng.integers(1, 50, (40, 7)).astype(float)
-    np.testing.assert_array_equal(unit_rows(x), unit_rows(x * rng.integers(1, 9, (40, 1))))
-    np.testing.assert_allclose((unit_rows(x) ** 2).sum(axis=1), 1)
-
-
-@settings(max_examples=200, deadline=None)
-@given(labelled_integers(max_points=9))
-def test_tied_edges_stand_in_some_other_tree(case):
-    x, _ = case
-    squared = direct_squared(x)
-    n = len(x)
-    edges = np.stack(np.triu_indices(n, 1), axis=1)
-    weights = squared[edges[:, 0], edges[:, 1]]
-    chosen = set(kruskal({tuple(e): w for e, w in zip(edges.tolist(), weights, strict=True)}, n))
-    tree = np.array([tuple(e) in chosen for e in edges.tolist()])
-    tied = tied_edges(n, edges, weights, tree)
-    for e, edge in enumerate(edges.tolist()):
-        # An edge stands in some minimum spanning tree exactly if preferring it at its weight keeps it.
-        preferring = {tuple(f): (w, tuple(f) != tuple(edge)) for f, w in zip(edges.tolist(), weights, strict=True)}
-        assert (tree[e] or tied[e]) == (tuple(edge) in kruskal(preferring, n))

@@ -1,0 +1,102 @@
+"""Averages and extremes over all minimum spanning trees, against every tree in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from hpfunc._tree.mst import ties
+from hpfunc._tree.mst.tie_counts import count_classes, count_cross, find_every_tree
+from hpfunc._tree.mst.ties import tied_edges
+from tests.oracles import all_minimum_trees, direct_squared, kruskal
+from tests.strategies import labelled_integers
+
+
+def every_tree_of_samples(x, label):
+    """All minimum spanning trees by the engine: one vertex for each sample, every edge a candidate."""
+    members = np.eye(int(label.max()) + 1)[label]
+    edges = np.stack(np.triu_indices(len(x), 1), axis=1)
+    return find_every_tree(x, np.arange(len(x)), members, edges)
+
+
+def averages(x, label):
+    """Mean, extremes, squared weights and squared degrees over every tree in turn."""
+    trees = all_minimum_trees(x, label)
+    degree = np.zeros(len(x))
+    for (i, j), p in trees.probability.items():
+        degree[[i, j]] += p
+    weight2 = sum(p**2 for p in trees.probability.values())
+    return np.mean(trees.cross), min(trees.cross), max(trees.cross), len(x) - 1, weight2, (degree**2).sum()
+
+
+@settings(max_examples=150, deadline=None)
+@given(labelled_integers(max_points=6, max_value=2))
+def test_counts_are_averages_over_every_tree(case):
+    x, label = case
+    counts = count_cross(every_tree_of_samples(x, label))
+    np.testing.assert_allclose(np.array(counts, float), averages(x, label), rtol=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(labelled_integers(max_points=6, max_value=2))
+def test_counts_between_several_classes_are_averages_over_every_tree(case):
+    x, _ = case
+    label = np.arange(len(x)) % 3
+    counts = count_classes(every_tree_of_samples(x, label))
+    expected = np.zeros((label.max() + 1,) * 2)
+    for (i, j), p in all_minimum_trees(x, label).probability.items():
+        if label[i] != label[j]:
+            expected[label[[i, j]], label[[j, i]]] += p
+    np.testing.assert_allclose(counts, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_copies_may_stand_for_samples():
+    # Three copies of one point and two of another, as vertices with several members, count as the samples themselves.
+    x = np.array([[0], [0], [0], [3], [3], [6]])
+    label = np.array([0, 1, 1, 0, 1, 0])
+    vertices = np.array([0, 3, 5])
+    members = np.array([[1, 2], [1, 1], [1, 0.0]])
+    counts = count_cross(find_every_tree(x, vertices, members, np.array([[0, 1], [1, 2], [0, 2]])))
+    np.testing.assert_allclose(np.array(counts, float), averages(x, label), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_the_samples_changes_no_bit(seed):
+    rng = np.random.default_rng(seed)
+    x, label = rng.integers(0, 3, (30, 3)), rng.integers(0, 2, 30)
+    order = rng.permutation(30)
+    here = count_cross(every_tree_of_samples(x, label))
+    there = count_cross(every_tree_of_samples(x[order], label[order]))
+    assert here == there
+
+
+def test_components_too_large_to_solve_have_no_mean_but_extremes(monkeypatch):
+    monkeypatch.setattr(ties, "LARGEST_COMPONENT", 5)
+    counts = count_cross(every_tree_of_samples(np.eye(7), np.arange(7) % 2))
+    assert np.isnan(counts.mean)
+    assert (counts.low, counts.high) == (1, 6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(labelled_integers(max_points=9))
+def test_tied_edges_stand_in_some_other_tree(case):
+    x, _ = case
+    squared = direct_squared(x)
+    n = len(x)
+    edges = np.stack(np.triu_indices(n, 1), axis=1)
+    weights = squared[edges[:, 0], edges[:, 1]]
+    chosen = set(kruskal({tuple(e): w for e, w in zip(edges.tolist(), weights, strict=True)}, n))
+    tree = np.array([tuple(e) in chosen for e in edges.tolist()])
+    tied = tied_edges(n, edges, weights, tree)
+    for e, edge in enumerate(edges.tolist()):
+        # An edge stands in some minimum spanning tree exactly if preferring it at its weight keeps it.
+        preferring = {tuple(f): (w, tuple(f) != tuple(edge)) for f, w in zip(edges.tolist(), weights, strict=True)}
+        assert (tree[e] or tied[e]) == (tuple(edge) in kruskal(preferring, n))
+
+
+def test_probabilities_of_a_cycle_of_equal_edges():
+    # Of the four edges of a square, each stands in three of its four spanning trees.
+    every = every_tree_of_samples(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), np.array([0, 1, 0, 1]))
+    assert len(every.probability) == 4
+    np.testing.assert_allclose(every.probability, 0.75)
