@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpfunc._arrays import from_tensor
-from hpfunc._support.checks import check_count, check_option
-from hpfunc._support.keys import check_key
-from hpfunc._support.memory import max_bytes
 from hpfunc._support.optional import need
 
 if TYPE_CHECKING:
@@ -132,61 +128,22 @@ def collect_activations(
     >>> acts.label.values, acts.index.values
     (array([0, 0, 1, 1]), array([0, 2, 1, 3]))
     """
-    import xarray as xr
-
     need("torch", "collect_activations")
-    from hpfunc._torch import collect
-    from hpfunc._torch.data.selection import choose_samples
-    from hpfunc._torch.reduction import as_form
+    from hpfunc._torch.collect import Collection
+    from hpfunc._torch.options import check_options
 
-    patterns = None if layers is None else _check_layers(layers)
-    check_option("store", store, ("device", "cpu"))
-    if not callable(method):
-        check_option("method", method, ("hooks", "fx", "snapshot"))
-    if key is not None:
-        check_key(key)
-    if samples_per_class is not None:
-        samples_per_class = check_count("samples_per_class", samples_per_class, "an integer of 1 or more, or None")
-    batch_size = check_count("batch_size", batch_size)
-    limit = None if max_memory is None else max_bytes(max_memory)
-    if forward is not None and not callable(forward):
-        raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
-    form = as_form(reduce, dtype)
-    with collect.observed(model, method=method, forward=forward, device=device) as record:
-        chosen = choose_samples(data, classes=classes, per_class=samples_per_class, key=key, batch_size=batch_size)
-        tensors = collect.collect_rows(
-            record, chosen, layers=patterns, form=form, store=store, max_memory=limit, progress=progress
-        )
-    dims = _dims(tensors)
-    return xr.Dataset(
-        {name: (dims[name], from_tensor(tensor, name)) for name, tensor in tensors.items()},
-        coords={"label": ("sample", chosen.labels), "index": ("sample", chosen.index)},
+    options = check_options(
+        layers=layers,
+        classes=classes,
+        samples_per_class=samples_per_class,
+        key=key,
+        batch_size=batch_size,
+        device=device,
+        store=store,
+        method=method,
+        reduce=reduce,
+        dtype=dtype,
+        forward=forward,
+        max_memory=max_memory,
     )
-
-
-def _check_layers(layers: Sequence[str]) -> list[str]:
-    """``layers`` as a list of names."""
-    if isinstance(layers, str) or not hasattr(layers, "__iter__"):
-        raise TypeError(f"layers={layers!r} is not a list of names; pass layers=[{layers!r}]")
-    names = list(layers)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"layers={layers!r} is not a list of names; name at least one, or pass None for all")
-    return names
-
-
-def _dims(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The dims of each variable: ``<layer>_0``, ``<layer>_1``, ...
-
-    The second call of ``relu`` is the variable ``relu_1``, and xarray takes a variable that bears a dim's name for
-    that dim's coordinate: where the two meet, the dim gets a further underscore.
-    """
-    dims = {}
-    for name, tensor in tensors.items():
-        dims[name] = ["sample"]
-        for axis in range(tensor.ndim - 1):
-            dim, underscores = f"{name}_{axis}", 1
-            while dim in tensors:
-                underscores += 1
-                dim = f"{name}{'_' * underscores}{axis}"
-            dims[name].append(dim)
-    return dims
+    return Collection(model, data, options, progress=progress).whole()

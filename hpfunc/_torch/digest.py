@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from hpfunc._torch.data.selection import choose_samples
-from hpfunc._torch.model.restore import random_state
+from hpfunc._torch.collect import choose
+from hpfunc._torch.model.process import run_alone
+from hpfunc._torch.options import CollectOptions
 
 __all__ = ["samples_digest", "structure_digest", "weights_digest"]
 
@@ -21,7 +22,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def weights_digest(source: Any) -> str:
-    """Of a file its bytes; of a state dict or module the names, dtypes, shapes and values of its tensors."""
+    """Digest the bytes of a file, or the names, dtypes, shapes and values of a state dict's or module's tensors."""
     if isinstance(source, (str, PathLike)):
         try:
             with Path(source).open("rb") as stream:
@@ -37,28 +38,25 @@ def weights_digest(source: Any) -> str:
 
 
 def structure_digest(module: torch.nn.Module, describe: Callable[[Any], str]) -> str:
-    """Of what a module prints, and of the code of its own and its parts' ``forward``; the weights do not matter."""
+    """Digest what a module prints, and the code of its ``forward`` and its parts'; the weights do not matter."""
     forwards = {type(part): describe(type(part).forward) for part in module.modules()}
     own = sorted(text for kind, text in forwards.items() if not kind.__module__.startswith("torch."))
     return hashlib.sha256(_ADDRESS.sub("", "\n".join([str(module), *own])).encode()).hexdigest()
 
 
-def samples_digest(data: Any, options: Mapping[str, Any]) -> str:
-    """Of the chosen samples: labels, positions in the data set, and values. Reads the data set once."""
-    digest = hashlib.sha256()
-    with random_state():
-        chosen = choose_samples(
-            data,
-            classes=options["classes"],
-            per_class=options["samples_per_class"],
-            key=options["key"],
-            batch_size=options["batch_size"],
-        )
+def samples_digest(data: Callable[[], Any], options: CollectOptions) -> str:
+    """Digest the chosen samples of what ``data()`` returns: labels, positions and values. Read the data set once."""
+
+    def work() -> str:
+        digest = hashlib.sha256()
+        chosen = choose(data(), options)
         _add(digest, chosen.labels)
         _add(digest, chosen.index)
         for batch in chosen.batches():
             _add(digest, batch.inputs)
-    return digest.hexdigest()
+        return digest.hexdigest()
+
+    return run_alone(work)
 
 
 def _add(digest: Any, value: Any) -> None:

@@ -1,28 +1,46 @@
-"""Which layers a model has, and how large they are, from two small forward passes."""
+"""Find out which layers a model has, where in them the samples are, and how large they are, from two passes or three.
+
+The first pass runs the first batch as it is, and never fewer samples: models squeeze a batch of one, and some have a
+batch size built in. The second pass runs one sample more, in another order. So the axis that grows is the axis of the
+samples, and rows that do not move with their samples show. A model that refuses one sample more is given the same
+number in another order. The passes leave no trace: each begins where the first began.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
 import torch
 
 from hpfunc._support.warn import warn
-from hpfunc._torch.model.restore import random_state
+from hpfunc._torch.model.process import random_states, run_alone
+from hpfunc._torch.nested import leaves, map_leaves, members
 from hpfunc._torch.observe.names import OUTPUT, entries, is_glob, matches
-from hpfunc._torch.observe.recorder import Emit, Record
-from hpfunc._torch.reduction import Form
+from hpfunc._torch.observe.recorder import MASK, Emit, Record
+from hpfunc._torch.order import follows, sample_axes, sketch
+from hpfunc._torch.reduction import Form, dense_entries
 
-__all__ = ["Layer", "survey"]
+__all__ = ["LayerPlan", "report_left_out", "survey"]
 
-# Two sizes tell the axis that counts the samples from all others. Not 1: models that squeeze() lose it there.
-_FEW, _MORE = 2, 3
+# Why a tensor is left out, in the words of the warning. A table has no rows of samples, and is passed over in silence.
+_TABLE = "table"
+MIXED = (
+    "where no axis counts the samples alone; method= with a function can give one row for each sample"
+)
+REORDERED = (
+    "whose rows do not stand in the order of the samples, because the model reorders or mixes its batch inside; "
+    "method= with a function can give the rows in the order of the samples"
+)
+UNDEFINED = "whose dtype or layout has no dense values (nested, masked or packed tensors)"
+PARTIAL = "which do not run for every batch, or give rows for some samples only"
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
+class LayerPlan:
     """One variable of the result: a tensor in what a call returned, and the form of one stored sample."""
 
     name: str
@@ -34,83 +52,204 @@ class Layer:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of one sample."""
+        """Count the bytes of one sample."""
         return int(torch.Size(self.shape).numel()) * self.dtype.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found:
-    """A tensor that the first pass met."""
+class _Seen:
+    """A tensor that the first pass met: its shape, and a sketch of its rows along each axis that may count samples."""
 
     name: str
     call: str
-    leaf: bool
     shape: torch.Size
+    sketches: Mapping[int | None, torch.Tensor]
 
 
-def survey(record: Record, inputs: Any, layers: Sequence[str] | None, form: Form) -> list[Layer]:
-    """The layers that are meant, in execution order, measured on a few samples of ``inputs``.
+def survey(
+    record: Record, reset: Callable[[], None], inputs: Any, count: int, layers: Sequence[str] | None, form: Form
+) -> list[LayerPlan]:
+    """Return the layers that are meant, in execution order, measured on a batch of ``count`` samples.
 
-    By default they are the calls inside which no other module was called. A value that does not change with the
-    size of the batch (the table of a positional embedding) is no activation of samples, and is left out.
+    By default they are the calls inside which no other call gave rows of samples. A value that does not change with
+    the batch (the table of a positional embedding) is no activation of samples, and is left out.
     """
-    found: dict[str, _Found] = {}
-    measured: dict[str, Layer] = {}
-    mixed: list[str] = []
-
-    def find(call: str, value: Any, leaf: bool) -> None:
-        for name, tensor in entries(call, value):
-            found[name] = _Found(name, call, leaf, tensor.shape)
-
-    def measure(call: str, value: Any, leaf: bool) -> None:
-        for name, tensor in entries(call, value):
-            if name in wanted:
-                axis = _sample_axis(found[name].shape, tensor.shape)
-                if axis is not None:
-                    measured[name] = _layer(name, call, tensor, axis, form)
-                elif tensor.shape != found[name].shape:
-                    mixed.append(name)
-
-    _check_output(_run(record, inputs, _FEW, find))
-    wanted = _select(list(found.values()), layers)
-    _run(record, inputs, _MORE, measure)
-    _check_measured(found, measured, layers)
-    if mixed:
-        warn(
-            f"left out: {', '.join(mixed[:5])}{', ...' if len(mixed) > 5 else ''} ({len(mixed)} in all), where no axis "
-            "counts the samples alone; method= with a function can give one row for each sample"
-        )
-    plan = [measured[name] for name in found if name in measured]
+    first = _First(count)
+    output, random = _run(record, reset, _take(inputs, torch.arange(count), count), first.emit)
+    _check_output(output)
+    _check_patterns(list(first.seen.values()), layers)
+    second = _second_pass(record, reset, inputs, first, layers, form, random)
+    plan = [second.plan[name] for name in first.seen if name in second.plan]
+    _check_planned(first, second, layers)
+    for reason in (MIXED, REORDERED, UNDEFINED, PARTIAL):
+        report_left_out(second.left_out(reason), reason)
     form.check([layer.name for layer in plan])
     return plan
 
 
-def _check_measured(found: Mapping[str, _Found], measured: Mapping[str, Layer], layers: Sequence[str] | None) -> None:
-    """Raise ValueError if something that was asked for gives no rows."""
-    for pattern in ["*"] if layers is None else layers:
-        hits = [one for one in found.values() if _is_meant(pattern, one)]
-        if not any(one.name in measured for one in hits):
-            shapes = ", ".join(f"{one.name} {tuple(one.shape)}" for one in hits)
-            raise ValueError(
-                f"layers: {pattern!r} has no axis that counts the samples; for a batch of {_FEW} the shape is {shapes}"
-            )
+def report_left_out(names: Sequence[str], reason: str) -> None:
+    """Warn of layers that are left out, if there are any."""
+    if names:
+        warn(f"left out: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)} in all), {reason}")
 
 
-def _run(record: Record, inputs: Any, size: int, emit: Emit) -> Any:
-    """Record a few samples, drawing no random numbers that the collection would then lack."""
-    with random_state():
-        return record(_take(inputs, size), emit)
+class _First:
+    """What the first pass meets."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.seen: dict[str, _Seen] = {}
+
+    def emit(self, call: str, value: Any, inner: Sequence[str]) -> None:
+        """Note the shapes, and some values, of what a call returned."""
+        for name, tensor in dense_entries(call, value) if call is not MASK else ():
+            if tensor is None:
+                self.seen[name] = _Seen(name, call, torch.Size(), {})
+                continue
+            axes = [axis for axis, size in enumerate(tensor.shape) if size == self.count]
+            sketches = {axis: sketch(tensor, axis) for axis in axes or [None]}
+            self.seen[name] = _Seen(name, call, tensor.shape, sketches)
 
 
-def _take(inputs: Any, size: int) -> Any:
-    """The first ``size`` samples of a batch, from the start again where it has fewer; copied."""
+class _Second:
+    """What a pass over the samples ``index`` meets: the plan of the layers that are meant, and what is left out."""
+
+    def __init__(
+        self, first: _First, index: torch.Tensor, layers: Sequence[str] | None, form: Form, random: bool
+    ) -> None:
+        self.first, self.index = first, index
+        self.plan: dict[str, LayerPlan] = {}
+        self.reasons: dict[str, str] = {}
+        # The axes that grew in a pass of more samples, where there was one.
+        self.axes: dict[str, list[int]] = {}
+        self._layers, self._form, self._random = layers, form, random
+        # Whether a call, or a call inside it, gave rows of samples or something that is left out aloud.
+        self._counts: dict[str, bool] = {}
+        self._mask: torch.Tensor | None = None
+
+    def emit(self, call: str, value: Any, inner: Sequence[str]) -> None:
+        """Plan the tensors in what a call returned, or note why they are left out."""
+        if call is MASK:
+            self._mask = value
+            return
+        leaf = not any(self._counts.get(name, False) for name in inner)
+        self._counts[call] = not leaf
+        for name, tensor in dense_entries(call, value):
+            seen = self.first.seen.get(name)
+            if seen is None:
+                continue
+            found = UNDEFINED if tensor is None else self._judge(seen, tensor)
+            self._counts[call] |= found != _TABLE
+            if not _is_wanted(seen, leaf, self._layers):
+                continue
+            if isinstance(found, str):
+                self.reasons[name] = found
+            elif tensor is not None:
+                rows = self._form.rows(name, tensor, found, self._mask)
+                kept = self._form.stored_dtype(rows.dtype)
+                self.plan[name] = LayerPlan(name, call, found, tuple(rows.shape[1:]), kept, rows.device)
+
+    def left_out(self, reason: str) -> list[str]:
+        """List the tensors that are left out for a reason."""
+        return [name for name, why in self.reasons.items() if why == reason]
+
+    def leave_out_unseen(self) -> None:
+        """Leave out what only the first pass met."""
+        for name, seen in self.first.seen.items():
+            if seen.call not in self._counts and _is_wanted(seen, True, self._layers):
+                self.reasons[name] = PARTIAL
+
+    def _judge(self, seen: _Seen, tensor: torch.Tensor) -> int | str:
+        """Return the axis of a tensor that counts the samples, or why there is none."""
+        axes = self.axes.setdefault(
+            seen.name, sample_axes(seen.shape, tensor.shape, self.first.count, len(self.index))
+        )
+        verdicts = [
+            (axis, follows(seen.sketches[axis], sketch(tensor, axis), self.index, tensor.dtype, random=self._random))
+            for axis in axes
+        ]
+        for wanted in (True, None):
+            for axis, verdict in verdicts:
+                if verdict is wanted:
+                    return axis
+        if axes:
+            return REORDERED
+        # What has the same shape and no rows, such as the mean of a batch, is nothing of its samples.
+        unchanged = tensor.shape == seen.shape and (tensor.ndim < 2 or self._is_unchanged(seen, tensor))
+        return _TABLE if unchanged else MIXED
+
+    def _is_unchanged(self, seen: _Seen, tensor: torch.Tensor) -> bool:
+        """Tell whether both passes gave the same values in the same places."""
+        return all(torch.equal(values, sketch(tensor, axis)) for axis, values in seen.sketches.items())
+
+
+def _second_pass(
+    record: Record,
+    reset: Callable[[], None],
+    inputs: Any,
+    first: _First,
+    layers: Sequence[str] | None,
+    form: Form,
+    random: bool,
+) -> _Second:
+    """Run one sample more in another order, or the same samples where the model refuses more or doubt remains."""
+    count = first.count
+
+    def run(index: torch.Tensor, axes: Mapping[str, list[int]]) -> _Second:
+        second = _Second(first, index, layers, form, random)
+        second.axes |= axes
+        _run(record, reset, _take(inputs, index, count), second.emit)
+        second.leave_out_unseen()
+        return second
+
+    try:
+        grown = run(_shuffled(count + 1) % count, {})
+    except Exception:
+        try:
+            return run(_shuffled(count), {})
+        except Exception as error:
+            error.add_note(f"tried were the first {count} samples, {count + 1} of them, and {count} in another order")
+            raise
+    # A sample that comes twice changes what a model takes from its whole batch; the same samples alone do not.
+    return run(_shuffled(count), grown.axes) if grown.left_out(REORDERED) and count > 1 else grown
+
+
+def _shuffled(count: int) -> torch.Tensor:
+    """Return an order of so many samples, always the same, that is not their own."""
+    order = torch.from_numpy(np.random.default_rng(0).permutation(count))
+    return order.roll(1) if bool((order == torch.arange(count, device="cpu")).all()) else order
+
+
+def _run(record: Record, reset: Callable[[], None], inputs: Any, emit: Emit) -> tuple[Any, bool]:
+    """Record a batch, and tell whether the model drew random numbers; leave the model and the generators as they were."""
+
+    def work() -> tuple[Any, bool]:
+        before = random_states()
+        return record(inputs, emit), random_states() != before
+
+    try:
+        return run_alone(work)
+    finally:
+        reset()
+
+
+def _take(inputs: Any, index: torch.Tensor, count: int) -> Any:
+    """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
+    if isinstance(inputs, (list, tuple)) and len(inputs) == count and not any(_counts(x, count) for x in leaves(inputs)):
+        # A list of one entry for each sample: texts, or images of different sizes.
+        return type(inputs)(inputs[k] for k in index.tolist())
     if isinstance(inputs, Mapping):
-        return {name: _take(value, size) for name, value in inputs.items()}
-    if isinstance(inputs, (tuple, list)):
-        return tuple(_take(value, size) for value in inputs)
-    if not isinstance(inputs, torch.Tensor):
-        raise TypeError(f"data: x is a {type(inputs).__name__}; expected a tensor, or a tuple or dict of tensors")
-    return inputs[torch.arange(size, device=inputs.device) % len(inputs)]
+        return {name: _take(value, index, count) for name, value in inputs.items()}
+    if members(inputs) is not None:
+        return map_leaves(lambda leaf: _take(leaf, index, count), inputs)
+    if isinstance(inputs, torch.Tensor):
+        return inputs[index.to(inputs.device)] if _counts(inputs, count) else inputs.clone()
+    return inputs[index.numpy()] if _counts(inputs, count) else inputs
+
+
+def _counts(leaf: Any, count: int) -> bool:
+    """Tell whether the first axis of a tensor or array is as long as the batch."""
+    return isinstance(leaf, (torch.Tensor, np.ndarray)) and leaf.ndim > 0 and len(leaf) == count
 
 
 def _check_output(output: Any) -> None:
@@ -121,15 +260,11 @@ def _check_output(output: Any) -> None:
         )
 
 
-def _select(found: Sequence[_Found], layers: Sequence[str] | None) -> set[str]:
-    """The names of the tensors that are meant: each pattern means calls, or single entries of what they return."""
-    if layers is None:
-        return {one.name for one in found if one.leaf}
-    wanted: set[str] = set()
-    for pattern in layers:
-        hits = {one.name for one in found if _is_meant(pattern, one)}
-        if not hits:
-            ran = [one.name for one in found]
+def _check_patterns(found: Sequence[_Seen], layers: Sequence[str] | None) -> None:
+    """Raise ValueError for a pattern that means no call and no entry of what a call returned."""
+    for pattern in layers or ():
+        if not any(matches(pattern, (seen.call, seen.name)) for seen in found):
+            ran = [seen.name for seen in found]
             what = "matches none" if is_glob(pattern) else "is none"
             near = [] if is_glob(pattern) else get_close_matches(pattern, ran, n=1)
             meant = "".join(f"did you mean {name!r}? " for name in near)
@@ -137,25 +272,29 @@ def _select(found: Sequence[_Found], layers: Sequence[str] | None) -> set[str]:
                 f"layers: {pattern!r} {what} of the layers that ran and gave tensors; {meant}these did: "
                 f"{', '.join(ran)}"
             )
-        wanted |= hits
-    return wanted
 
 
-def _is_meant(pattern: str, one: _Found) -> bool:
-    """A glob means no output of the whole model: as a rule that is the last layer's."""
-    return matches(pattern, (one.call, one.name)) and (pattern == OUTPUT or one.call != OUTPUT or one.leaf)
+def _check_planned(first: _First, second: _Second, layers: Sequence[str] | None) -> None:
+    """Raise ValueError if something that was asked for gives no rows."""
+    for pattern in ["*"] if layers is None else layers:
+        hits = [seen for seen in first.seen.values() if matches(pattern, (seen.call, seen.name))]
+        if any(seen.name in second.plan for seen in hits):
+            continue
+        why = {second.reasons[seen.name] for seen in hits if seen.name in second.reasons} - {MIXED, _TABLE}
+        shapes = ", ".join(f"{seen.name} {tuple(seen.shape)}" for seen in hits)
+        if why:
+            raise ValueError(f"layers: {pattern!r} means tensors {', and '.join(sorted(why))} ({shapes})")
+        raise ValueError(
+            f"layers: {pattern!r} has no axis that counts the samples; for a batch of {first.count} the shape is "
+            f"{shapes}"
+        )
 
 
-def _sample_axis(few: torch.Size, more: torch.Size) -> int | None:
-    """The one axis along which the two passes differ, if it is as long as their batches."""
-    if len(few) != len(more):
-        return None
-    differing = [axis for axis in range(len(few)) if few[axis] != more[axis]]
-    if len(differing) == 1 and (few[differing[0]], more[differing[0]]) == (_FEW, _MORE):
-        return differing[0]
-    return None
-
-
-def _layer(name: str, call: str, tensor: torch.Tensor, axis: int, form: Form) -> Layer:
-    rows = form.rows(name, tensor, axis)
-    return Layer(name, call, axis, tuple(rows.shape[1:]), form.stored_dtype(rows.dtype), rows.device)
+def _is_wanted(seen: _Seen, leaf: bool, layers: Sequence[str] | None) -> bool:
+    """Tell whether a tensor is meant. A glob means no output of the whole model: as a rule that is the last layer's."""
+    if layers is None:
+        return leaf
+    return any(
+        matches(pattern, (seen.call, seen.name)) and (pattern == OUTPUT or seen.call != OUTPUT or leaf)
+        for pattern in layers
+    )

@@ -1,45 +1,45 @@
-"""In which form a layer is kept: the samples first, reduced, of which dtype."""
+"""In which form a layer is kept: dense, the samples first, reduced, of which dtype."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from hpfunc._torch.observe.names import matches
+from hpfunc._torch.observe.names import entries, matches
 
-__all__ = ["Form", "as_form", "mean_over_space"]
+__all__ = ["Form", "as_dense", "as_form", "dense_entries", "mean_over_space", "pool_tokens"]
 
-Reduce = Callable[[torch.Tensor], torch.Tensor]
+# Those of `pool_tokens`, and the mean over space.
+_TOKENS = ("first-token", "last-token", "token-mean")
+_WORDS = ("mean", *_TOKENS)
+_WIDER = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.complex32: torch.complex64}
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """What is kept of a layer's value.
+    """How a layer's value is kept.
 
-    ``reduce`` is None, a function, or a mapping from layers (names or globs) to functions, where the text "mean"
-    stands for `mean_over_space`; ``dtype`` is that of floating values, None for their own.
+    ``reduce`` is None, one of the words of `as_form`, a function, or a mapping from layers (names or globs) to these;
+    ``dtype`` is that of floating values, None for their own.
     """
 
     reduce: Any = None
     dtype: torch.dtype | None = None
 
-    def rows(self, name: str, value: torch.Tensor, axis: int) -> torch.Tensor:
-        """The value with its samples on the first axis, reduced."""
-        if value.ndim <= axis or value.layout is not torch.strided:
-            raise ValueError(
-                f"layer {name!r} is {value.layout} of shape {tuple(value.shape)} for this batch; expected a dense "
-                f"tensor with the samples on axis {axis}, as the first samples gave"
-            )
-        rows = value.detach().movedim(axis, 0)
-        function = self._function(name)
-        if function is None:
+    def rows(self, name: str, value: torch.Tensor, axis: int, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the value with its samples on the first axis, reduced; ``mask`` marks the tokens ``(n, token)``."""
+        rows = value.movedim(axis, 0)
+        reduce = self._reduce(name)
+        if reduce is None:
             return rows
-        reduced = function(rows)
+        if isinstance(reduce, str):
+            return mean_over_space(rows) if reduce == "mean" else pool_tokens(reduce, name, rows, mask)
+        reduced = reduce(rows)
         if not isinstance(reduced, torch.Tensor) or reduced.ndim == 0 or len(reduced) != len(rows):
             got = tuple(reduced.shape) if isinstance(reduced, torch.Tensor) else f"a {type(reduced).__name__}"
             raise ValueError(
@@ -49,7 +49,7 @@ class Form:
         return reduced
 
     def stored_dtype(self, dtype: torch.dtype) -> torch.dtype:
-        """The dtype in which a value is kept. NumPy has no bfloat16: float32 holds it exactly."""
+        """Return the dtype in which a value is kept. NumPy has no bfloat16: float32 holds it exactly."""
         if self.dtype is not None and dtype.is_floating_point:
             dtype = self.dtype
         return torch.float32 if dtype is torch.bfloat16 else dtype
@@ -62,27 +62,27 @@ class Form:
                     f"reduce: {pattern!r} is none of the layers that are collected; these are {', '.join(names)}"
                 )
 
-    def _function(self, name: str) -> Reduce | None:
-        reduce = self.reduce
-        if isinstance(reduce, Mapping):
-            hits = [function for pattern, function in reduce.items() if matches(pattern, [name])]
-            reduce = hits[0] if hits else None
-        return mean_over_space if reduce == "mean" else reduce
+    def _reduce(self, name: str) -> Any:
+        """Return the word or the function for a layer."""
+        if not isinstance(self.reduce, Mapping):
+            return self.reduce
+        return next((value for pattern, value in self.reduce.items() if matches(pattern, [name])), None)
 
 
 def as_form(reduce: Any, dtype: Any) -> Form:
-    """The options ``reduce`` and ``dtype``, checked."""
-    for one in reduce.values() if isinstance(reduce, Mapping) else [reduce]:
-        if not (one is None or callable(one) or one == "mean"):
+    """Check the options ``reduce`` and ``dtype``."""
+    for value in reduce.values() if isinstance(reduce, Mapping) else [reduce]:
+        if not (value is None or callable(value) or (isinstance(value, str) and value in _WORDS)):
+            words = ", ".join(f'"{word}"' for word in _WORDS)
             raise ValueError(
-                f'reduce={reduce!r} is not known; choose "mean", a function of a batch of activations, or a mapping '
+                f"reduce={reduce!r} is not known; choose {words}, a function of a batch of activations, or a mapping "
                 "from layers to these"
             )
     return Form(dict(reduce) if isinstance(reduce, Mapping) else reduce, None if dtype is None else _as_dtype(dtype))
 
 
 def _as_dtype(value: Any) -> torch.dtype:
-    """A floating dtype that NumPy has too."""
+    """Return a floating dtype that NumPy has too."""
     name = str(value).removeprefix("torch.")
     if not isinstance(value, (str, torch.dtype)):
         with contextlib.suppress(TypeError):
@@ -93,8 +93,41 @@ def _as_dtype(value: Any) -> torch.dtype:
     return dtypes[name]
 
 
+def dense_entries(call: str, value: Any) -> Iterator[tuple[str, torch.Tensor | None]]:
+    """Yield the tensors in what a call returned, each with its name and as `as_dense` gives it."""
+    for name, tensor in entries(call, value):
+        yield name, as_dense(tensor)
+
+
+def as_dense(value: torch.Tensor) -> torch.Tensor | None:
+    """Return a tensor as a dense one whose rows can be indexed, with the same values.
+
+    Quantised values become float32, float8 too, complex32 becomes complex64; unsigned integers are widened. None
+    stands for what has no such form: nested tensors, masked tensors, integers of 2**63 or more, packed bits.
+    """
+    value = value.detach()
+    if value.is_nested or isinstance(value, torch.masked.MaskedTensor):
+        return None
+    if value.is_quantized:
+        return value.dequantize()
+    if value.layout is not torch.strided:
+        value = value.to_dense()
+    if value.dtype in _WIDER:
+        return value.to(_WIDER[value.dtype])
+    if value.dtype is torch.uint64:
+        signed = value.view(torch.int64)
+        return None if bool((signed < 0).any()) else signed
+    if value.dtype.is_floating_point and value.dtype.itemsize == 1:
+        return value.to(torch.float32) if value.dtype is not getattr(torch, "float4_e2m1fn_x2", None) else None
+    known = value.dtype.is_floating_point or value.dtype.is_complex or value.dtype in _INTEGERS
+    return value if known else None
+
+
+_INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
 def mean_over_space(rows: torch.Tensor) -> torch.Tensor:
-    """The mean over all axes after the channels of images and volumes ``(n, channel, ...)``.
+    """Average over all axes after the channels of images and volumes ``(n, channel, ...)``.
 
     Values of fewer than four axes are kept: of a sequence ``(n, step, feature)`` and a signal
     ``(n, channel, time)`` the shape does not tell which axis is which.
@@ -104,3 +137,49 @@ def mean_over_space(rows: torch.Tensor) -> torch.Tensor:
     # Pixels may be integers, which have no mean of their own kind.
     dtype = None if rows.is_floating_point() or rows.is_complex() else torch.float32
     return rows.mean(dim=tuple(range(2, rows.ndim)), dtype=dtype)
+
+
+def pool_tokens(how: str, name: str, rows: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Reduce ``(n, token, feature)`` to ``(n, feature)``; values of any other number of axes are kept.
+
+    Parameters
+    ----------
+    how : {"first-token", "last-token", "token-mean"}
+        The first token of each sample, the last, or the mean over all.
+    name : str
+        What errors call the layer.
+    rows : torch.Tensor
+        The values, samples first.
+    mask : torch.Tensor or None
+        The batch's attention mask ``(n, token)``: tokens where it is 0 are padding, on either side, and count for
+        nothing. None: every token counts.
+    """
+    if rows.ndim != 3:
+        return rows
+    if mask is None:
+        counted = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
+    elif tuple(mask.shape) != tuple(rows.shape[:2]):
+        raise ValueError(
+            f"reduce={how!r}: layer {name!r} has shape {tuple(rows.shape)}, and the attention mask {tuple(mask.shape)}; "
+            "the mask must be (sample, token), of as many tokens as the layer. Name the layers by a mapping, "
+            'reduce={"encoder.*": "token-mean"}, or pass a function'
+        )
+    else:
+        counted = mask.to(rows.device) != 0
+    if not bool(counted.any(1).all()):
+        raise ValueError(f"reduce={how!r}: the attention mask has a sample without any token, for layer {name!r}")
+    if how == "token-mean":
+        wide = rows if rows.is_floating_point() or rows.is_complex() else rows.float()
+        if mask is None:
+            return wide.mean(1)
+        # Padding may hold anything, NaN among it: it is replaced, not multiplied by zero.
+        kept = torch.where(counted.unsqueeze(2), wide, torch.zeros((), dtype=wide.dtype, device=wide.device))
+        # Sums of half precision could overflow.
+        total = kept.sum(1, dtype=torch.float32 if wide.dtype.itemsize == 2 else None)
+        return (total / counted.sum(1, keepdim=True)).to(wide.dtype)
+    places = torch.arange(rows.shape[1], device=rows.device)
+    if how == "first-token":
+        place = torch.where(counted, places, rows.shape[1]).amin(1)
+    else:
+        place = torch.where(counted, places, -1).amax(1)
+    return rows[torch.arange(len(rows), device=rows.device), place]

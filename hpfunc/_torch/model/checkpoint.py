@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from hpfunc._torch.model.archive import check_archive
-from hpfunc._torch.model.restore import random_state
+from hpfunc._torch.model.process import run_alone
 
 __all__ = ["check_source", "load_module", "load_structure", "makes_itself"]
 
@@ -157,8 +157,7 @@ def _has_tensors(state: Mapping[Any, Any]) -> bool:
 
 def _build(build: Any) -> torch.nn.Module:
     # Its weights are drawn at random only to be overwritten: that must not move the caller's generators.
-    with random_state():
-        module = build()
+    module = run_alone(build)
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"build() returned a {type(module).__name__}; expected a torch.nn.Module")
     return module

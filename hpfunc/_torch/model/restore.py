@@ -1,26 +1,25 @@
-"""What belongs to the caller comes back as it was: the model, its modes, its buffers, the random state."""
+"""Run a model in eval mode, and leave it and the process as they were."""
 
 from __future__ import annotations
 
-import contextlib
-import random
 import sys
-import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["as_it_was", "random_state", "unwrap"]
+from hpfunc._torch.model.process import run_alone
+from hpfunc._torch.model.state import ModelState
 
-# Threads share the random state and torch's switches: put back in turn, they would end as some other thread's.
-_ONE_AT_A_TIME = threading.RLock()
+__all__ = ["Mark", "run_unchanged", "unwrap"]
+
+Result = TypeVar("Result")
+Mark = Callable[[], Callable[[], None]]
 
 
 def unwrap(model: Any) -> nn.Module:
-    """The module inside ``torch.compile``, ``DataParallel`` and ``DistributedDataParallel`` wrappers.
+    """Return the module inside ``torch.compile``, ``DataParallel`` and ``DistributedDataParallel`` wrappers.
 
     Hooks that are registered after the first compiled call never fire, and replicas run in other threads: what
     is observed is the original module.
@@ -43,71 +42,50 @@ def unwrap(model: Any) -> nn.Module:
     return model
 
 
-@contextlib.contextmanager
-def as_it_was(model: nn.Module) -> Iterator[None]:
-    """Run ``model`` in eval mode without gradients, and leave no trace of it, whatever happens.
+def run_unchanged(model: nn.Module, work: Callable[[Mark], Result]) -> Result:
+    """Run ``work`` with ``model`` in eval mode without gradients, and return its result; leave no trace of it.
 
-    Restored are the ``training`` flag of every module (one by one: ``train()`` would destroy mixed modes), every
-    attribute of every module, the values of the buffers, and the random state.
+    Restored, also after an error or an interrupt, are all that `ModelState` keeps of the model and all that
+    `run_alone` keeps of the process. ``work`` is given a function that marks a state of the model, and returns a
+    function that puts the model back to that mark.
     """
-    with _ONE_AT_A_TIME, contextlib.ExitStack() as stack:
-        stack.enter_context(random_state())
-        # The fused transformer kernels would skip the modules inside, depending on who has hooks.
-        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
-        torch.backends.mha.set_fastpath_enabled(False)
-        # What is compiled runs as it is written, so that its hooks fire. Without the compiler loaded, which takes
-        # seconds, nothing is.
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        # Not inference_mode, and out of it if the caller is in it: its tensors break later autograd.
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.no_grad())
-        modules = list(model.modules())
-        for module in modules:
-            stack.callback(_restore, module, *_state(module))
-        for module in modules:
-            # eval() is often overridden to keep some part frozen or to merge weights; the flag itself is not.
-            module.training = False
-        yield
 
-
-@contextlib.contextmanager
-def random_state() -> Iterator[None]:
-    """Keep the random state of torch, NumPy and Python: data sets and samplers draw from all three."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    # A CUDA that nobody has used yet has no state to keep, and asking for it would start it.
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
-    with torch.random.fork_rng(devices=devices):
+    def guarded() -> Result:
+        before = ModelState(model)
         try:
-            yield
+            try:
+                return _run_in_eval_mode(model, lambda: work(lambda: ModelState(model, before.copies).restore))
+            finally:
+                before.restore()
         finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+            before.restore()
+
+    def alone() -> Result:
+        if not torch.is_inference_mode_enabled():
+            return guarded()
+        # The tensors of inference mode break later autograd.
+        with torch.inference_mode(False):
+            return guarded()
+
+    return run_alone(alone)
 
 
-_State = tuple[dict[str, Any], list[tuple[dict[str, Any], dict[str, Any]]], list[tuple[torch.Tensor, Any, int]]]
-
-
-def _state(module: nn.Module) -> _State:
-    """The attributes of a module, its dicts of parameters, buffers and children, and its buffers' values."""
-    tables = [(d, dict(d)) for d in (module._parameters, module._buffers, module._modules)]
-    # Tensors made in inference mode count no versions, and cannot be written to outside it.
-    buffers = [b for b in module._buffers.values() if b is not None and not b.is_inference()]
-    return dict(module.__dict__), tables, [(b, b.clone(), b._version) for b in buffers]
-
-
-def _restore(
-    module: nn.Module,
-    attributes: dict[str, Any],
-    tables: list[tuple[dict[str, Any], dict[str, Any]]],
-    buffers: list[tuple[torch.Tensor, Any, int]],
-) -> None:
-    """Put back what `_state` saw."""
-    module.__dict__.clear()
-    module.__dict__.update(attributes)
-    for table, entries in tables:
-        table.clear()
-        table.update(entries)
-    for buffer, value, version in buffers:
-        if buffer._version != version:
-            buffer.copy_(value)
+def _run_in_eval_mode(model: nn.Module, work: Callable[[], Result]) -> Result:
+    """Run ``work`` with everything switched as it is needed; the caller of this function puts it back."""
+    # The fused transformer kernels would skip the modules inside, depending on who has hooks.
+    torch.backends.mha.set_fastpath_enabled(False)
+    # What is compiled runs as it is written, so that its hooks fire.
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.set_stance("force_eager")
+    for module in model.modules():
+        # eval() is often overridden to keep some part frozen or to merge weights; the flag itself is not.
+        module.training = False
+    torch.set_grad_enabled(False)
+    # The caller's default dtype and device do not change what the model gives.
+    parameters = list(model.parameters())
+    torch.set_default_dtype(torch.float64 if {p.dtype for p in parameters} == {torch.float64} else torch.float32)
+    place = torch.get_default_device()
+    if place.type == "cpu" or place.type in {p.device.type for p in parameters}:
+        return work()
+    with torch.device("cpu"):
+        return work()

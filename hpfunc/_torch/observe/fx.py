@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import math
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,17 +16,17 @@ from torch import nn
 
 from hpfunc._support.optional import need
 from hpfunc._torch.observe.names import CallNames, clean
-from hpfunc._torch.observe.recorder import Emit, Record
+from hpfunc._torch.observe.recorder import MASK, Emit, Record, mask_in
 
 __all__ = ["traced"]
 
 
-@contextlib.contextmanager
-def traced(model: nn.Module) -> Iterator[Record]:
-    """A recorder that runs the model's graph node by node, and emits each node's value as it comes.
+def traced(model: nn.Module) -> Record:
+    """Return a recorder that runs the model's graph node by node, and emits each node's value as it comes.
 
-    The nodes bear the names that torchvision's feature extraction gives them. All of them run, in their order:
-    nothing is eliminated or fused, and an in-place operation comes after its input was emitted.
+    A node of a module bears the module's own name, any other node the name that torchvision's feature extraction gives
+    it. All nodes run, in their order: nothing is eliminated or fused, and an in-place operation comes after its input
+    was emitted.
     """
     graphs: list[_Graph] = []
 
@@ -36,35 +36,34 @@ def traced(model: nn.Module) -> Iterator[Record]:
             graphs.append(_Graph(model, inputs))
         return graphs[0].run(inputs, emit)
 
-    yield record
+    return record
 
 
 class _Graph(torch.fx.Interpreter):
-    """A traced model, that runs node by node."""
+    """Run a traced model node by node."""
 
     def __init__(self, model: nn.Module, inputs: Any) -> None:
         self._given = _given_arguments(model, inputs)
-        graph, names = _trace(model, self._given)
-        calls = CallNames(names.values())
-        self._names = {node: calls.next(name) for node, name in names.items()}
+        graph, self._names = _trace(model, self._given)
         super().__init__(model, graph=graph)
 
     def run(self, inputs: Any, emit: Emit) -> Any:  # type: ignore[override]
         """Run on one batch."""
         self._emit = emit
         values = dict(self._given) | _by_name(self.module, inputs)
+        emit(MASK, mask_in(values), ())
         return super().run(*_in_order(self.module, values))
 
     def run_node(self, n: torch.fx.Node) -> Any:
         """Run a node, and emit its value; the inputs have been emitted already, and constants have no names."""
         value = super().run_node(n)
         if n.op not in ("placeholder", "output") and n in self._names:
-            self._emit(self._names[n], value, True)
+            self._emit(self._names[n], value, ())
         return value
 
 
 def _trace(model: nn.Module, given: Mapping[str, Any]) -> tuple[torch.fx.Graph, dict[torch.fx.Node, str]]:
-    """The graph of the model, and the names of its nodes."""
+    """Return the graph of the model, and the names of its nodes."""
     need("torchvision", 'method="fx"')
     import torchvision.ops
     from torchvision.models.feature_extraction import NodePathTracer
@@ -72,21 +71,57 @@ def _trace(model: nn.Module, given: Mapping[str, Any]) -> tuple[torch.fx.Graph, 
     modules = [c for c in vars(torchvision.ops).values() if isinstance(c, type) and issubclass(c, nn.Module)]
     tracer = NodePathTracer(autowrap_modules=(math, torchvision.ops), leaf_modules=modules)
     kept = {name: value for name, value in given.items() if value is not _VARIES}
+    patched = [vars(math), vars(torchvision.ops), getattr(type(model).forward, "__globals__", {})]
     try:
-        graph = tracer.trace(model, concrete_args=kept or None)
+        graph = _trace_unpatched(tracer, model, kept or None, patched)
     except Exception as error:
         raise ValueError(
             f'method="fx" cannot trace {type(model).__name__}: {type(error).__name__}: {error}; it happened at '
             f'{_where(error)}. method="hooks" observes any model'
         ) from error
-    return graph, {node: clean(name) for node, name in tracer.node_to_qualname.items()}
+    return graph, _node_names(model, tracer.node_to_qualname)
+
+
+def _trace_unpatched(tracer: Any, model: nn.Module, given: Any, patched: list[dict[str, Any]]) -> torch.fx.Graph:
+    """Trace a model, and take back, also after an interrupt, what torch patches meanwhile for the whole process."""
+    symbolic = torch.fx._symbolic_trace
+    tables = [*patched, vars(symbolic), *symbolic._wrapped_fns_to_patch.values()]
+    before = [(table, dict(table)) for table in tables]
+    methods = {name: getattr(nn.Module, name) for name in ("__call__", "__getattr__")}
+    try:
+        graph: torch.fx.Graph = tracer.trace(model, concrete_args=given)
+        return graph
+    finally:
+        for name, method in methods.items():
+            if getattr(nn.Module, name) is not method:
+                setattr(nn.Module, name, method)
+        for table, entries in before:
+            for name, value in entries.items():
+                if table.get(name) is not value:
+                    table[name] = value
+
+
+def _node_names(model: nn.Module, qualified: Mapping[torch.fx.Node, str]) -> dict[torch.fx.Node, str]:
+    """Name the nodes: a module by its own name, another operation by torchvision's.
+
+    Torchvision takes the ending ``_<number>`` off every name and counts anew: the module ``fc_2`` would become ``fc``
+    or ``fc_1``.
+    """
+    calls = CallNames([clean(name) for name, _ in model.named_modules()])
+    names = {}
+    for node, name in qualified.items():
+        if node.op == "call_module":
+            names[node] = calls.next(clean(str(node.target)))
+        else:
+            names[node] = calls.next(clean(re.sub(r"_[0-9]+$", "", name)), module=False)
+    return names
 
 
 _VARIES = object()
 
 
 def _given_arguments(model: nn.Module, inputs: Any) -> dict[str, Any]:
-    """Every argument of ``forward``: `_VARIES` for those that the inputs give, else the default."""
+    """Map each argument of ``forward`` to `_VARIES` if the inputs give it, else to its default."""
     names = _by_name(model, inputs)
     parameters = inspect.signature(model.forward).parameters
     return {
@@ -97,7 +132,7 @@ def _given_arguments(model: nn.Module, inputs: Any) -> dict[str, Any]:
 
 
 def _by_name(model: nn.Module, inputs: Any) -> dict[str, Any]:
-    """The inputs by the names of the arguments of ``forward``."""
+    """Map the names of the arguments of ``forward`` to the inputs."""
     signature = inspect.signature(model.forward)
     if isinstance(inputs, Mapping):
         return dict(signature.bind(**inputs).arguments)
@@ -106,7 +141,7 @@ def _by_name(model: nn.Module, inputs: Any) -> dict[str, Any]:
 
 
 def _in_order(model: nn.Module, values: Mapping[str, Any]) -> Iterator[Any]:
-    """The values of named arguments one by one, also those of ``*args``."""
+    """Yield the values of named arguments one by one, also those of ``*args``."""
     parameters = inspect.signature(model.forward).parameters
     for name, value in values.items():
         if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
@@ -116,7 +151,7 @@ def _in_order(model: nn.Module, values: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _where(error: Exception) -> str:
-    """The last line of the model's own code that the error passed through."""
+    """Quote the last line of the model's own code that the error passed through."""
     import torchvision.models.feature_extraction
 
     own = (str(Path(torch.__file__).parent), torchvision.models.feature_extraction.__file__, __file__)

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import inspect
 from typing import Any
 
 from torch import nn
 
 from hpfunc._torch.observe.names import OUTPUT, CallNames, clean
-from hpfunc._torch.observe.recorder import Emit, Forward, Record
+from hpfunc._torch.observe.recorder import MASK, Emit, Forward, Record, mask_in
 
 __all__ = ["hooked"]
 
 
-@contextlib.contextmanager
-def hooked(model: nn.Module, forward: Forward) -> Iterator[Record]:
-    """A recorder that runs ``forward`` and emits each module call as it returns, with its name."""
+def hooked(model: nn.Module, forward: Forward) -> Record:
+    """Register hooks on each module, and return a recorder that runs ``forward`` and emits each call as it returns.
+
+    The hooks stay: they go when the state of the model is restored.
+    """
     trace = _Trace(module_names(model))
-    with contextlib.ExitStack() as stack:
-        for module in trace.names:
-            stack.callback(module.register_forward_pre_hook(trace.enter).remove)
-            stack.callback(module.register_forward_hook(trace.leave).remove)
+    for module in trace.names:
+        module.register_forward_pre_hook(trace.enter, with_kwargs=True)
+        module.register_forward_hook(trace.leave)
 
-        def record(inputs: Any, emit: Emit) -> Any:
-            trace.begin(emit)
-            return forward(model, inputs)
+    def record(inputs: Any, emit: Emit) -> Any:
+        trace.begin(emit)
+        return forward(model, inputs)
 
-        yield record
+    return record
 
 
 def module_names(model: nn.Module) -> dict[nn.Module, str]:
-    """Each module's first name.
+    """Map each module to its first name.
 
     Left out are modules that compute a parameter, which see no samples, and the wrappers of compiled ones.
     """
@@ -44,23 +45,32 @@ def module_names(model: nn.Module) -> dict[nn.Module, str]:
 
 
 class _Trace:
-    """The calls of one forward pass: which are open, and which of those had another call inside."""
+    """Follow the calls of one forward pass: which are open, and which calls happened inside each."""
 
     def __init__(self, names: dict[nn.Module, str]) -> None:
         self.names = names
-        self.begin(lambda name, value, leaf: None)
+        self.begin(lambda name, value, inner: None)
 
     def begin(self, emit: Emit) -> None:
+        """Begin a forward pass whose calls go to ``emit``."""
         self._emit = emit
         self._calls = CallNames(self.names.values())
-        self._open: list[bool] = []
+        self._inner: list[list[str]] = [[]]
 
-    def enter(self, module: nn.Module, args: Any) -> None:
-        if self._open:
-            self._open[-1] = True
-        self._open.append(False)
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        """Note that a call began; emit the attention mask that an outermost call is given."""
+        if len(self._inner) == 1:
+            with contextlib.suppress(TypeError, ValueError):
+                given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+                mask = mask_in(given | given.get("kwargs", {}))
+                if mask is not None:
+                    self._emit(MASK, mask, ())
+        self._inner.append([])
 
     def leave(self, module: nn.Module, args: Any, value: Any) -> None:
+        """Name a call that returned, and emit its value."""
         # Returns None: any other value would replace what the module returned.
-        had_calls = self._open.pop()
-        self._emit(self._calls.next(self.names[module]), value, not had_calls)
+        inner = self._inner.pop()
+        name = self._calls.next(self.names[module])
+        self._inner[-1].append(name)
+        self._emit(name, value, inner)

@@ -19,28 +19,32 @@ _RESERVED = frozenset({INPUT, "label", "index", "sample"})
 
 
 def clean(name: str) -> str:
-    """A name that can be a netCDF variable's: the one letter that cannot, the slash, becomes an underscore."""
+    """Return a name that a netCDF variable can have: the slash, which is not allowed, becomes an underscore."""
     return name.replace("/", "_")
 
 
 class CallNames:
-    """Names for calls in the order they happen: ``relu``, ``relu_1``, ``relu_2``.
+    """Name calls in the order they happen: ``relu``, ``relu_1``, ``relu_2``.
 
-    A suffixed name that another module bears is passed over, so that a module's name is always its own. Names
-    that the result uses itself (input, label, index, sample) start at ``_1``.
+    ``own`` are the names of modules: a suffixed name that a module bears is passed over, so that a module's name is
+    always its own. Names that the result uses itself (input, label, index, sample) start at ``_1``.
     """
 
     def __init__(self, own: Collection[str] = ()) -> None:
         self._own = frozenset(own)
         self._last: dict[str, int] = {}
+        self._used: set[str] = set()
 
-    def next(self, name: str) -> str:
-        """The name of this call of ``name``."""
-        count = self._last.get(name, 0 if name in _RESERVED else -1) + 1
-        while count and f"{name}_{count}" in self._own:
+    def next(self, name: str, *, module: bool = True) -> str:
+        """Return the name of this call of ``name``; a call of no module takes no module's name."""
+        taken = name in _RESERVED or (not module and name in self._own)
+        count = self._last.get(name, 0 if taken else -1) + 1
+        while count and (f"{name}_{count}" in self._used or f"{name}_{count}" in self._own):
             count += 1
         self._last[name] = count
-        return f"{name}_{count}" if count else name
+        found = f"{name}_{count}" if count else name
+        self._used.add(found)
+        return found
 
 
 def entries(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
@@ -53,7 +57,7 @@ def entries(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def matches(pattern: str, names: Sequence[str]) -> bool:
-    """Whether a name, or a glob of ``*`` and ``?``, matches one of ``names``. Brackets stand for themselves."""
+    """Tell whether a name, or a glob of ``*`` and ``?``, matches one of ``names``. Brackets stand for themselves."""
     pattern = clean(pattern)
     if not is_glob(pattern):
         return pattern in names
@@ -62,5 +66,5 @@ def matches(pattern: str, names: Sequence[str]) -> bool:
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether ``pattern`` holds a wildcard."""
+    """Tell whether ``pattern`` holds a wildcard."""
     return "*" in pattern or "?" in pattern

@@ -6,19 +6,29 @@ so that no in-place module can overwrite it and nothing is kept for longer than 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from hpfunc._torch.nested import members
 
-__all__ = ["Emit", "Forward", "Record", "apply", "plain_forward"]
+__all__ = ["MASK", "Emit", "Forward", "Record", "apply", "mask_in", "plain_forward"]
 
-# emit(name of the call, its value, whether no other call happened inside it)
-Emit = Callable[[str, Any, bool], None]
+# emit(name of the call, its value, the names of the calls directly inside it)
+Emit = Callable[[str, Any, Sequence[str]], None]
+# The name under which a recorder emits the attention mask that the model was called with, before any layer.
+MASK = "the attention mask"
 # record(inputs, emit) -> what the model returned
 Record = Callable[[Any, Emit], Any]
 # forward(model, inputs) -> what the model returned
 Forward = Callable[[Any, Any], Any]
+
+
+def mask_in(values: Any) -> Any:
+    """Return the attention mask among named inputs, or None."""
+    mask = values.get("attention_mask") if isinstance(values, Mapping) else None
+    return mask if isinstance(mask, torch.Tensor) else None
 
 
 def apply(function: Callable[..., Any], inputs: Any) -> Any:

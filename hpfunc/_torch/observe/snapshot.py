@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hpfunc._torch.observe.names import INPUT, CallNames, clean
@@ -12,9 +11,8 @@ from hpfunc._torch.observe.recorder import Emit, Record, apply
 __all__ = ["called", "snapshots"]
 
 
-@contextlib.contextmanager
-def snapshots(model: Any) -> Iterator[Record]:
-    """A recorder that emits ``model.snapshot`` after ``refresh()`` and ``snapshot_forward(x)``.
+def snapshots(model: Any) -> Record:
+    """Return a recorder that emits ``model.snapshot`` after ``refresh()`` and ``snapshot_forward(x)``.
 
     The entry ``initial``, the protocol's name for the input, becomes ``input``.
     """
@@ -42,12 +40,11 @@ def snapshots(model: Any) -> Iterator[Record]:
         model.refresh()
         return _emit_all(values, emit)
 
-    yield record
+    return record
 
 
-@contextlib.contextmanager
-def called(function: Callable[[Any], Any]) -> Iterator[Record]:
-    """A recorder that emits the dict that ``function(inputs)`` returns."""
+def called(function: Callable[[Any], Any]) -> Record:
+    """Return a recorder that emits the dict that ``function(inputs)`` returns."""
 
     def record(inputs: Any, emit: Emit) -> Any:
         taken = function(inputs)
@@ -58,11 +55,11 @@ def called(function: Callable[[Any], Any]) -> Iterator[Record]:
             )
         return _emit_all([(clean(str(key)), value) for key, value in taken.items()], emit)
 
-    yield record
+    return record
 
 
 def _members(key: Any, entry: Any) -> list[Any]:
-    """What was appended to an entry of the snapshot, or what stands in its place."""
+    """List what was appended to an entry of the snapshot, or the value that stands in place of a list."""
     if isinstance(entry, list) and not entry:
         raise ValueError(f"snapshot entry {key!r} stayed empty: snapshot_forward(x) appended nothing to it")
     return entry if isinstance(entry, list) else [entry]
@@ -73,5 +70,5 @@ def _emit_all(values: Sequence[tuple[str, Any]], emit: Emit) -> list[Any]:
     calls = CallNames([name for name, _ in values])
     for name, value in values:
         # An entry `input` is the model's input, and takes the place of what was emitted before.
-        emit(INPUT if name == INPUT else calls.next(name), value, True)
+        emit(INPUT if name == INPUT else calls.next(name), value, ())
     return [value for _, value in values]

@@ -1,0 +1,123 @@
+"""Own what all threads of the process share: random state and torch's switches, changed by one thread at a time."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+__all__ = ["random_states", "run_alone"]
+
+Result = TypeVar("Result")
+
+# Threads that saved and restored the shared state in turn would end with the state of some other thread.
+_OWNER = threading.RLock()
+
+
+def run_alone(work: Callable[[], Result]) -> Result:
+    """Run ``work`` while no other thread runs such work, and return its result; put the shared state back.
+
+    Put back, also after an error or an interrupt, are the random state of torch (on each device in use), NumPy and
+    Python, and torch's switches: default dtype and device, gradient mode, deterministic algorithms, threads, precision
+    of products, cuDNN's flags, the fused transformer kernels and the stance of the compiler. Work may run further work.
+
+    This is a function of a function, not a context manager: an interrupt that comes while a context manager is
+    being entered or left skips what it would have put back. Here each change happens inside a ``try``, and an
+    interrupt of the first ``finally`` is followed by the second.
+    """
+    with _OWNER:
+        kept = _read_all()
+        try:
+            try:
+                return work()
+            finally:
+                _write_back(kept)
+        finally:
+            _write_back(kept)
+
+
+Switch = tuple[Callable[[], Any], Callable[[Any], Any]]
+
+
+def _read_all() -> list[tuple[Callable[[Any], Any], Any, Callable[[], Any] | None]]:
+    """List each part of the shared state: how to write it, its value, and how to read it where that is cheap."""
+    kept: list[tuple[Callable[[Any], Any], Any, Callable[[], Any] | None]] = [
+        (write, read(), read) for read, write in _switches()
+    ]
+    kept += [(write, read(), None) for read, write in _generators()]
+    return kept
+
+
+def _write_back(kept: list[tuple[Callable[[Any], Any], Any, Callable[[], Any] | None]]) -> None:
+    """Write each part that differs, or whose value cannot be compared."""
+    for write, value, read in kept:
+        if read is None or read() != value:
+            write(value)
+
+
+def _switches() -> list[Switch]:
+    """List how to read and write each switch of torch."""
+    switches: list[Switch] = [
+        (torch.get_default_dtype, torch.set_default_dtype),
+        (torch.get_default_device, _set_default_device),
+        (torch.is_grad_enabled, torch.set_grad_enabled),
+        (torch.get_num_threads, torch.set_num_threads),
+        (_get_deterministic, _set_deterministic),
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+        (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
+        (_get_cudnn, _set_cudnn),
+    ]
+    # Without the compiler loaded, which takes seconds, it has no stance.
+    frames = sys.modules.get("torch._dynamo.eval_frame")
+    if frames is not None:
+        switches.append((lambda: frames._stance, frames._set_stance))
+    return switches
+
+
+def _generators() -> list[Switch]:
+    """List how to read and write the state of each random generator that data sets, samplers and models draw from."""
+    generators: list[Switch] = [
+        (random.getstate, random.setstate),
+        (np.random.get_state, np.random.set_state),  # noqa: NPY002
+        (torch.get_rng_state, torch.set_rng_state),
+    ]
+    # A CUDA that nobody has used yet has no state to keep, and asking for it would start it.
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        generators.append((torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
+    if torch.backends.mps.is_available():
+        generators.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+    return generators
+
+
+def random_states() -> bytes:
+    """Return the states of all random generators, to be compared with those of another moment."""
+    return pickle.dumps([read() for read, _ in _generators()])
+
+
+def _set_default_device(device: torch.device) -> None:
+    # None, not the CPU, means that nothing stands between a call and torch.
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _get_deterministic() -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+
+def _set_deterministic(value: tuple[bool, bool]) -> None:
+    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+
+
+def _get_cudnn() -> tuple[bool, bool, bool]:
+    cudnn = torch.backends.cudnn
+    return cudnn.enabled, cudnn.benchmark, cudnn.deterministic
+
+
+def _set_cudnn(value: tuple[bool, bool, bool]) -> None:
+    cudnn = torch.backends.cudnn
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = value

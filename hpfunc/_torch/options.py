@@ -1,0 +1,90 @@
+"""The options of a collection, checked at the door."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hpfunc._support.checks import check_count, check_option
+from hpfunc._support.keys import RandomKey, check_key
+from hpfunc._support.memory import max_bytes
+from hpfunc._torch.reduction import Form, as_form
+
+__all__ = ["CollectOptions", "check_options"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CollectOptions:
+    """The options of `collect_activations` as the rooms inside use them."""
+
+    layers: Sequence[str] | None
+    classes: Sequence[Any] | None
+    samples_per_class: int | None
+    key: RandomKey | None
+    batch_size: int
+    device: Any
+    store: str
+    method: str | Callable[[Any], Mapping[str, Any]]
+    form: Form
+    forward: Callable[[Any, Any], Any] | None
+    max_bytes: int | None
+
+
+def check_options(
+    *,
+    layers: Sequence[str] | None,
+    classes: Sequence[Any] | None,
+    samples_per_class: int | None,
+    key: RandomKey | None,
+    batch_size: int,
+    device: Any,
+    method: Any,
+    reduce: Any,
+    dtype: Any,
+    forward: Callable[[Any, Any], Any] | None,
+    max_memory: int | None,
+    store: str = "device",
+) -> CollectOptions:
+    """Check the options of `collect_activations`, and bring them together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an option of another type or value; the message names the option, the value and the remedy.
+    """
+    check_option("store", store, ("device", "cpu"))
+    if not callable(method):
+        check_option("method", method, ("hooks", "fx", "snapshot"))
+    if forward is not None and not callable(forward):
+        raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
+    if forward is not None and method != "hooks":
+        raise ValueError(f'forward= goes with method="hooks" only, and method is {method!r}')
+    per_class = samples_per_class
+    if per_class is not None:
+        per_class = check_count("samples_per_class", per_class, "an integer of 1 or more, or None")
+    if key is not None:
+        check_key(key)
+    return CollectOptions(
+        layers=None if layers is None else _check_layers(layers),
+        classes=classes,
+        samples_per_class=per_class,
+        key=key,
+        batch_size=check_count("batch_size", batch_size),
+        device=device,
+        store=store,
+        method=method,
+        form=as_form(reduce, dtype),
+        forward=forward,
+        max_bytes=None if max_memory is None else max_bytes(max_memory),
+    )
+
+
+def _check_layers(layers: Sequence[str]) -> list[str]:
+    """Return ``layers`` as a list of names."""
+    if isinstance(layers, str) or not hasattr(layers, "__iter__"):
+        raise TypeError(f"layers={layers!r} is not a list of names; pass layers=[{layers!r}]")
+    names = list(layers)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"layers={layers!r} is not a list of names; name at least one, or pass None for all")
+    return names
