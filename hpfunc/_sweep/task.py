@@ -16,6 +16,7 @@ from hpfunc.pairwise import pairwise_hp
 
 __all__ = ["Measured", "Task", "is_factory", "measure", "named", "samples_of"]
 
+
 class Task(NamedTuple):
     """A checkpoint, and the data sets (or functions that make them) on which to measure it."""
 

@@ -52,9 +52,7 @@ class Collection:
         """
         return self._groups(self._group_bytes, move_to_host=True)
 
-    def _groups(
-        self, group_bytes: Callable[[], int | None], *, move_to_host: bool = False
-    ) -> Iterator[xr.Dataset]:
+    def _groups(self, group_bytes: Callable[[], int | None], *, move_to_host: bool = False) -> Iterator[xr.Dataset]:
         """Choose, measure and collect the first group in one go, then each further group."""
 
         def begin(record: Record, reset: Callable[[], None]) -> tuple[list[list[LayerPlan]], xr.Dataset]:
@@ -81,9 +79,7 @@ class Collection:
 
     def _observe(self, work: Callable[[Record, Callable[[], None]], Result]) -> Result:
         options = self._options
-        return observe(
-            self._model, work, method=options.method, forward=options.forward, device=options.device
-        )
+        return observe(self._model, work, method=options.method, forward=options.forward, device=options.device)
 
     def _where_to_store(self, move_to_host: bool) -> torch.device | None:
         """Return the host, or None for wherever each layer arises; raise ValueError if arrays cannot be had there."""
@@ -159,7 +155,9 @@ def observe(
                 return run(inputs, tracked)
             except Exception as error:
                 shapes = ", ".join(str(tuple(tensor.shape)) for _, tensor in entries("", inputs))
-                error.add_note(f"while the model ran on a batch of shape {shapes}; the last layer seen was {tracked.last!r}")
+                error.add_note(
+                    f"while the model ran on a batch of shape {shapes}; the last layer seen was {tracked.last!r}"
+                )
                 raise
 
         return work(record, mark())

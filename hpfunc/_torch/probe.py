@@ -28,9 +28,7 @@ __all__ = ["LayerPlan", "report_left_out", "survey"]
 
 # Why a tensor is left out, in the words of the warning. A table has no rows of samples, and is passed over in silence.
 _TABLE = "table"
-MIXED = (
-    "where no axis counts the samples alone; method= with a function can give one row for each sample"
-)
+MIXED = "where no axis counts the samples alone; method= with a function can give one row for each sample"
 REORDERED = (
     "whose rows do not stand in the order of the samples, because the model reorders or mixes its batch inside; "
     "method= with a function can give the rows in the order of the samples"
@@ -161,9 +159,7 @@ class _Second:
 
     def _judge(self, seen: _Seen, tensor: torch.Tensor) -> int | str:
         """Return the axis of a tensor that counts the samples, or why there is none."""
-        axes = self.axes.setdefault(
-            seen.name, sample_axes(seen.shape, tensor.shape, self.first.count, len(self.index))
-        )
+        axes = self.axes.setdefault(seen.name, sample_axes(seen.shape, tensor.shape, self.first.count, len(self.index)))
         verdicts = [
             (axis, follows(seen.sketches[axis], sketch(tensor, axis), self.index, tensor.dtype, random=self._random))
             for axis in axes
@@ -235,7 +231,11 @@ def _run(record: Record, reset: Callable[[], None], inputs: Any, emit: Emit) -> 
 
 def _take(inputs: Any, index: torch.Tensor, count: int) -> Any:
     """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
-    if isinstance(inputs, (list, tuple)) and len(inputs) == count and not any(_counts(x, count) for x in leaves(inputs)):
+    if (
+        isinstance(inputs, (list, tuple))
+        and len(inputs) == count
+        and not any(_counts(x, count) for x in leaves(inputs))
+    ):
         # A list of one entry for each sample: texts, or images of different sizes.
         return type(inputs)(inputs[k] for k in index.tolist())
     if isinstance(inputs, Mapping):

@@ -84,7 +84,7 @@ def _generators() -> list[Switch]:
     """List how to read and write the state of each random generator that data sets, samplers and models draw from."""
     generators: list[Switch] = [
         (random.getstate, random.setstate),
-        (np.random.get_state, np.random.set_state),  # noqa: NPY002
+        (np.random.get_state, np.random.set_state),
         (torch.get_rng_state, torch.set_rng_state),
     ]
     # A CUDA that nobody has used yet has no state to keep, and asking for it would start it.
