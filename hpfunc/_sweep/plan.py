@@ -29,11 +29,13 @@ class Plan(NamedTuple):
     def check(self) -> None:
         """Raise TypeError or ValueError for what can be seen without measuring anything."""
         from hpfunc._torch.model.checkpoint import check_source
+        from hpfunc._torch.options import check_options
 
         _check_mapping(self.checkpoints, "checkpoints", "checkpoint", int, str)
         _check_mapping(self.data, "data", "split", str)
         for label, source in self.checkpoints.items():
             check_source(source, self.build, named(label))
+        check_options(**self.collecting)
 
     def check_travels(self, executor: Any) -> None:
         """Raise TypeError unless the tasks can be sent to where the executor runs them."""

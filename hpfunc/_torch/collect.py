@@ -72,10 +72,12 @@ class Collection:
         yield activations
         for group in groups[1:]:
             del activations
-            activations = self._observe(
-                lambda record, reset, group=group: self._collect(record, group, self.samples.batches())
-            )
+            activations = self._observe(self._go_on_with(group))
             yield activations
+
+    def _go_on_with(self, layers: Sequence[LayerPlan]) -> Callable[[Record, Callable[[], None]], xr.Dataset]:
+        """Return work that collects a further group of layers."""
+        return lambda record, reset: self._collect(record, layers, self.samples.batches())
 
     def _observe(self, work: Callable[[Record, Callable[[], None]], Result]) -> Result:
         options = self._options

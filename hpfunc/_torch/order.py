@@ -28,7 +28,7 @@ def sketch(value: torch.Tensor, axis: int | None) -> torch.Tensor:
     for dim in range(1, rows.ndim):
         step = max(1, math.ceil(rows.shape[dim] / along))
         rows = rows[(slice(None),) * dim + (slice(step // 2, None, step),)]
-    rows = rows.flatten(1).cpu()
+    rows = rows.flatten(1).cpu().resolve_conj().resolve_neg()
     if rows.is_complex():
         rows = torch.view_as_real(rows).flatten(1)
     return rows.to(torch.float64).nan_to_num()

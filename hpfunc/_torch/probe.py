@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from hpfunc._support.warn import warn
-from hpfunc._torch.model.process import random_states, run_alone
+from hpfunc._torch.model.process import random_states, run_alone, seed_all
 from hpfunc._torch.nested import leaves, map_leaves, members
 from hpfunc._torch.observe.names import OUTPUT, entries, is_glob, matches
 from hpfunc._torch.observe.recorder import MASK, Emit, Record
@@ -104,7 +104,7 @@ class _First:
             if tensor is None:
                 self.seen[name] = _Seen(name, call, torch.Size(), {})
                 continue
-            axes = [axis for axis, size in enumerate(tensor.shape) if size == self.count]
+            axes: list[int | None] = [axis for axis, size in enumerate(tensor.shape) if size == self.count]
             sketches = {axis: sketch(tensor, axis) for axis in axes or [None]}
             self.seen[name] = _Seen(name, call, tensor.shape, sketches)
 
@@ -194,7 +194,7 @@ def _second_pass(
     def run(index: torch.Tensor, axes: Mapping[str, list[int]]) -> _Second:
         second = _Second(first, index, layers, form, random)
         second.axes |= axes
-        _run(record, reset, _take(inputs, index, count), second.emit)
+        _run(record, reset, _take(inputs, index, count), second.emit, seed=1)
         second.leave_out_unseen()
         return second
 
@@ -216,10 +216,14 @@ def _shuffled(count: int) -> torch.Tensor:
     return order.roll(1) if bool((order == torch.arange(count, device="cpu")).all()) else order
 
 
-def _run(record: Record, reset: Callable[[], None], inputs: Any, emit: Emit) -> tuple[Any, bool]:
-    """Record a batch, and tell whether the model drew random numbers; leave the model and the generators as they were."""
+def _run(
+    record: Record, reset: Callable[[], None], inputs: Any, emit: Emit, *, seed: int | None = None
+) -> tuple[Any, bool]:
+    """Record a batch, and tell whether random numbers were drawn; leave the model and the generators as they were."""
 
     def work() -> tuple[Any, bool]:
+        if seed is not None:
+            seed_all(seed)
         before = random_states()
         return record(inputs, emit), random_states() != before
 

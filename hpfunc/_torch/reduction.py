@@ -160,7 +160,7 @@ def pool_tokens(how: str, name: str, rows: torch.Tensor, mask: torch.Tensor | No
         counted = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
     elif tuple(mask.shape) != tuple(rows.shape[:2]):
         raise ValueError(
-            f"reduce={how!r}: layer {name!r} has shape {tuple(rows.shape)}, and the attention mask {tuple(mask.shape)}; "
+            f"reduce={how!r}: layer {name!r} has shape {tuple(rows.shape)}, the attention mask {tuple(mask.shape)}; "
             "the mask must be (sample, token), of as many tokens as the layer. Name the layers by a mapping, "
             'reduce={"encoder.*": "token-mean"}, or pass a function'
         )

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from hpfunc._torch.collect import Collection
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
@@ -184,7 +185,7 @@ def test_bad_arguments_are_refused_before_anything_is_measured(checkpoints, data
     def measure(*args, **options):
         raise AssertionError("measured before the arguments were checked")
 
-    monkeypatch.setattr("hpfunc._sweep.task.collect_activations", measure)
+    monkeypatch.setattr("hpfunc._torch.collect.Collection.in_groups", measure)
     with pytest.raises(error, match=words):
         sweep(checkpoints, data)
 
@@ -242,17 +243,22 @@ class Counted(torch.utils.data.Dataset):
 def test_layers_in_groups_are_those_of_one_pass_bit_for_bit(data, monkeypatch):
     model, passes = seeded(Wide), []
 
-    def collect(*args, **options):
-        passes.append(options["layers"])
-        return collect_activations(*args, **options)
+    collect = Collection._collect
 
-    monkeypatch.setattr("hpfunc._sweep.task.collect_activations", collect)
+    def counted(self, record, layers, batches):
+        passes.append([layer.name for layer in layers])
+        return collect(self, record, layers, batches)
+
+    monkeypatch.setattr(Collection, "_collect", counted)
     reduce = {"second": lambda rows: rows[:, ::2], "last": lambda rows: rows * 2}
     whole = sweep({0: model}, {"a": data}, reduce=reduce)
-    assert passes == [None]
+    assert passes == [["input", "first", "relu", "second", "relu_1", "last"]]
+    reads = getattr(data, "reads", 0)
     groups = sweep({0: model}, {"a": data}, reduce=reduce, max_memory=800_000)
     assert passes[1:] == [["input", "first"], ["relu", "second"], ["relu_1", "last"]]
     assert groups.identical(whole)
+    # The samples are chosen once for all groups.
+    assert getattr(data, "reads", 0) == 2 * reads
 
 
 def test_a_layer_that_is_larger_than_the_limit_is_named():

@@ -15,7 +15,7 @@ from torch import nn
 from hpfunc._support import warn as _warn
 from hpfunc._support.warn import kept_warnings, warn
 from hpfunc._sweep.warnings import SweepWarnings
-from hpfunc.activations import collect_activations
+from hpfunc._torch.collect import Collection
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
 from hpfunc.sweeps import sweep
@@ -114,11 +114,13 @@ def test_the_groups_of_a_checkpoint_say_it_once(monkeypatch):
 
     passes = []
 
-    def collect(*args, **options):
-        passes.append(options["layers"])
-        return collect_activations(*args, **options)
+    collect = Collection._collect
 
-    monkeypatch.setattr("hpfunc._sweep.task.collect_activations", collect)
+    def counted(self, record, layers, batches):
+        passes.append([layer.name for layer in layers])
+        return collect(self, record, layers, batches)
+
+    monkeypatch.setattr(Collection, "_collect", counted)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         sweep({"a": seeded(Positions)}, {"train": make_data()}, max_memory=800_000)

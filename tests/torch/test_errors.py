@@ -52,7 +52,11 @@ def test_a_layer_that_runs_for_some_batches_only():
 
     x = X.copy()
     x[:, 0] = [1, 1, 1, 1, -1, -1, -1, -1]
-    refused("a ran for the first samples but not for every batch", model=Sometimes(), data=(x, Y), batch_size=4)
+    model = seeded(Sometimes)
+    refused("'a' ran for the first samples but not for every", model=model, data=(x, Y), batch_size=4, layers=["a"])
+    with pytest.warns(UserWarning, match=r"left out: a \(1 in all\), which do not run for every batch"):
+        acts = collect_activations(model, (x, Y), batch_size=4)
+    assert list(acts.data_vars) == ["input"]
 
 
 @pytest.mark.parametrize("layers", ["fc1", 3, [], [3]])
@@ -119,8 +123,8 @@ def test_a_function_that_gives_no_dict():
     [
         ("method", "hook", "choose one of 'hooks', 'fx', 'snapshot'"),
         ("store", "disk", "choose one of 'device', 'cpu'"),
-        ("reduce", "max", 'choose "mean", a function'),
-        ("reduce", {"fc1": "max"}, 'choose "mean", a function'),
+        ("reduce", "max", 'choose "mean", .*"token-mean", a function'),
+        ("reduce", {"fc1": "max"}, 'choose "mean", .*"token-mean", a function'),
         ("dtype", "int8", "choose one of float16, float32, float64"),
         ("dtype", torch.bfloat16, "choose one of float16, float32, float64"),
         ("dtype", "complex", "choose one of float16, float32, float64"),

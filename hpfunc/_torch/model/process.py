@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-__all__ = ["random_states", "run_alone"]
+__all__ = ["random_states", "run_alone", "seed_all"]
 
 Result = TypeVar("Result")
 
@@ -98,6 +98,13 @@ def _generators() -> list[Switch]:
 def random_states() -> bytes:
     """Return the states of all random generators, to be compared with those of another moment."""
     return pickle.dumps([read() for read, _ in _generators()])
+
+
+def seed_all(seed: int) -> None:
+    """Seed all random generators; inside `run_alone`, which puts them back."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
 
 
 def _set_default_device(device: torch.device) -> None:

@@ -55,7 +55,7 @@ class ModelState:
             restore(*arguments)
 
     def _note(self, value: Any, deeper: bool) -> Iterator[tuple[Any, bool]]:
-        """Note how to restore a value itself, and yield what it holds; ``deeper`` tells whether objects are followed."""
+        """Note how to restore a value, and yield what it holds; ``deeper`` tells whether objects are followed."""
         if isinstance(value, torch.Tensor):
             yield from self._note_tensor(value, deeper)
         elif isinstance(value, nn.Module):

@@ -45,14 +45,16 @@ class _Graph(torch.fx.Interpreter):
     def __init__(self, model: nn.Module, inputs: Any) -> None:
         self._given = _given_arguments(model, inputs)
         graph, self._names = _trace(model, self._given)
-        super().__init__(model, graph=graph)
+        self._model = model
+        # Tracing may put constants on the model, which is put back; the graph's own module keeps them.
+        super().__init__(torch.fx.GraphModule(model, graph))
 
     def run(self, inputs: Any, emit: Emit) -> Any:  # type: ignore[override]
         """Run on one batch."""
         self._emit = emit
-        values = dict(self._given) | _by_name(self.module, inputs)
+        values = dict(self._given) | _by_name(self._model, inputs)
         emit(MASK, mask_in(values), ())
-        return super().run(*_in_order(self.module, values))
+        return super().run(*_in_order(self._model, values))
 
     def run_node(self, n: torch.fx.Node) -> Any:
         """Run a node, and emit its value; the inputs have been emitted already, and constants have no names."""

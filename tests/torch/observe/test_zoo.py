@@ -1,5 +1,7 @@
 """Real architectures with random weights: every collected value equals that of a hook that clones."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -65,7 +67,7 @@ def test_hooks(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_fx(name):
-    """Each node of samples has the name that torchvision gives it, and the value that torchvision extracts."""
+    """Each node of samples has the value that torchvision extracts, and its name; but a module has its own name."""
     model, x = build(name), images(ZOO[name][0])
     model.eval()
     acts = collect_activations(model, (x, LABELS), method="fx", batch_size=3)
@@ -75,9 +77,16 @@ def test_fx(name):
         extracted, of_three = extractor(x), extractor(x[:3])
     tensors = {n: t for n, t in extracted.items() if isinstance(t, torch.Tensor) and t.shape[:1] == (4,)}
     tensors = {n: t for n, t in tensors.items() if of_three[n].shape == (3, *t.shape[1:])}
-    assert list(tensors) == [n for n in acts.data_vars if n != "input" and "[" not in n]
-    for layer, value in tensors.items():
+    layers = [n for n in acts.data_vars if n != "input" and "[" not in n]
+    hooks = collect_activations(model, (x, LABELS), layers=["*"], batch_size=3)
+    for layer, (theirs, value) in zip(layers, tensors.items(), strict=True):
+        # Torchvision takes the number off a module's name, and counts anew.
+        assert re.sub(r"_\d+$", "", layer) == re.sub(r"_\d+$", "", theirs)
         assert_same(acts[layer].values, value.detach().numpy()[ROWS], layer)
+        if layer in hooks:
+            assert_same(acts[layer].values, hooks[layer].values, layer)
+        else:
+            assert layer not in dict(model.named_modules())
 
 
 def extractor_without_overwriting(model, names):
