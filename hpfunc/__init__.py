@@ -19,7 +19,8 @@ separation                `pairwise_hp`, `hp_statistic` (two samples), `multicla
                           `euclidean_mst` (the tree itself)
 from stored counts        `hp_estimate` (other estimates), `bayes_error_bounds`
 checkpoints x data sets   `sweep`
-is it chance?             `fisher_permutation`, `fisher_steps`, `adjust_pvalues`
+does it hold?             `fold_interval` (new samples, new trainings), `fisher_permutation`, `fisher_steps` (these
+                          pairs), `adjust_pvalues`
 look                      `pca2d`, `to_square`, `plot_distributions`, `plot_layers`, `plot_pairs`,
                           `plot_trajectory`, `plot_pca`, `plot_fisher`
 files                     `open_results`, `label_pairs` (pairs opened elsewhere), `read_seed_results`,
@@ -32,6 +33,7 @@ enters only by ``key=``. `help` of each function has its shapes, errors, source 
 
 from hpfunc._version import __version__ as __version__
 from hpfunc.activations import collect_activations
+from hpfunc.intervals import fold_interval
 from hpfunc.multiclass import euclidean_mst, multiclass_hp
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.pca import pca2d
@@ -55,6 +57,7 @@ __all__ = [
     "euclidean_mst",
     "fisher_permutation",
     "fisher_steps",
+    "fold_interval",
     "hp_estimate",
     "hp_statistic",
     "label_pairs",

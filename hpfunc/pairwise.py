@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
+from hpfunc._labels.folds import SampleOptions, draw_and_part
 from hpfunc._labels.layer_results import LayerResult, assemble, pair_numbers
 from hpfunc._labels.layers import group_by_class, read_layers
-from hpfunc._labels.measure import GraphOptions, measure_pairs
+from hpfunc._labels.measure import GraphOptions, measure_folds, measure_pairs
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
 
@@ -30,6 +30,11 @@ def pairwise_hp(
     exact: bool = True,
     max_memory: int | None = None,
     progress: bool = False,
+    samples_per_class: int | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
+    key: int | tuple[int, ...] | None = None,
+    groups: Any = None,
 ) -> xr.Dataset:
     """Measure the Henze-Penrose statistic of every pair of classes, at every layer.
 
@@ -49,13 +54,30 @@ def pairwise_hp(
         As in `hp_statistic`.
     progress : bool
         Show a bar over the pairs of all layers.
+    samples_per_class : int, optional
+        Draw so many samples of each class at random, so that classes of different size are compared alike: HP of 200
+        and 20 samples differs from HP of 110 and 110 of the same two distributions.
+    folds : int, optional
+        Part the samples of each class at random into so many disjoint folds, 2 or more, and measure each fold by
+        itself. `fold_interval` makes of this an interval that holds for new samples.
+    repeats : int
+        How many times to part the samples anew.
+    key : int or tuple of int, optional
+        What the random draws depend on; required with ``folds`` and ``samples_per_class``. The fold of a sample depends
+        on the key, its class and its position in the data set (the coord ``index`` of the activations, or else its
+        row), and on nothing else: it is the same for all layers, checkpoints and machines.
+    groups : str or array-like, optional
+        Which samples belong together, such as frames of a film or augmentations of an image: integers or strings
+        ``(n,)``, or the name of a coord of the activations. Samples of one group fall in one fold.
 
     Returns
     -------
     xarray.Dataset
         The variables of `hp_statistic` with dims ``(layer, pair)``. Coords: ``layer`` in the order given,
         ``class_a`` and ``class_b`` on ``pair``, ``n_features`` on ``layer``. ``sel(class_a=3, class_b=8)`` and
-        ``sel(class_a=8, class_b=3)`` are the same entry.
+        ``sel(class_a=8, class_b=3)`` are the same entry. With folds the dims are ``(repeat, fold, layer, pair)``, and
+        ``hp`` is not clipped (the attr ``hp_clipped`` is 0): clipped values would be too large on average where classes
+        overlap.
 
     Raises
     ------
@@ -63,12 +85,13 @@ def pairwise_hp(
         For data that are not real numbers, or labels that are neither integers nor strings.
     ValueError
         For labels of the wrong length, missing, or of other samples; for masked entries; for fewer than two classes, an
-        unknown pair, NaN or infinity (layer, class and count are named), unknown options, or too little memory.
+        unknown pair, NaN or infinity (layer, class and count are named), unknown options, or too little memory; for
+        folds that leave fewer than 2 samples of a class, and for fewer samples in a class than ``samples_per_class``.
 
     Warns
     -----
     UserWarning
-        Where ties leave values undefined; it names layer and pair.
+        Where ties leave values undefined; it names layer and pair. Where folds leave fewer than 5 samples of a class.
 
     Notes
     -----
@@ -84,21 +107,24 @@ def pairwise_hp(
     >>> bool(result.hp.sel(layer="input", class_a="fox", class_b="cat") > 0.9)
     True
     """
-    options = GraphOptions(metric, graph, k, exact, max_memory)
-    options.check()
-    layers = list(read_layers(activations, labels))
+    graph_options = GraphOptions(metric, graph, k, exact, max_memory)
+    graph_options.check()
+    sample_options = SampleOptions(samples_per_class, folds, repeats, key, groups is not None)
+    sample_options.check()
+    layers = list(read_layers(activations, labels, groups))
     chosen = None if pairs is None else list(pairs)
     results = []
     with ProgressBar(progress, "pairs of classes") as bar:
         for layer in layers:
-            points, names, _, starts = group_by_class(layer, metric)
-            numbers = pair_numbers(chosen, names)
-            bar.expect(len(layers) * len(numbers))
-            options.check_neighbours(int(np.diff(starts)[numbers].sum(axis=1).min()), f"a pair of {layer.where}")
-            class_a, class_b = names[numbers].T
+            classes, fold = draw_and_part(layer, group_by_class(layer, metric), sample_options)
+            numbers = pair_numbers(chosen, classes.names)
+            bar.expect(len(layers) * len(numbers) * repeats)
+            class_a, class_b = classes.names[numbers].T
             called = [f"{layer.where}, classes {a} and {b}" for a, b in zip(class_a, class_b, strict=True)]
-            values = measure_pairs(
-                points, starts, numbers, options, where=layer.where, name=called.__getitem__, advance=bar.update
-            )
-            results.append(LayerResult(layer.name, points.shape[1], class_a, class_b, values))
-    return assemble(results, options)
+            options: Any = {"where": layer.where, "name": called.__getitem__, "advance": bar.update}
+            if fold is None:
+                values = measure_pairs(classes.points, classes.starts, numbers, graph_options, **options)
+            else:
+                values = measure_folds(classes.points, classes.starts, numbers, fold, graph_options, **options)
+            results.append(LayerResult(layer.name, classes.points.shape[1], class_a, class_b, values))
+    return assemble(results, graph_options).assign_attrs(sample_options.attrs())

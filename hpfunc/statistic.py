@@ -96,7 +96,6 @@ def hp_statistic(
         check_finite(points, name)
         if metric == "cosine":
             check_directions(points, name)
-    options.check_neighbours(len(class_a) + len(class_b), "x and y")
     if class_a.device != class_b.device:
         raise TypeError("x and y are not on the same device; move one of them first")
     points = namespace(class_a).concatenate([class_a, class_b])

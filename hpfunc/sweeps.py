@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from hpfunc._support.optional import need
-from hpfunc._sweep import Plan, run_sweep
+from hpfunc._sweep import Plan, fold_options, run_sweep
 
 __all__ = ["sweep"]
 
@@ -42,6 +42,9 @@ def sweep(
     k: int = 1,
     exact: bool = True,
     max_memory: int | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
+    groups: Any = None,
 ) -> xr.Dataset:
     """Measure every checkpoint on every data set: `collect_activations`, then `pairwise_hp`.
 
@@ -74,8 +77,11 @@ def sweep(
         Show a bar that counts checkpoints times splits.
     layers, classes, samples_per_class, key, batch_size, device, method, reduce, dtype, forward
         As in `collect_activations`.
-    pairs, metric, graph, k, exact
-        As in `pairwise_hp`.
+    pairs, metric, graph, k, exact, folds, repeats
+        As in `pairwise_hp`. ``key`` is that of the samples too, so folds need a random draw of samples.
+    groups : array-like or mapping, optional
+        Which samples belong together and fall in one fold: integers or strings, one for each sample of the data set in
+        its order; or a mapping from each split to such an array.
     max_memory : int, optional
         The limit in bytes, for the activations of one data set and again for the statistic of one layer; by default
         shares of what is free. Where the layers do not fit together they are collected in groups, at the price of
@@ -84,7 +90,8 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        The variables of `pairwise_hp` with the dims ``(checkpoint, split, layer, pair)``.
+        The variables of `pairwise_hp` with the dims ``(checkpoint, split, layer, pair)``; with folds
+        ``(checkpoint, split, repeat, fold, layer, pair)``.
 
     Raises
     ------
@@ -147,6 +154,7 @@ def sweep(
         pairing={
             "pairs": None if pairs is None else list(pairs), "metric": metric, "graph": graph, "k": k,
             "exact": exact, "max_memory": max_memory,
+            **fold_options(folds, repeats, key, groups, list(data) if isinstance(data, Mapping) else []),
         },
     )  # fmt: skip
     plan.check()

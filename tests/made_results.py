@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from hypothesis import strategies as st
 
-from hpfunc._labels.schema import DIMS
+from hpfunc._labels.schema import SWEEP_DIMS
 from hpfunc.results import label_pairs
 
 # Names as networks and data sets have them. NumPy drops a NUL at the end of a string.
@@ -22,10 +22,10 @@ def make_results(classes=(0, 1, 2, 3), checkpoints=(0, 9), *, pairs=None, offset
     return label_pairs(
         xr.Dataset(
             {
-                "cross_edges": (DIMS, 2 * hp, {"long_name": "Cross edges", "units": "1"}),
-                "hp": (DIMS, hp, {"long_name": "Henze-Penrose statistic", "units": "1"}),
-                "n_a": (DIMS, np.broadcast_to([size[a] for a, _ in pairs], shape)),
-                "n_b": (DIMS, np.broadcast_to([size[b] for _, b in pairs], shape)),
+                "cross_edges": (SWEEP_DIMS, 2 * hp, {"long_name": "Cross edges", "units": "1"}),
+                "hp": (SWEEP_DIMS, hp, {"long_name": "Henze-Penrose statistic", "units": "1"}),
+                "n_a": (SWEEP_DIMS, np.broadcast_to([size[a] for a, _ in pairs], shape)),
+                "n_b": (SWEEP_DIMS, np.broadcast_to([size[b] for _, b in pairs], shape)),
             },
             coords={
                 "checkpoint": list(checkpoints),

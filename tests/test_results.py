@@ -172,7 +172,7 @@ def test_what_is_no_file_of_results_is_an_error(tmp_path):
         (lambda r: r.assign(hp=r.hp.astype("float32")), "'hp' has dtype float32"),
         (lambda r: r.assign(n_a=r.n_a.astype(float)), "'n_a' has dtype float64"),
         (lambda r: r.rename(split="part"), r"dims \['part'\]"),
-        (lambda r: r.transpose("pair", ...), "the order is checkpoint, split, layer, pair"),
+        (lambda r: r.transpose("pair", ...), "the order is checkpoint, split, repeat, fold, layer, pair"),
         (lambda r: r.drop_vars("layer"), "no coord 'layer'"),
         (lambda r: r.assign_coords(layer=[1, 2, 3]), "'layer' has dtype int64"),
         (lambda r: r.assign_coords(checkpoint=[0.5, 1.5]), "'checkpoint' has dtype float64"),

@@ -21,7 +21,7 @@ class LayerResult(NamedTuple):
     n_features: int
     class_a: npt.NDArray[Any]  # (P,)
     class_b: npt.NDArray[Any]  # (P,)
-    values: dict[str, npt.NDArray[Any]]  # variable -> (P,)
+    values: dict[str, npt.NDArray[Any]]  # variable -> (P,), or (R, F, P) in folds
 
 
 def pair_numbers(pairs: list[tuple[Any, Any]] | None, names: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -50,9 +50,12 @@ def pair_numbers(pairs: list[tuple[Any, Any]] | None, names: npt.NDArray[Any]) -
 def assemble(results: list[LayerResult], options: GraphOptions) -> xr.Dataset:
     """Put the results of all layers into one Dataset, whose pairs can be selected in either order."""
     first = results[0]
-    coords = {"class_a": ("pair", first.class_a), "class_b": ("pair", first.class_b)}
+    shape = first.values["hp"].shape
+    over = ("repeat", "fold") if len(shape) > 1 else ()
+    coords: dict[str, Any] = {dim: np.arange(size) for dim, size in zip(over, shape, strict=False)}
+    coords |= {"class_a": ("pair", first.class_a), "class_b": ("pair", first.class_b)}
     if first.name is None:
-        data = {name: ("pair", value) for name, value in first.values.items()}
+        data = {name: ((*over, "pair"), value) for name, value in first.values.items()}
         dataset = xr.Dataset(data, {**coords, "n_features": first.n_features})
     else:
         for result in results:
@@ -60,9 +63,9 @@ def assemble(results: list[LayerResult], options: GraphOptions) -> xr.Dataset:
                 raise ValueError(
                     f"layers {first.name!r} and {result.name!r} hold different classes; give all layers the same labels"
                 )
-        stacked = {name: np.stack([result.values[name] for result in results]) for name in first.values}
+        stacked = {name: np.stack([result.values[name] for result in results], axis=-2) for name in first.values}
         dataset = xr.Dataset(
-            {name: (("layer", "pair"), value) for name, value in stacked.items()},
+            {name: ((*over, "layer", "pair"), value) for name, value in stacked.items()},
             {
                 "layer": [result.name for result in results],
                 "n_features": ("layer", [result.n_features for result in results]),
@@ -71,7 +74,10 @@ def assemble(results: list[LayerResult], options: GraphOptions) -> xr.Dataset:
         )
         dataset.coords["layer"].attrs["long_name"] = "Layer"
     dataset.coords["n_features"].attrs.update(long_name="Features", units="1")
-    return label_pairs(describe(dataset, options))
+    dataset = describe(dataset, options)
+    if over:
+        dataset["hp"].attrs["long_name"] = "Henze-Penrose statistic in a fold, not clipped"
+    return label_pairs(dataset)
 
 
 def _same_pairs(source: LayerResult, target: LayerResult) -> bool:

@@ -30,6 +30,8 @@ class NamedLayer(NamedTuple):
     name: str | None  # None for a single array
     points: Any
     labels: Any
+    index: Any = None  # position of each sample in the data set; None: its row
+    groups: Any = None  # which samples belong together; None: each stands alone
 
     @property
     def where(self) -> str:
@@ -46,19 +48,20 @@ class ClassPoints(NamedTuple):
     starts: npt.NDArray[np.intp]  # (K + 1,) rows starts[k]:starts[k + 1] are class k
 
 
-def read_layers(activations: Any, labels: Any) -> Iterator[NamedLayer]:
-    """Yield the layers of whatever `hpfunc.pairwise_hp` accepts, with their labels."""
+def read_layers(activations: Any, labels: Any, groups: Any = None) -> Iterator[NamedLayer]:
+    """Yield the layers of whatever `hpfunc.pairwise_hp` accepts, with the labels and groups of their samples."""
     if isinstance(activations, xr.Dataset):
         _check_variables(activations, labels)
+        dim = sample_dim(activations, labels)
         for name, points in activations.data_vars.items():
-            yield _layer(_layer_name(name), points, labels, sample_dim(activations, labels))
+            yield _layer(_layer_name(name), points, labels, groups, dim)
     elif isinstance(activations, Mapping):
         if not activations:
             raise ValueError("activations is an empty mapping; pass at least one layer name -> array")
         for name, points in activations.items():
-            yield _layer(_layer_name(name), points, labels)
+            yield _layer(_layer_name(name), points, labels, groups)
     else:
-        yield _layer(None, activations, labels)
+        yield _layer(None, activations, labels, groups)
 
 
 def _check_variables(activations: xr.Dataset, labels: Any) -> None:
@@ -74,12 +77,15 @@ def _check_variables(activations: xr.Dataset, labels: Any) -> None:
         )
 
 
-def _layer(name: str | None, points: Any, labels: Any, dim: Hashable | None = None) -> NamedLayer:
-    """Put the samples of a layer first, and their labels in the same order."""
+def _layer(name: str | None, points: Any, labels: Any, groups: Any, dim: Hashable | None = None) -> NamedLayer:
+    """Put the samples of a layer first, and their labels and groups in the same order."""
     if isinstance(points, xr.DataArray):
         points = samples_first(points, sample_dim(points, labels) if dim is None else dim)
-    layer = NamedLayer(name, points, _labels_or_coord(points, labels))
-    layer = layer._replace(labels=align_labels(layer.labels, points, (layer.where, "labels")))
+    layer = NamedLayer(name, points, _labels_or_coord(points, labels), _index_of(points))
+    layer = layer._replace(
+        labels=align_labels(layer.labels, points, (layer.where, "labels")),
+        groups=align_labels(_groups_or_coord(points, groups), points, (layer.where, "groups")),
+    )
     return layer._replace(points=points.data) if isinstance(points, xr.DataArray) else layer
 
 
@@ -100,6 +106,22 @@ def _labels_or_coord(values: Any, labels: Any) -> Any:
     if isinstance(values, (xr.Dataset, xr.DataArray)) and "label" in values.coords:
         return values.coords["label"].values
     raise ValueError("labels is missing, and the activations carry no coord 'label'; pass the class of each sample")
+
+
+def _index_of(values: Any) -> Any:
+    """Return the coord ``index`` of the samples of an xarray object, if it has one."""
+    coord = values.coords.get("index") if isinstance(values, (xr.Dataset, xr.DataArray)) else None
+    return coord.values if coord is not None and coord.ndim == 1 else None
+
+
+def _groups_or_coord(values: Any, groups: Any) -> Any:
+    """Return the groups given, or the coord that has this name."""
+    if not isinstance(groups, str):
+        return groups
+    if not isinstance(values, (xr.Dataset, xr.DataArray)) or groups not in values.coords:
+        known = sorted(map(str, values.coords)) if isinstance(values, (xr.Dataset, xr.DataArray)) else "none"
+        raise ValueError(f"groups={groups!r} is not a coord of the activations (coords: {known}); pass an array")
+    return values.coords[groups].values
 
 
 def group_by_class(layer: NamedLayer, metric: str) -> ClassPoints:

@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from hpfunc._arrays import namespace
 from hpfunc._stats.estimate import ESTIMATORS, null_moments, significance
 from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.warn import warn
-from hpfunc._tree import PairCounts, count_pairs
+from hpfunc._tree import CrossEdges, PairCounts, count_pairs
 from hpfunc._version import __version__
 
-__all__ = ["GraphOptions", "describe", "measure_pairs"]
+__all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
+
+Ints = npt.NDArray[np.intp]
 
 _log = logging.getLogger("hpfunc")
 
@@ -47,16 +50,18 @@ class GraphOptions(NamedTuple):
         check_option("graph", self.graph, ("mst", "knn"))
         check_count("k", self.k, "a number of trees or neighbours of 1 or more")
 
-    def check_neighbours(self, n: int, where: str) -> None:
-        """Raise ValueError if n samples cannot have k neighbours each."""
+    def check_neighbours(self, sizes: Ints, name: Callable[[int], str]) -> None:
+        """Raise ValueError if the samples of a pair, of ``(P, 2)`` class sizes, cannot have k neighbours each."""
+        samples = sizes.sum(axis=1)
+        n, p = int(samples.min()), int(samples.argmin())
         if self.graph == "knn" and self.k >= n:
-            raise ValueError(f"k={self.k} neighbours among the {n} samples of {where}; at most {n - 1} are there")
+            raise ValueError(f"k={self.k} neighbours among the {n} samples of {name(p)}; pass at most k={n - 1}")
 
 
 def measure_pairs(
     points: Any,
-    starts: npt.NDArray[np.intp],
-    pairs: npt.NDArray[np.intp],
+    starts: Ints,
+    pairs: Ints,
     options: GraphOptions,
     *,
     where: str,
@@ -86,21 +91,90 @@ def measure_pairs(
     dict
         Name of the variable to its ``(P,)`` values.
     """
-    counts = count_pairs(
+    sizes = np.diff(starts)[pairs]
+    options.check_neighbours(sizes, name)
+    counts = _count(points, starts, pairs, options, where, advance)
+    return _estimate(counts, sizes, options, where, name, clip=True)
+
+
+def measure_folds(
+    points: Any,
+    starts: Ints,
+    pairs: Ints,
+    fold: Ints,
+    options: GraphOptions,
+    *,
+    where: str,
+    name: Callable[[int], str],
+    advance: Callable[[int], Any] = lambda n: None,
+) -> dict[str, npt.NDArray[Any]]:
+    """Measure each pair of classes in each fold by itself, as `measure_pairs` does, without clipping HP.
+
+    Parameters
+    ----------
+    fold : (R, N) array
+        The fold of each sample, from 0 to F - 1, in each of R partitions.
+    points, starts, pairs, options, where, name, advance
+        As in `measure_pairs`.
+
+    Returns
+    -------
+    dict
+        Name of the variable to its ``(R, F, P)`` values.
+    """
+    n_folds = int(fold.max()) + 1
+    found, sizes = [], []
+    xp = namespace(points)
+    # One fold at a time: its points are the only copy that is held.
+    for part in fold:
+        for f in range(n_folds):
+            rows = np.flatnonzero(part == f)
+            starts_in_fold = np.searchsorted(rows, starts)
+            sizes.append(np.diff(starts_in_fold)[pairs])
+            options.check_neighbours(sizes[-1], lambda p: f"a fold of {name(p)}")
+            found.append(_count(points[xp.asarray(rows)], starts_in_fold, pairs, options, where, lambda n: None))
+        advance(len(pairs))
+
+    def name_in_fold(p: int) -> str:
+        repeat, rest = divmod(p, n_folds * len(pairs))
+        f, pair = divmod(rest, len(pairs))
+        return f"{name(pair)}, fold {f} of repeat {repeat}"
+
+    counts = _joined(found)
+    values = _estimate(counts, np.concatenate(sizes), options, where, name_in_fold, clip=False)
+    return {variable: value.reshape(len(fold), n_folds, len(pairs)) for variable, value in values.items()}
+
+
+def _count(
+    points: Any, starts: Ints, pairs: Ints, options: GraphOptions, where: str, advance: Callable[[int], Any]
+) -> PairCounts:
+    return count_pairs(
         points, starts, pairs, metric=options.metric, graph=options.graph, k=options.k, exact=options.exact,
         max_memory=options.max_memory, name=where, advance=advance,
     )  # fmt: skip
+
+
+def _joined(counts: list[PairCounts]) -> PairCounts:
+    """Put counts of pairs one after the other."""
+    cross = CrossEdges(*(np.concatenate(fields) for fields in zip(*(part.cross for part in counts), strict=True)))
+    return PairCounts(cross, *(np.concatenate(fields) for fields in list(zip(*counts, strict=True))[1:]))
+
+
+def _estimate(
+    counts: PairCounts, sizes: Ints, options: GraphOptions, where: str, name: Callable[[int], str], *, clip: bool
+) -> dict[str, npt.NDArray[Any]]:
+    """Compute the variables of a result from counts and ``(P, 2)`` class sizes, and say what could not be computed."""
     _explain(counts, options.k, name)
     if counts.remeasured.any():
-        _log.info("%s: %d of %d pairs measured again in float64", where, counts.remeasured.sum(), len(pairs))
-    m, n = np.diff(starts)[pairs].T
+        _log.info("%s: %d of %d pairs measured again in float64", where, counts.remeasured.sum(), len(sizes))
+    m, n = sizes.T
     cross = counts.cross
     mean, variance = null_moments(m, n, cross.weight, cross.weight2, cross.degree2)
     z, pvalue = significance(cross.mean, mean, variance)
-    hp = np.clip(ESTIMATORS["friedman-rafsky"](cross.mean, m, n), 0, 1)
+    hp = ESTIMATORS["friedman-rafsky"](cross.mean, m, n)
     return {
         "cross_edges": cross.mean, "cross_edges_min": cross.low, "cross_edges_max": cross.high,
-        "hp": hp, "z": z, "pvalue": pvalue, "n_a": m, "n_b": n,
+        "hp": np.clip(hp, 0, 1) if clip else hp, "z": z, "pvalue": pvalue, "n_a": m, "n_b": n,
     }  # fmt: skip
 
 

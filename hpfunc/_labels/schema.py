@@ -7,12 +7,14 @@ from collections.abc import Collection, Hashable
 import numpy as np
 import xarray as xr
 
-__all__ = ["DIMS", "Label", "bad_name", "check_labels", "check_results", "no_results", "strange_names"]
+__all__ = ["DIMS", "SWEEP_DIMS", "Label", "bad_name", "check_labels", "check_results", "no_results", "strange_names"]
 
 Label = int | str
 
+# The dims of a sweep without folds, which are all that the older tool knows.
+SWEEP_DIMS = ("checkpoint", "split", "layer", "pair")
 # In this order, those that apply.
-DIMS = ("checkpoint", "split", "layer", "pair")
+DIMS = ("checkpoint", "split", "repeat", "fold", "layer", "pair")
 
 _MEASURES = ("cross_edges", "cross_edges_min", "cross_edges_max", "hp", "z", "pvalue")
 _COUNTS = ("n_a", "n_b")
@@ -101,7 +103,7 @@ def strange_names(values: xr.Dataset) -> str | None:
 
 
 def _strange_coords(values: xr.Dataset) -> str | None:
-    expected: dict[Hashable, tuple[tuple[str, ...], str]] = {dim: ((dim,), "iuUTO") for dim in DIMS[:2]}
+    expected: dict[Hashable, tuple[tuple[str, ...], str]] = {dim: ((dim,), "iuUTO") for dim in DIMS[:4]}
     expected["layer"] = ("layer",), "UTO"
     if "pair" in values.dims:
         expected |= dict.fromkeys(("class_a", "class_b"), (("pair",), "iuUTO"))

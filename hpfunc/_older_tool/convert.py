@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._labels.pairs import label_pairs
-from hpfunc._labels.schema import DIMS, check_labels, check_results
+from hpfunc._labels.schema import SWEEP_DIMS, check_labels, check_results
 from hpfunc._older_tool.format import INPUT, METRICS, Axes, axes_of, read_entries
 
 __all__ = ["read_seed_results", "write_seed_results"]
@@ -79,7 +79,7 @@ def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Datase
     ]
     attrs = {"long_name": "Henze-Penrose statistic (u estimate)", "units": "1"}
     results = xr.Dataset(
-        {"hp": (DIMS, np.array(values, dtype=np.float64), attrs)},
+        {"hp": (SWEEP_DIMS, np.array(values, dtype=np.float64), attrs)},
         coords={
             "checkpoint": list(files),
             "split": splits,
@@ -155,9 +155,9 @@ def write_seed_results(results: xr.Dataset, folder: str | PathLike[str], /) -> l
 
 def _texts(results: xr.Dataset) -> list[str]:
     """Make the JSON of each checkpoint."""
-    if "hp" not in results or set(results.hp.dims) != set(DIMS):
+    if "hp" not in results or set(results.hp.dims) != set(SWEEP_DIMS):
         found = results.hp.dims if "hp" in results else "no such variable"
-        raise ValueError(f"results must hold hp with the dims {DIMS}; found {found} (see Dataset.expand_dims)")
+        raise ValueError(f"results must hold hp with the dims {SWEEP_DIMS}; found {found} (see Dataset.expand_dims)")
     names = {metric: prefix for prefix, metric in METRICS.items()}
     metric = results.attrs.get("metric")
     if metric not in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -78,6 +79,8 @@ class Plan(NamedTuple):
         options = {name: describe(value) for name, value in {**self.collecting, **self.pairing}.items()}
         # Neither changes the result: what is too much for memory is done in groups, or refused.
         del options["max_memory"], options["device"]
+        if "groups" in options:
+            options["groups"] = hashlib.sha256(options["groups"].encode()).hexdigest()
         data = {f"data {split!r}": digest for split, digest in samples.items()}
         return {
             "format": "1",

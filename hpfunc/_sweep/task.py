@@ -12,6 +12,7 @@ import xarray as xr
 from hpfunc._labels.schema import Label
 from hpfunc._store import concat
 from hpfunc._support.warn import kept_warnings
+from hpfunc._sweep.folds import with_groups
 from hpfunc.pairwise import pairwise_hp
 
 __all__ = ["Measured", "Task", "is_factory", "measure", "named", "samples_of"]
@@ -60,7 +61,7 @@ def measure(task: Task) -> list[Measured]:
     for split, data in task.data.items():
         with kept_warnings() as warnings:
             try:
-                result, samples = _measure(model, run_alone(data) if is_factory(data) else data, task)
+                result, samples = _measure(model, run_alone(data) if is_factory(data) else data, task, split)
             except Exception as error:
                 error.add_note(f"in sweep, at {named(task.label, split)}")
                 for warning in dict.fromkeys(warnings):
@@ -86,7 +87,7 @@ def is_factory(data: Any) -> bool:
     )
 
 
-def _measure(model: Any, data: Any, task: Task) -> tuple[xr.Dataset, str]:
+def _measure(model: Any, data: Any, task: Task, split: str) -> tuple[xr.Dataset, str]:
     """Return the result on one data set, and a digest of which samples it saw."""
     from hpfunc._torch.collect import Collection
     from hpfunc._torch.options import check_options
@@ -94,7 +95,7 @@ def _measure(model: Any, data: Any, task: Task) -> tuple[xr.Dataset, str]:
     collection = Collection(model, data, check_options(**task.collecting))
     results = []
     for activations in collection.in_groups():
-        results.append(pairwise_hp(activations, **task.pairing))
+        results.append(pairwise_hp(activations, **with_groups(task.pairing, activations, split)))
         # Gone before the next group is collected.
         del activations
     taken = [values.tolist() for values in (collection.samples.labels, collection.samples.index)]
