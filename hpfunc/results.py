@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from hpfunc._files import as_path
 from hpfunc._labels.pair_index import PairIndex
 from hpfunc._labels.pairs import Labelled, label_pairs
 from hpfunc._older_tool.convert import read_seed_results, write_seed_results
@@ -151,5 +151,5 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
     >>> results.hp.sel(class_a=2, class_b=0).item()
     0.8
     """
-    file = Path(path)
+    file = as_path(path, "path")
     return open_store(file) if is_store(file) else read_results(file)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from hpfunc._files import as_path
 from hpfunc._support.optional import need
-from hpfunc._sweep import Plan, fold_options, run_sweep
+from hpfunc._sweep import Plan, fold_options, plain_labels, run_sweep
 
 __all__ = ["sweep"]
 
@@ -143,8 +143,8 @@ def sweep(
     """
     need("torch", "sweep")
     plan = Plan(
-        checkpoints,
-        data,
+        _paths(plain_labels(checkpoints)),
+        plain_labels(data),
         build,
         collecting={
             "layers": _listed(layers), "classes": _listed(classes), "samples_per_class": samples_per_class, "key": key,
@@ -162,9 +162,18 @@ def sweep(
         plan.check_travels(executor)
     if overwrite and store is None:
         raise ValueError("overwrite=True goes with store=, the folder in which to redo what does not match")
-    return run_sweep(plan, executor, None if store is None else Path(store), overwrite=overwrite, progress=progress)
+    folder = None if store is None else as_path(store, "store")
+    return run_sweep(plan, executor, folder, overwrite=overwrite, progress=progress)
+
+
+def _paths(checkpoints: Any) -> Any:
+    """Give the checkpoints that are paths as such, with the home folder in place of ``~``; leave others as they are."""
+    if not isinstance(checkpoints, Mapping):
+        return checkpoints
+    sources = checkpoints.items()
+    return {x: as_path(y, f"checkpoint {x!r}") if isinstance(y, (str, PathLike)) else y for x, y in sources}
 
 
 def _listed(names: Any) -> Any:
-    """What can be gone through only once, as a list; what is no sequence of names is refused where it is used."""
+    """Give iterators as lists, since they can be gone through only once; leave strings and other values as they are."""
     return names if isinstance(names, str) or not isinstance(names, Iterable) else list(names)

@@ -115,8 +115,8 @@ def sweep_and_be_killed(folder, kills):
     The moments are some milliseconds after the start or after a checkpoint was begun: however slow the machine is.
     """
     # What a fork would import first is imported here; no work is done, so that no threads are started.
-    import netCDF4  # noqa: F401
-    import xarray.backends.netCDF4_  # noqa: F401
+    import h5netcdf  # noqa: F401
+    import xarray.backends.h5netcdf_  # noqa: F401
 
     import hpfunc._sweep.run as module
     from hpfunc._store.folder import part_of

@@ -1,12 +1,13 @@
-"""Files from outside: what they declare is checked before any of it is read.
+"""Read files from outside, which may say anything.
 
-Every format says how large its arrays are before it gives them, and a file of a few bytes can say anything. So the
-declared sizes are added up first (`check_declared`), and only what passes is handed to the libraries that read it.
+A path goes in, a Dataset or the content of a JSON file comes out. What a file declares is compared with what it holds
+(`hdf5`, run `apart` in another process; `json`) before any library reads it. The modules here know nothing of results;
+`_store` and `_older_tool` use them.
 """
 
+from hpfunc._files.apart import check_apart
 from hpfunc._files.dataset import open_dataset
 from hpfunc._files.json import read_json
-from hpfunc._files.limits import LARGEST, check_declared
-from hpfunc._files.path import check_path
+from hpfunc._files.path import as_path
 
-__all__ = ["LARGEST", "check_declared", "check_path", "open_dataset", "read_json"]
+__all__ = ["as_path", "check_apart", "open_dataset", "read_json"]

@@ -1,64 +1,65 @@
-"""From a file of arrays to a Dataset that has read nothing but its labels."""
+"""Open a file of results as a Dataset that has read nothing but what its check needed."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
-from hpfunc._files.netcdf import check_netcdf
-from hpfunc._files.path import check_path
-from hpfunc._files.zarr import check_zarr
+from hpfunc._files.apart import check_apart
 
 __all__ = ["open_dataset"]
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
-def open_dataset(file: Path) -> xr.Dataset:
-    """Open a netCDF file or a Zarr folder after what it declares was checked; values are read when asked for.
+
+def open_dataset(file: Path, *, checked: bool = False) -> xr.Dataset:
+    """Open a netCDF file; its values are read when they are asked for.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The file.
+    checked : bool
+        Say that `check_apart` has seen the file already.
 
     Raises
     ------
     ValueError
-        If there is nothing, or something else, or it is damaged, or declares more than it can hold.
-    ImportError
-        For a Zarr folder where the package ``zarr`` is not installed.
+        If the file is missing, is of another kind, is damaged, or declares more than it can hold.
     """
-    zarr = _is_zarr(file)
-    if not zarr:
-        check_path(file)
+    if not checked:
+        _check_file(file)
+        why = check_apart([file]).get(file)
+        if why is not None:
+            raise ValueError(f"{file} cannot be read; it may be cut short or damaged: {why}")
     try:
-        (check_zarr if zarr else check_netcdf)(file)
-        # Results hold no times; a foreign file's are not worth an error of their own.
-        options: dict[str, Any] = {"decode_times": False, "cache": False}
-        if zarr:
-            # The copy of all metadata in one place was not checked, so it is not used.
-            return xr.open_dataset(file, engine="zarr", consolidated=False, **options)
-        return xr.open_dataset(file, engine="netcdf4", **options)
+        return xr.open_dataset(file, engine="h5netcdf", cache=False)
     except Exception as error:
         # Damaged files make the libraries raise anything: OSError, RuntimeError, KeyError, ...
-        why = str(error) if type(error) is ValueError else repr(error)
-        raise ValueError(f"{file} cannot be read; it may be cut short or damaged: {why:.500}") from error
+        raise ValueError(f"{file} cannot be read; it may be cut short or damaged: {error!r:.500}") from error
 
 
-def _is_zarr(file: Path) -> bool:
-    """Whether Zarr or netCDF lies at ``file``, by its first bytes rather than by its name."""
+def _check_file(file: Path) -> None:
+    """Raise ValueError unless ``file`` is a regular file that begins as HDF5 does."""
     if file.is_dir():
-        if not any((file / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")):
-            raise ValueError(f"{file} is a folder, neither of a sweep nor Zarr; expected one of these or a netCDF file")
-        if find_spec("zarr") is None:
-            raise ImportError(f"{file} is a Zarr store, which needs the package zarr: pip install zarr")
-        return True
+        zarr = any((file / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata"))
+        what = "a Zarr store; if you trust its source, write hpfunc.label_pairs(xarray.open_zarr(path))"
+        raise ValueError(f"{file} is {what if zarr else 'a folder that no sweep has written; expected a netCDF file'}")
     if not file.exists():
         raise ValueError(f"{file} does not exist")
+    # Before it is opened: to open a pipe waits for somebody who writes.
     if not file.is_file():
-        raise ValueError(f"{file} is not a file")
+        raise ValueError(f"{file} is not a regular file; expected a netCDF file")
     try:
         with file.open("rb") as stream:
-            start = stream.read(8)
+            start = stream.read(len(_HDF5))
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error}") from error
-    if start[:3] != b"CDF" and start != b"\x89HDF\r\n\x1a\n":
-        raise ValueError(f"{file} is not a netCDF file (it starts with {start!r})")
-    return False
+    if start == _HDF5:
+        return
+    if start[:3] == b"CDF":
+        raise ValueError(f"{file} is of the classic netCDF format; write it with format='NETCDF4', xarray's default")
+    if start[:1] in (b"{", b"["):
+        raise ValueError(f"{file} looks like JSON; read_seed_results({{label: path}}) reads the older tool's files")
+    raise ValueError(f"{file} is not a netCDF file (it starts with {start!r})")

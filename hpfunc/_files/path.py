@@ -1,17 +1,26 @@
-"""Paths that the netCDF library can open."""
+"""Take paths as users write them."""
 
 from __future__ import annotations
 
-import os
+from os import PathLike
 from pathlib import Path
 
-__all__ = ["check_path"]
+__all__ = ["as_path"]
 
 
-def check_path(path: Path) -> None:
-    r"""Raise ValueError where a name holds a backslash, which netCDF takes for a separator on every system.
+def as_path(value: str | PathLike[str], name: str) -> Path:
+    """Give a path in which ``~`` stands for the home folder, as xarray writes files.
 
-    A path of Windows, such as ``C:\runs``, is one odd name elsewhere, and what was written could not be read again.
+    Raises
+    ------
+    TypeError
+        If ``value`` is not a path.
+    ValueError
+        If there is no such home folder.
     """
-    if os.sep == "/" and "\\" in str(path.absolute()):
-        raise ValueError(f"{path} has a backslash in its path, which the netCDF library takes for a /; rename it")
+    if not isinstance(value, (str, PathLike)):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a path, as a string or a pathlib.Path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{name}={str(value)!r} names a home folder that is not known ({error})") from None

@@ -1,4 +1,4 @@
-"""What a results Dataset holds: its dims, its variables and their dtypes, its labels."""
+"""Say what a Dataset of results holds: its dims, its variables and their dtypes, its labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from collections.abc import Collection, Hashable
 import numpy as np
 import xarray as xr
 
-__all__ = ["DIMS", "SWEEP_DIMS", "Label", "bad_name", "check_labels", "check_results", "no_results", "strange_names"]
+__all__ = [
+    "DIMS",
+    "Label",
+    "SWEEP_DIMS",
+    "bad_name",
+    "check_labels",
+    "check_results",
+    "why_not_numbers",
+    "why_not_results",
+    "why_strange_names",
+]
 
 Label = int | str
 
@@ -50,6 +60,10 @@ def bad_name(name: str, kind: str) -> str | None:
     """
     if len(name) > _LONGEST_NAME:
         return f"the {kind} {name[:50]!r}... has {len(name):,} characters in its name; the limit is {_LONGEST_NAME:,}"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"the {kind} {name!r:.100} has a lone surrogate in its name, which no file can hold"
     if "\0" in name:
         return f"the {kind} {name!r:.100} has a NUL character in its name, which NumPy would drop"
     if kind == "layer" and "/" in name:
@@ -57,8 +71,18 @@ def bad_name(name: str, kind: str) -> str | None:
     return None
 
 
-def no_results(values: object) -> str | None:
-    """Say why ``values`` is no results Dataset, or None if it is one. Data are not read."""
+def why_not_numbers(values: xr.Dataset) -> str | None:
+    """Say why a Dataset holds more than labelled numbers, or None if it does not. Data are not read."""
+    for name, variable in values.data_vars.items():
+        if variable.dtype.kind not in "biufmM":
+            return f"variable {name!r} has dtype {variable.dtype}; expected numbers"
+    if not values.data_vars:
+        return "it holds no variable"
+    return None
+
+
+def why_not_results(values: object) -> str | None:
+    """Say why ``values`` is not a Dataset as `pairwise_hp` and `sweep` make it, or None if it is. Data are not read."""
     if not isinstance(values, xr.Dataset):
         return f"it is a {type(values).__name__}, not an xarray Dataset"
     known = [name for name in (*_MEASURES, *_COUNTS) if name in values.data_vars]
@@ -76,21 +100,18 @@ def no_results(values: object) -> str | None:
             return f"variable {name!r} has dtype {array.dtype}; expected float64"
         if array.dims != tuple(dim for dim in DIMS if dim in array.dims):
             return f"variable {name!r} has the dims {array.dims}; the order is {', '.join(DIMS)}"
-    for other, array in values.data_vars.items():
-        if array.dtype.kind not in "biuf":
-            return f"variable {other!r} has dtype {array.dtype}; expected numbers"
-    return _strange_coords(values)
+    return why_not_numbers(values) or _why_strange_coords(values)
 
 
 def check_results(values: object, name: str) -> None:
-    """Raise TypeError or ValueError unless ``values`` is a results Dataset."""
-    why = no_results(values)
+    """Raise TypeError or ValueError unless ``values`` is a Dataset as `pairwise_hp` and `sweep` make it."""
+    why = why_not_results(values)
     if why is not None:
         error = ValueError if isinstance(values, xr.Dataset) else TypeError
         raise error(f"{name} is no results Dataset: {why}")
 
 
-def strange_names(values: xr.Dataset) -> str | None:
+def why_strange_names(values: xr.Dataset) -> str | None:
     """Say which label along a dim cannot be one (see `bad_name`), or None. The labels are read."""
     kinds = {"checkpoint": "checkpoint", "split": "split", "layer": "layer", "class_a": "class", "class_b": "class"}
     for name, kind in kinds.items():
@@ -102,7 +123,7 @@ def strange_names(values: xr.Dataset) -> str | None:
     return None
 
 
-def _strange_coords(values: xr.Dataset) -> str | None:
+def _why_strange_coords(values: xr.Dataset) -> str | None:
     expected: dict[Hashable, tuple[tuple[str, ...], str]] = {dim: ((dim,), "iuUTO") for dim in DIMS[:4]}
     expected["layer"] = ("layer",), "UTO"
     if "pair" in values.dims:

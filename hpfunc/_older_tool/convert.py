@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from hpfunc._files import as_path
 from hpfunc._labels.pairs import label_pairs
 from hpfunc._labels.schema import SWEEP_DIMS, check_labels, check_results
 from hpfunc._older_tool.format import INPUT, METRICS, Axes, axes_of, read_entries
@@ -59,7 +60,7 @@ def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Datase
     if not isinstance(stages, Mapping):
         raise TypeError(f"stages is a {type(stages).__name__}; expected a mapping from label to path")
     check_labels(stages, "stages")
-    files = {label: Path(path) for label, path in stages.items()}
+    files = {label: as_path(path, f"stages[{label!r}]") for label, path in stages.items()}
     entries = {label: read_entries(file) for label, file in files.items()}
     axes = {label: axes_of(entries[label], file) for label, file in files.items()}
     first = next(iter(files))
@@ -131,7 +132,7 @@ def write_seed_results(results: xr.Dataset, folder: str | PathLike[str], /) -> l
     """
     check_results(results, "results")
     texts = _texts(results)
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     files = [folder / f"{_file_name(label)}.json" for label in results.checkpoint.values.tolist()]
     there = [file for file in files if file.exists() or file.is_symlink()]
     if there:

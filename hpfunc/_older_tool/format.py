@@ -20,7 +20,7 @@ METRICS = {"Euclid": "euclidean"}
 INPUT = "initial"
 
 # A result of 4,950 pairs, 2 splits and 20 layers takes 6 MB.
-_LARGEST_FILE = 2**25
+_LARGEST_FILE = 2**24
 
 # A class as Python writes it, or as it stands.
 _ESCAPE = r"\\(?:['\"\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})"

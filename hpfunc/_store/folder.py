@@ -1,24 +1,25 @@
-"""The folder in which a sweep keeps what is finished: one file for each checkpoint, whole or not there.
+"""Keep finished checkpoints in a folder: one file for each, which is whole or not there.
 
-A file is written under another name, flushed to the disk, and renamed; its last line is a checksum of all before it,
-so that what a crash or a bad disk left is noticed. Names of files are digests of labels: no label is ever a path.
+A file is written under another name, flushed to the disk, and renamed. Its last line is a checksum of all before it, so
+that what a crash or a bad disk left is noticed. Names of files are digests of labels: no label is ever a path.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from hpfunc._files import check_path, read_json
+from hpfunc._files import check_apart, read_json
 from hpfunc._labels.schema import Label
 from hpfunc._store.lock import exclusive, system_error
 
@@ -27,11 +28,11 @@ __all__ = [
     "DamagedError",
     "Store",
     "StoreKey",
-    "differences",
+    "key_differences",
     "labels_of",
     "locked",
     "part_of",
-    "shared",
+    "shared_key",
     "verify",
 ]
 
@@ -41,8 +42,8 @@ StoreKey = dict[str, str]
 MANIFEST = "sweep.json"
 _LOCK = ".lock"
 _PART = re.compile(r"[0-9a-f]{32}\.nc")
-_UNFINISHED = re.compile(r"[\w.]+\.[0-9]+\.part")
-_LARGEST_MANIFEST = 2**24
+_UNFINISHED = re.compile(rf"(?:{_PART.pattern}|{re.escape(MANIFEST)})\.[0-9]+\.part")
+_MAX_MANIFEST = 2**24
 
 _CHECKSUM = b"\nhpfunc sha256 %s\n"
 _CHECKSUM_SIZE = len(_CHECKSUM % (b"0" * 64))
@@ -51,24 +52,38 @@ _log = logging.getLogger("hpfunc")
 
 
 class DamagedError(ValueError):
-    """A file of the store that is cut short or altered."""
+    """Say that a file of the store is cut short or altered."""
 
 
 class Store:
-    """The files of a folder that is locked."""
+    """Write and compare the files of a folder that is locked."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def register(self, labels: list[Label]) -> None:
-        """Note the order of the checkpoints, new ones after those that are known."""
-        known: list[Label] = []
+    def known_labels(self) -> list[Label]:
+        """List the checkpoints that the folder is meant to hold; none where its list is missing or damaged."""
         with contextlib.suppress(FileNotFoundError):
             try:
-                known = labels_of(self.folder)
+                return labels_of(self.folder)
             except DamagedError as error:
                 _log.warning("%s; it is written anew", error)
-        content = {"hpfunc_store": 1, "checkpoints": [*known, *(label for label in labels if label not in known)]}
+        return []
+
+    def check_kind(self, labels: list[Label]) -> None:
+        """Raise ValueError where the folder's checkpoints and ``labels`` are not all integers or all strings."""
+        known = self.known_labels()
+        if known and type(known[0]) is not type(labels[0]):
+            raise ValueError(
+                f"store {self.folder} holds checkpoint {known[0]!r}, and this sweep has checkpoint {labels[0]!r}: "
+                "labels are all integers or all strings; pass another store="
+            )
+
+    def register(self, labels: list[Label]) -> None:
+        """Write down the order of the checkpoints, new ones after those that are known."""
+        known = self.known_labels()
+        labels = [*known, *(label for label in labels if label not in known)]
+        content = {"hpfunc_store": 2, "checkpoints": labels, "sha256": _digest_of_labels(labels)}
         _write(self.folder / MANIFEST, json.dumps(content).encode())
 
     def save(self, label: Label, results: xr.Dataset, key: StoreKey) -> None:
@@ -77,8 +92,10 @@ class Store:
         digest = hashlib.sha256(content).hexdigest().encode()
         _write(self.folder / part_of(label), content, _CHECKSUM % digest)
 
-    def sort_out(self, labels: list[Label], key_of: Callable[[Label], StoreKey], *, overwrite: bool) -> list[Label]:
-        """The checkpoints that are finished already, by the key that each must have.
+    def find_finished(
+        self, labels: list[Label], key_of: Callable[[Label], StoreKey], *, overwrite: bool
+    ) -> list[Label]:
+        """List the checkpoints that are finished already: those whose file has the key that they must have.
 
         Raises
         ------
@@ -87,16 +104,15 @@ class Store:
         """
         kept, odd = [], []
         names = {part_of(label): label for label in labels}
-        for path in sorted(path for path in self.folder.iterdir() if _PART.fullmatch(path.name)):
+        paths = sorted(path for path in self.folder.iterdir() if _PART.fullmatch(path.name))
+        for path, old in verify(paths).items():
             label = names.get(path.name)
-            try:
-                old = verify(path)
-            except DamagedError as error:
+            if isinstance(old, DamagedError):
                 if label is not None:
-                    _log.warning("%s; checkpoint %r is done anew", error, label)
+                    _log.warning("%s; checkpoint %r is done anew", old, label)
                 continue
             # What is no checkpoint of this sweep must still fit the rest of it.
-            found = differences(old, shared(key_of(labels[0])) if label is None else key_of(label))
+            found = key_differences(old, shared_key(key_of(labels[0])) if label is None else key_of(label))
             if label is not None and not found:
                 kept.append(label)
             elif found and (label is None or not overwrite):
@@ -113,7 +129,7 @@ class Store:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[Store]:
-    """A folder for this sweep alone, made if it is not there.
+    """Open a folder for one sweep alone, and make it if it is missing.
 
     Raises
     ------
@@ -122,15 +138,20 @@ def locked(folder: Path) -> Iterator[Store]:
     OSError
         If the folder cannot be made or written to.
     """
-    check_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = {entry.name for entry in folder.iterdir()}
+        entries = sorted(folder.iterdir())
     except OSError as error:
         raise system_error(error, f"store {folder} cannot be used") from error
-    foreign = sorted(name for name in names if name != _LOCK and not _PART.match(name) and not _UNFINISHED.match(name))
-    if foreign and MANIFEST not in names:
-        raise ValueError(f"store {folder} is no store and holds {foreign[0]!r}; pass a new or empty folder")
+    own = [entry for entry in entries if _is_own(entry.name)]
+    if len(own) < len(entries) and folder / MANIFEST not in own:
+        foreign = next(entry.name for entry in entries if entry not in own)
+        raise ValueError(f"store {folder} is no store and holds {foreign!r}; pass a new or empty folder")
+    for entry in own:
+        if entry.is_symlink() or not entry.is_file():
+            raise ValueError(
+                f"store {folder} holds {entry.name!r}, which is no file; remove it, or pass another folder"
+            )
     with exclusive(folder / _LOCK):
         for entry in folder.iterdir():
             if _UNFINISHED.fullmatch(entry.name):
@@ -138,52 +159,79 @@ def locked(folder: Path) -> Iterator[Store]:
         yield Store(folder)
 
 
+def _is_own(name: str) -> bool:
+    """Tell whether a store makes files of this name."""
+    return name in (_LOCK, MANIFEST) or bool(_PART.fullmatch(name) or _UNFINISHED.fullmatch(name))
+
+
 def part_of(label: Label) -> str:
-    """The name of the file of a checkpoint."""
+    """Name the file of a checkpoint."""
     text = json.dumps(label if isinstance(label, str) else int(label))
     return f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.nc"
 
 
 def labels_of(folder: Path) -> list[Label]:
-    """The checkpoints that a store is meant to hold, in their order."""
+    """Read which checkpoints a store is meant to hold, in their order."""
     path = folder / MANIFEST
     try:
-        content = read_json(path, _LARGEST_MANIFEST)
+        content = read_json(path, _MAX_MANIFEST)
     except ValueError as error:
         raise DamagedError(f"{path} is damaged: {error}") from error
     labels = content.get("checkpoints") if isinstance(content, dict) else None
-    if not isinstance(labels, list) or content.get("hpfunc_store") != 1 or len({type(label) for label in labels}) > 1:
+    if not isinstance(labels, list) or content.get("hpfunc_store") != 2 or len({type(label) for label in labels}) > 1:
         raise DamagedError(f"{path} is not the list of checkpoints of a sweep")
     if not all(type(label) in (int, str) for label in labels):
         raise DamagedError(f"{path} lists checkpoints that are neither integers nor strings")
+    if content.get("sha256") != _digest_of_labels(labels):
+        raise DamagedError(f"{path} is damaged: its checksum is another one")
     return labels
 
 
-def verify(path: Path) -> StoreKey:
-    """Check that a file is as it was written, and tell what went into it."""
-    import netCDF4
+def _digest_of_labels(labels: list[Label]) -> str:
+    return hashlib.sha256(json.dumps(labels).encode()).hexdigest()
 
+
+def verify(paths: Sequence[Path]) -> dict[Path, StoreKey | DamagedError]:
+    """Check that files are as they were written, and read what went into each, or say what is wrong with it."""
+    found: dict[Path, StoreKey | DamagedError] = {path: why for path in paths if (why := _wrong_checksum(path))}
+    refused = check_apart([path for path in paths if path not in found])
+    for path in paths:
+        if path in refused:
+            found[path] = DamagedError(f"{path} is damaged: {refused[path]}")
+        elif path not in found:
+            found[path] = _read_key(path)
+    return found
+
+
+def _wrong_checksum(path: Path) -> DamagedError | None:
+    """Say that the last line of a file is not the checksum of all before it, or None if it is."""
     try:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size - _CHECKSUM_SIZE
             stream.seek(max(0, size))
             last = stream.read()
             stream.seek(0)
-            if last != _CHECKSUM % _digest(stream, size):
-                raise DamagedError(f"{path} is cut short or damaged")
-        with netCDF4.Dataset(path) as stored:
-            key = json.loads(stored.getncattr("hpfunc_key"))
-    except DamagedError:
-        raise
+            right = last == _CHECKSUM % _digest(stream, size)
+    except OSError as error:
+        return DamagedError(f"{path} is damaged: {error!r:.200}")
+    return None if right else DamagedError(f"{path} is cut short or damaged")
+
+
+def _read_key(path: Path) -> StoreKey | DamagedError:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as stored:
+            key = json.loads(stored.attrs["hpfunc_key"])
     except Exception as error:
-        raise DamagedError(f"{path} is damaged: {error!r:.200}") from error
+        return DamagedError(f"{path} is damaged: {error!r:.200}")
     if not isinstance(key, dict) or not all(isinstance(value, str) for value in key.values()):
-        raise DamagedError(f"{path} does not tell what went into it")
+        return DamagedError(f"{path} does not tell what went into it")
     return key
 
 
 def _digest(stream: Any, size: int) -> bytes:
-    """The digest of the first ``size`` bytes."""
+    """Compute the digest of the first ``size`` bytes."""
     digest = hashlib.sha256()
     while size > 0 and (block := stream.read(min(size, 2**20))):
         digest.update(block)
@@ -191,8 +239,8 @@ def _digest(stream: Any, size: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def differences(old: StoreKey, new: StoreKey) -> str:
-    """What differs, in words; nothing for what ``new`` does not name."""
+def key_differences(old: StoreKey, new: StoreKey) -> str:
+    """Say in words what differs in the entries that ``new`` has; give an empty string where nothing does."""
     found = []
     for name in new:
         before, now = old.get(name, "unknown"), new[name]
@@ -202,26 +250,24 @@ def differences(old: StoreKey, new: StoreKey) -> str:
     return "; ".join(found)
 
 
-def shared(key: StoreKey) -> StoreKey:
-    """What all checkpoints of a sweep have in common."""
+def shared_key(key: StoreKey) -> StoreKey:
+    """Leave out of a key what differs between the checkpoints of a sweep."""
     return {name: value for name, value in key.items() if name not in ("weights", "model")}
 
 
 def _as_netcdf(results: xr.Dataset) -> bytes:
-    # In memory: when the disk is full, the library would leave a file that it can no longer close.
-    import netCDF4
-    from xarray.backends import NetCDF4DataStore
+    """Write a file in memory: when the disk is full, the library would leave a file that it can no longer close."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
 
-    file = netCDF4.Dataset("results.nc", "w", memory=2**16, format="NETCDF4")
-    try:
-        results.dump_to_store(NetCDF4DataStore(file))  # type: ignore[no-untyped-call]
-    finally:
-        content = file.close()
-    return bytes(content)
+    buffer = io.BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        results.dump_to_store(H5NetCDFStore(file))
+    return buffer.getvalue()
 
 
 def _write(path: Path, *contents: bytes) -> None:
-    """Put a file in place at once, and on the disk for good."""
+    """Put a file in place in one step, and on the disk for good."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as stream:

@@ -1,7 +1,8 @@
-"""One file of results, checked and labelled."""
+"""Read one file of results, check it and label it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,43 @@ import xarray as xr
 
 from hpfunc._files import open_dataset
 from hpfunc._labels.pairs import label_pairs
-from hpfunc._labels.schema import no_results, strange_names
+from hpfunc._labels.schema import why_not_numbers, why_strange_names
 
 __all__ = ["read_results"]
 
 
-def read_results(file: Path, *, lazy: bool = False) -> xr.Dataset:
-    """Read a netCDF file or a Zarr folder of results; if ``lazy`` the labels only, and values as dask arrays.
+def read_results(
+    file: Path,
+    *,
+    lazy: bool = False,
+    checked: bool = False,
+    why_not: Callable[[xr.Dataset], str | None] = why_not_numbers,
+) -> xr.Dataset:
+    """Read a netCDF file of labelled numbers; if ``lazy`` only its labels, and its values as dask arrays.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The file.
+    lazy : bool
+        Leave the values in the file, which stays open.
+    checked : bool
+        Say that `check_apart` has seen the file already.
+    why_not : callable
+        Says why a Dataset whose values are not read yet is refused, or None.
 
     Raises
     ------
     ValueError
-        If there is nothing, or it is damaged, declares more than it can hold, or holds something else.
-    ImportError
-        For a Zarr folder where the package ``zarr`` is not installed.
+        If the file is missing or damaged, declares more than it can hold, or holds something else.
     """
     # Not by `with`: lazy arrays read the file after this function has returned.
-    stored = open_dataset(file)
+    stored = open_dataset(file, checked=checked)
     try:
-        why = no_results(stored)
+        why = why_not(stored)
         if why is None:
             _load(stored, file, lazy=lazy)
-            why = strange_names(stored)
+            why = why_strange_names(stored)
         if why is not None:
             raise ValueError(f"{file} holds no results of hpfunc: {why}")
     except BaseException:
@@ -55,6 +71,7 @@ def read_results(file: Path, *, lazy: bool = False) -> xr.Dataset:
 
 
 def _load(stored: xr.Dataset, file: Path, *, lazy: bool) -> None:
+    """Read all values into memory, or those of the coords alone."""
     try:
         for variable in (stored.coords if lazy else stored).variables.values():
             variable.load()
@@ -64,7 +81,7 @@ def _load(stored: xr.Dataset, file: Path, *, lazy: bool) -> None:
 
 
 def _plain_types(results: xr.Dataset) -> xr.Dataset:
-    """Strings as fixed-width NumPy strings and attrs as Python numbers, whatever the file made of them."""
+    """Give strings as fixed-width NumPy strings and attrs as Python numbers, whatever the file made of them."""
     strings = {
         name: coord.astype(str)
         for name, coord in results.coords.items()

@@ -1,4 +1,4 @@
-"""What a sweep is to do, checked, and what of it its results depend on."""
+"""Check what a sweep is to do, and say what of it its results depend on."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hpfunc._labels.schema import Label, bad_name, check_labels
 from hpfunc._store import StoreKey
 from hpfunc._support.fingerprint import describe
 from hpfunc._sweep.task import Task, is_factory, named
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "plain_labels"]
 
 
 class Plan(NamedTuple):
-    """The arguments of a sweep."""
+    """Hold the arguments of a sweep."""
 
     checkpoints: Mapping[Any, Any]
     data: Mapping[str, Any]
@@ -40,6 +42,8 @@ class Plan(NamedTuple):
 
     def check_travels(self, executor: Any) -> None:
         """Raise TypeError unless the tasks can be sent to where the executor runs them."""
+        if callable(getattr(executor, "get_executor", None)):
+            raise TypeError("executor is a Dask client; pass executor=client.get_executor()")
         if not callable(getattr(executor, "submit", None)):
             raise TypeError(f"executor is a {type(executor).__name__}; expected a concurrent.futures.Executor")
         if isinstance(executor, ThreadPoolExecutor):
@@ -65,7 +69,7 @@ class Plan(NamedTuple):
                     ) from error
 
     def tasks(self, labels: list[Label], executor: Executor | None, *, keyed: bool) -> list[Task]:
-        """One task for each checkpoint here, or for each checkpoint and data set elsewhere."""
+        """Make one task for each checkpoint here, or for each checkpoint and data set elsewhere."""
         whole = [
             Task(label, _absolute(self.checkpoints[label]), self.build, self.data, self.collecting, self.pairing, keyed)
             for label in labels
@@ -75,7 +79,7 @@ class Plan(NamedTuple):
         return [task._replace(data={split: data}) for task in whole for split, data in self.data.items()]
 
     def key(self, label: Label, weights: str, samples: Mapping[str, str], model: str) -> StoreKey:
-        """All that the result of a checkpoint depends on."""
+        """Say by name all that the result of a checkpoint depends on."""
         options = {name: describe(value) for name, value in {**self.collecting, **self.pairing}.items()}
         # Neither changes the result: what is too much for memory is done in groups, or refused.
         del options["max_memory"], options["device"]
@@ -92,7 +96,7 @@ class Plan(NamedTuple):
         }
 
     def model_digest(self, label: Label) -> str:
-        """A digest of the structure of a checkpoint's module."""
+        """Compute a digest of the structure of a checkpoint's module."""
         from hpfunc._torch.digest import structure_digest
         from hpfunc._torch.model.checkpoint import load_structure
 
@@ -104,11 +108,21 @@ def _absolute(source: Any) -> Any:
     return Path(source).absolute() if isinstance(source, (str, PathLike)) else source
 
 
+def plain_labels(mapping: Any) -> Any:
+    """Replace NumPy's integers and strings among the labels by Python's; leave what is no mapping as it is."""
+    if not isinstance(mapping, Mapping):
+        return mapping
+    return {label.item() if isinstance(label, (np.integer, np.str_)) else label: x for label, x in mapping.items()}
+
+
 def _check_mapping(value: object, name: str, kind: str, *types: type) -> None:
+    """Raise unless ``value`` is a mapping from labels that a coord and a file can hold."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from label to what it stands for")
     check_labels(value, name, kinds=types)
     for label in value:
         why = bad_name(label, kind) if isinstance(label, str) else None
+        if isinstance(label, int) and not -(2**63) <= label < 2**63:
+            why = f"the {kind} {label} has more than 64 bits"
         if why is not None:
             raise ValueError(f"{name}: {why}")

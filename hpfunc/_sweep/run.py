@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import xarray as xr
 
 from hpfunc._labels.schema import Label
-from hpfunc._store import Store, StoreKey, assemble, join, locked, read_part, unlike
+from hpfunc._store import Store, StoreKey, assemble, join, layout_difference, locked, read_part
 from hpfunc._support.progress import ProgressBar
 from hpfunc._sweep.plan import Plan
 from hpfunc._sweep.task import Measured, Task, measure, named, samples_of
@@ -25,6 +25,12 @@ __all__ = ["run_sweep"]
 _log = logging.getLogger("hpfunc")
 # Silent unless the program wants to hear of it.
 _log.addHandler(logging.NullHandler())
+
+_DIED = (
+    "A worker died: for lack of memory, or because it could not import the program that started it. A program that "
+    'starts processes does its work under `if __name__ == "__main__":`, and functions that a notebook sends to '
+    "processes stand in a module that the notebook imports. Call again with a new executor."
+)
 
 # Errors list this many failures.
 _LISTED = 20
@@ -40,9 +46,10 @@ def run_sweep(
     if store is None:
         return _run(plan, executor, _Finished(plan, None), list(plan.checkpoints), progress)
     with locked(store) as folder:
+        folder.check_kind(list(plan.checkpoints))
         samples = _samples(plan, executor)
         finished = _Finished(plan, folder, samples)
-        kept = folder.sort_out(list(plan.checkpoints), finished.expected_key, overwrite=overwrite)
+        kept = folder.find_finished(list(plan.checkpoints), finished.expected_key, overwrite=overwrite)
         folder.register(list(plan.checkpoints))
         finished.take_up(kept)
         _log.info("store %s holds %d of %d checkpoints", store, len(kept), len(plan.checkpoints))
@@ -192,7 +199,7 @@ class _Finished:
         where = named(new.label, new.split)
         self._first = self._first or (where, new.result)
         name, first = self._first
-        why = unlike(first, new.result)
+        why = layout_difference(first, new.result)
         if why is not None:
             raise ValueError(f"{name} and {where} differ: {why}; sweep them apart")
         old = self._first_of.setdefault(new.split, new)
@@ -222,7 +229,7 @@ def _failed(failures: list[tuple[Task, Exception]], total: int, finished: _Finis
     if len(failures) > _LISTED:
         lines.append(f"- and {len(failures) - _LISTED} more")
     broken = any(isinstance(error, BrokenExecutor) for _, error in failures)
-    remedy = "\nA worker died, perhaps for lack of memory; call again with a new executor." if broken else ""
+    remedy = f"\n{_DIED}" if broken else ""
     error = ValueError(
         f"{len(failures)} of {total} tasks of the sweep failed, each twice; {finished.saved()}:\n"
         + "\n".join(lines)

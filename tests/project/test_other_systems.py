@@ -39,7 +39,7 @@ def test_no_label_names_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-@pytest.mark.parametrize("name", ["with spaces", "läyers 层", "x" * 180, "a'b%20~c", "dot.nc"])
+@pytest.mark.parametrize("name", ["with spaces", "läyers 层", "x" * 180, "a'b%20~c", "dot.nc", "~"])
 def test_any_folder_will_do(tmp_path, name, kind):
     folder = tmp_path / name
     folder.mkdir()
@@ -48,20 +48,6 @@ def test_any_folder_will_do(tmp_path, name, kind):
     assert open_results(kind(folder / "store")).load().identical(runs)
     runs.to_netcdf(folder / "results.nc")
     assert open_results(kind(folder / "results.nc")).identical(runs)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a folder like others there")
-def test_a_path_of_windows_is_refused_elsewhere_before_anything_is_done(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    paths = save_checkpoints(tmp_path, 1)
-    runs = sweep(paths, DATA, build=Mlp)
-    with pytest.raises(ValueError, match="has a backslash in its path"):
-        sweep(paths, DATA, build=Mlp, store=r"C:\runs\store")
-    assert {path.name for path in tmp_path.iterdir()} == {"0.ckpt"}
-    runs.to_netcdf("runs.nc")
-    Path("runs.nc").rename(r"C:\runs.nc")
-    with pytest.raises(ValueError, match="has a backslash in its path"):
-        open_results(r"C:\runs.nc")
 
 
 # ---- open files
@@ -175,7 +161,8 @@ def text_of_a_file(call):
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if name == "open":
         modes = [value.value for value in call.args if isinstance(value, ast.Constant)]
-        return ast.unparse(call.func) != "os.open" and not any("b" in str(mode) for mode in modes)
+        binary = {"os.open", "h5a.open", "h5d.open", "h5py.h5g.open"}
+        return ast.unparse(call.func) not in binary and not any("b" in str(mode) for mode in modes)
     return name in ("read_text", "write_text")
 
 

@@ -1,0 +1,60 @@
+"""Check HDF5 files in a process of its own.
+
+On some damaged files the HDF5 library crashes or runs without end, which nothing in the same process can stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpfunc._files import hdf5
+
+__all__ = ["check_apart"]
+
+# The process stops itself after two seconds of work for each file; this is for systems where it cannot.
+_SECONDS = 120
+
+
+def check_apart(files: Sequence[Path]) -> dict[Path, str]:
+    """Check files of results by `hpfunc._files.hdf5`, and say of each that is refused why.
+
+    Raises
+    ------
+    RuntimeError
+        If the process cannot be started.
+    """
+    refused: dict[Path, str] = {}
+    waiting = list(files)
+    while waiting:
+        answers = _ask(waiting)
+        refused |= {file: why for file, why in zip(waiting, answers, strict=False) if why is not None}
+        if len(answers) < len(waiting):
+            refused[waiting[len(answers)]] = "the HDF5 library crashes or runs without end on it"
+        waiting = waiting[len(answers) + 1 :]
+    return refused
+
+
+def _ask(files: Sequence[Path]) -> list[str | None]:
+    """Run the check over files until one of them ends the process."""
+    # -P, since the folder of the script has modules of the same names as Python's own.
+    command = [sys.executable, "-P", "-W", "ignore", hdf5.__file__]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
+    names = json.dumps([str(file.absolute()) for file in files])
+    try:
+        done = subprocess.run(
+            command, input=names.encode(), capture_output=True, env=environment, timeout=_SECONDS, check=False
+        )
+        output, errors = done.stdout, done.stderr
+    except subprocess.TimeoutExpired as stopped:
+        output, errors = stopped.stdout or b"", b"it took too long"
+    except (OSError, TypeError) as error:
+        raise RuntimeError(f"a process to check files in cannot be started by {sys.executable!r}: {error}") from error
+    ready, *lines = output.decode().splitlines() or [""]
+    if ready != hdf5.READY:
+        raise RuntimeError(f"the process that checks files did not start: {errors.decode(errors='replace')[-500:]}")
+    return [json.loads(line) for line in lines]
