@@ -9,8 +9,8 @@ import xarray as xr
 
 __all__ = [
     "DIMS",
-    "Label",
     "SWEEP_DIMS",
+    "Label",
     "bad_name",
     "check_labels",
     "check_results",
