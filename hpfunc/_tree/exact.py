@@ -5,15 +5,16 @@ Everything else in this package approximates these numbers and certifies the app
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hpfunc._arrays import namespace
-from hpfunc._tree.types import Floats, Ints
+from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = [
-    "THIN", "canonical_order", "equal_rows", "points_for_metric", "rescale", "squared_distances", "unit_rows",
+    "THIN", "Scaling", "canonical_order", "choose_scaling", "equal_rows", "points_for_metric", "rescale", "scale",
+    "squared_distances", "unit_rows",
 ]  # fmt: skip
 
 # Up to this number of features, differences cost little more than a product, and leave nothing undecided but ties.
@@ -38,12 +39,19 @@ def squared_distances(x: Any, i: Ints, j: Ints) -> Floats:
     return result
 
 
+class Scaling(NamedTuple):
+    """Say to which precision points are brought, and by which power of two they are divided."""
+
+    dtype: Any  # None: the points stay as they are
+    exponent: int
+
+
 def points_for_metric(x: Any, metric: str) -> tuple[Any, int]:
     """Return points whose Euclidean distances are in the order of the metric, and the exponent of their scale."""
     return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
 
 
-def rescale(x: Any) -> tuple[Any, int]:
+def rescale(x: Array) -> tuple[Array, int]:
     """Divide points by a power of two where squares would overflow or underflow otherwise.
 
     A power of two changes no digit, so the order of the distances and their ties stay the same.
@@ -57,17 +65,39 @@ def rescale(x: Any) -> tuple[Any, int]:
     """
     if x.dtype.kind != "f":
         return x, 0
-    largest = max(abs(float(x.max())), abs(float(x.min())))
-    low, high = (-340, 500) if x.dtype == np.float64 else (-40, 50)
+    scaling = choose_scaling(max(abs(float(x.max())), abs(float(x.min()))), x.dtype, x.shape[1])
+    return scale(x, scaling), scaling.exponent
+
+
+def choose_scaling(largest: float, dtype: Any, d: int) -> Scaling:
+    """Choose how points are scaled.
+
+    Parameters
+    ----------
+    largest : float
+        The largest magnitude of a coordinate.
+    dtype : dtype
+        The floating dtype of the points.
+    d : int
+        The number of their features.
+    """
+    low, high = (-340, 500) if dtype == np.float64 else (-40, 50)
     exponent = int(np.frexp(largest)[1])
     if largest == 0:
-        return x, 0
+        return Scaling(None, 0)
     if low < exponent < high:
-        if x.dtype == np.float64 or x.shape[1] > THIN or exponent >= _HIGH:
-            return x, 0
+        if dtype == np.float64 or d > THIN or exponent >= _HIGH:
+            return Scaling(None, 0)
         # Thin layers may hold distances of very different sizes, such as those between probabilities near 0.
-        return namespace(x).ldexp(x.astype(np.float32), _HIGH - exponent), exponent - _HIGH
-    return namespace(x).ldexp(x.astype(np.float64), -exponent), exponent
+        return Scaling(np.float32, exponent - _HIGH)
+    return Scaling(np.float64, exponent)
+
+
+def scale(x: Array, scaling: Scaling) -> Array:
+    """Return the points divided as a scaling says."""
+    if scaling.dtype is None:
+        return x
+    return np.asarray(np.ldexp(x.astype(scaling.dtype), -scaling.exponent))
 
 
 def unit_rows(x: Any) -> Any:

@@ -41,12 +41,11 @@ def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, n
     (K, K) array
         Symmetric, 0 on the diagonal.
     """
-    x = points_for_metric(x, metric)[0]
     n_classes = len(starts) - 1
     label = np.repeat(np.arange(n_classes), np.diff(starts))
     if namespace(x) is not np:
         with x.device:
-            found = device.spanning_tree(x, exact=True, max_memory=max_memory, cosine=metric == "cosine")
+            found = device.spanning_tree(x, metric=metric, exact=True, max_memory=max_memory)
         if found is not None:
             class_a, class_b = label[found.edges].T
             counts = np.zeros((n_classes, n_classes))
@@ -55,6 +54,7 @@ def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, n
             np.fill_diagonal(counts, 0)
             return counts
         x = x.get()
+    x = points_for_metric(x, metric)[0]
     first = equal_rows(x, np.array([0, len(x)]))
     vertices, place = np.unique(first, return_inverse=True)
     members = np.zeros((len(vertices), n_classes))
@@ -82,15 +82,15 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
     lengths : (n - 1,) array
         In the metric.
     """
-    x, exponent = points_for_metric(x, metric)
     if namespace(x) is not np:
         with x.device:
-            found = device.spanning_tree(x, exact=exact, max_memory=max_memory, cosine=metric == "cosine")
+            found = device.spanning_tree(x, metric=metric, exact=exact, max_memory=max_memory)
         if found is None:
             x = x.get()
         else:
-            edges, squared = np.sort(found.edges, axis=1), found.squared
+            edges, squared, exponent = np.sort(found.edges, axis=1), found.squared, found.exponent
     if namespace(x) is np:
+        x, exponent = points_for_metric(x, metric)
         tree = _tree_of_all(x, max_memory, name, exact=exact)
         edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
         squared = squared_distances(x, edges[:, 0], edges[:, 1])

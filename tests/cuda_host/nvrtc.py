@@ -30,6 +30,9 @@ def library() -> ctypes.CDLL | None:
     ]
     for path in sorted(found, key=lambda path: path.name, reverse=True):
         try:
+            # NVRTC looks for its second library by name only, where the system's libraries are.
+            for builtins in path.parent.glob("libnvrtc-builtins.so.*"):
+                ctypes.CDLL(str(builtins))
             return ctypes.CDLL(str(path))
         except OSError:
             continue
@@ -37,31 +40,46 @@ def library() -> ctypes.CDLL | None:
 
 
 def compile_for(source: str, defines: tuple[str, ...], architecture: str) -> dict[str, Usage]:
-    """Compile for an architecture such as ``sm_90``; what each kernel takes, where the compiler tells.
+    """Compile for an architecture such as ``sm_90``; return what each kernel takes, where the compiler tells.
 
     Raises
     ------
     ValueError
         With the compiler's words, for a text that it refuses.
     """
+    return _usage(_compile(source, defines, architecture)[0])
+
+
+def ptx_of(source: str, defines: tuple[str, ...], architecture: str) -> str:
+    """Compile for a virtual architecture such as ``compute_90``; return the instructions."""
+    return _compile(source, defines, architecture)[1]
+
+
+def _compile(source: str, defines: tuple[str, ...], architecture: str) -> tuple[str, str]:
+    """Compile as CuPy does; return the compiler's log, and the instructions for a virtual architecture."""
     nvrtc = library()
     if nvrtc is None:
         pytest.skip("no NVRTC among the installed packages")
     program = ctypes.c_void_p()
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None) == 0
-    options = (f"-arch={architecture}", "--std=c++17", "--ptxas-options=-v", *defines)
+    # CuPy appends -ftz=true to whatever it is given.
+    options = (f"-arch={architecture}", "--std=c++17", "--ptxas-options=-v", *defines, "-ftz=true")
     failed = nvrtc.nvrtcCompileProgram(
         program, len(options), (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     )
-    size = ctypes.c_size_t()
-    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    nvrtc.nvrtcGetProgramLog(program, log)
+    log, ptx = _text(nvrtc, program, "ProgramLog"), "" if failed else _text(nvrtc, program, "PTX")
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    text = log.value.decode()
-    if failed or "warning" in text:
-        raise ValueError(text)
-    return _usage(text)
+    if failed or "warning" in log:
+        raise ValueError(log)
+    return log, ptx
+
+
+def _text(nvrtc: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> str:
+    size = ctypes.c_size_t()
+    nvrtc[f"nvrtcGet{what}Size"](program, ctypes.byref(size))
+    text = ctypes.create_string_buffer(max(1, size.value))
+    nvrtc[f"nvrtcGet{what}"](program, text)
+    return text.value.decode()
 
 
 def _usage(log: str) -> dict[str, Usage]:

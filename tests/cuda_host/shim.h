@@ -1,9 +1,11 @@
 // Lets the text of a CUDA kernel run on the host: one coroutine for each thread, one block after the other.
 //
 // The warps of a block, and the threads of a warp, run in orders drawn anew from a seed, and now and then one warp runs
-// far ahead: a barrier that is missing shows as a wrong result for some seed. A barrier that not all threads reach is an error. Shared memory begins as
-// rubbish. Only what hpfunc's kernels use is here.
+// far ahead: a barrier that is missing shows as a wrong result for some seed. A barrier that not all threads reach is an
+// error. Shared memory begins as rubbish. float32 numbers are flushed as under -ftz=true, with which CuPy compiles: an
+// instruction reads and writes denormal numbers as zeros. Only what hpfunc's kernels use is here.
 #include <ucontext.h>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -82,6 +84,20 @@ inline void run_block() {
     }
   } while (release_block());
 }
+
+// A float32 that is flushed whenever it is read or written by an instruction; loads and stores keep its bits.
+inline float flush(float value) { return std::fabs(value) < 1.17549435e-38f ? std::copysign(0.0f, value) : value; }
+struct Float {
+  float bits;
+  Float() = default;
+  Float(double value) : bits(flush((float)value)) {}
+  operator double() const { return flush(bits); }
+  Float &operator+=(Float value) { return *this = (double)(flush(bits) + flush(value.bits)); }
+};
+inline Float operator*(Float left, int right) { return (double)(flush(left.bits) * (float)right); }
+inline bool operator<(Float left, Float right) { return flush(left.bits) < flush(right.bits); }
+// What the PTX instruction cvt.f64.f32 does, which does not flush.
+inline double exact(Float value) { return value.bits; }
 }  // namespace host
 
 extern "C" char __start_shared_memory[], __stop_shared_memory[];
@@ -90,6 +106,10 @@ static char nothing __attribute__((section("shared_memory"), used));
 #define __global__
 #define __device__
 #define __noinline__ __attribute__((noinline))
+#define float host::Float
+#ifndef __CUDA_ARCH__
+#define __CUDA_ARCH__ 900
+#endif
 #define __launch_bounds__(...)
 #define __shared__ static __attribute__((section("shared_memory")))
 #define threadIdx (host::threads[host::current].index)
@@ -108,8 +128,24 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int apart) {
   __syncwarp();
   return result;
 }
+inline unsigned __reduce_min_sync(unsigned mask, unsigned value) {
+  if (mask != 0xffffffffu) host::error = "a reduction among part of a warp";
+  memcpy(&host::slots[host::current], &value, sizeof(unsigned));
+  __syncwarp();
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    unsigned received;
+    memcpy(&received, &host::slots[host::current / 32 * 32 + lane], sizeof(unsigned));
+    if (received < value) value = received;
+  }
+  __syncwarp();
+  return value;
+}
 template <class T> T atomicAdd(T *place, T value) { T old = *place; *place += value; return old; }
-inline double __longlong_as_double(long long bits) { double value; memcpy(&value, &bits, 8); return value; }
+template <class To, class From> To same_bits(From from) { To to; memcpy(&to, &from, sizeof(To)); return to; }
+inline double __longlong_as_double(long long bits) { return same_bits<double>(bits); }
+inline long long __double_as_longlong(double value) { return same_bits<long long>(value); }
+inline float __uint_as_float(unsigned bits) { return same_bits<float>(bits); }
+inline unsigned __float_as_uint(float value) { return same_bits<unsigned>(value); }
 
 // Launching: the types of the parameters come from the kernel itself.
 template <class... P> std::vector<size_t> sizes_of(void (*)(P...)) { return {sizeof(P)...}; }

@@ -1,4 +1,4 @@
-"""The CUDA kernels: texts beside this folder, compiled when first used, for each device and combination of types."""
+"""The CUDA kernels: texts beside this module, compiled when first used, for each device and combination of types."""
 
 from __future__ import annotations
 
@@ -11,24 +11,30 @@ import numpy as np
 
 __all__ = ["KERNELS", "kernel", "source"]
 
-# The texts that each kernel is made of, in their order.
+# Each kernel, and the texts that it is made of, in their order.
+_PRIM = ("floats.cuh", "team.cuh", "measure.cuh", "contest.cuh", "prim.cu")
+_POINTS = ("floats.cuh", "measure.cuh", "points.cu")
 KERNELS = {
-    "prim": ("team.cuh", "contest.cuh", "prim.cu"),
-    "table": ("table.cu",),
-    "within": ("table.cu",),
-    "centre": ("centre.cu",),
+    "prim": _PRIM,
+    "table": ("floats.cuh", "table.cu"),
+    "sums": ("floats.cuh", "centre.cu"),
+    "centre": ("floats.cuh", "centre.cu"),
+    "sides": ("sides.cu",),
+    "radii": ("sides.cu",),
+    "widen": _POINTS,
+    "lengths": _POINTS,
 }
 _C_TYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
 def source(name: str) -> str:
-    """The whole text of a kernel."""
+    """Return the whole text of a kernel."""
     folder = resources.files("hpfunc._tree.device") / "kernels"
     return "\n".join((folder / file).read_text(encoding="utf-8") for file in KERNELS[name])
 
 
 def kernel(xp: Any, name: str, real: Any, point: Any, defines: Sequence[str] = ()) -> Any:
-    """A compiled kernel.
+    """Compile a kernel for the current device, or return it if that was done before.
 
     Parameters
     ----------
@@ -37,12 +43,13 @@ def kernel(xp: Any, name: str, real: Any, point: Any, defines: Sequence[str] = (
     name : str
         One of `KERNELS`.
     real, point : dtype
-        Of the table of distances, and of the points: float32 or float64.
+        Of the table of bounds, and of the points: float32 or float64.
     defines : sequence of str
         Further macros, such as ``"TEAM=256"``.
     """
-    here = xp.cuda.Device().id
-    return _module(xp, here, KERNELS[name], np.dtype(real), np.dtype(point), tuple(defines)).get_function(name)
+    number = xp.cuda.Device().id
+    module = _module(xp, number, KERNELS[name], np.dtype(real), np.dtype(point), tuple(defines))
+    return module.get_function(name)
 
 
 @functools.cache

@@ -4,48 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from hpfunc._support import memory
 
-__all__ = ["bytes_needed", "free_bytes", "release", "room", "tidy"]
+__all__ = ["is_shortage", "tidy", "working_bytes"]
 
-# Half of what is free: torch keeps its own memory, and knows nothing of ours.
+# Half of what is free: the rest is for torch, and for the next layer.
 _SHARE = 0.5
 # Share of the device's memory that CuPy's pool may keep when the work is done.
 _KEPT = 1 / 8
-# For slabs in float64, kernels and what rounds up.
-_ASIDE = 2**28
+# Codes of errors that mean "no memory left": of cuBLAS (not initialised, allocation failed), the driver and the
+# runtime.
+_CODES = {"CUBLASError": (1, 3), "CUDADriverError": (2,), "CUDARuntimeError": (2,)}
 
 
-def free_bytes(xp: Any) -> int:
-    """What can still be had on the current device: of the driver, or of CuPy's pool."""
-    return int(xp.cuda.runtime.memGetInfo()[0]) + int(xp.get_default_memory_pool().free_bytes())
+def working_bytes(xp: Any, max_memory: int | None) -> int:
+    """Return ``max_memory`` in bytes, by default half of what is free on the current device.
+
+    What torch keeps unused is free too. It is given back here if the work may need it.
+    """
+    number = xp.cuda.Device().id
+    free = memory.free_device_bytes(number)
+    allowed = int(_SHARE * free) if max_memory is None else memory.max_bytes(max_memory)
+    at_hand = int(xp.cuda.runtime.memGetInfo()[0]) + int(xp.get_default_memory_pool().free_bytes())
+    if at_hand < min(allowed, free):
+        memory.release_device_memory()
+    return allowed
 
 
-def room(xp: Any, max_memory: int | None) -> int:
-    """``max_memory`` in bytes, by default half of what is free on the current device."""
-    return int(_SHARE * free_bytes(xp)) if max_memory is None else memory.max_bytes(max_memory)
-
-
-def release(xp: Any) -> None:
-    """Give what CuPy's pool holds and nobody uses back to the driver, for whoever needs it."""
-    xp.get_default_memory_pool().free_all_blocks()
+def is_shortage(xp: Any, error: Exception) -> bool:
+    """Tell whether an error means that the device has no memory left, whichever library raised it."""
+    codes = _CODES.get(type(error).__name__, ())
+    return isinstance(error, xp.cuda.memory.OutOfMemoryError) or getattr(error, "status", None) in codes
 
 
 def tidy(xp: Any) -> None:
-    """After the work: `release` if CuPy's pool holds much, so that torch finds room for the next activations.
+    """Give memory back after the work if CuPy's pool holds much, so that torch finds room for the next activations.
 
-    Little is kept for the next call, because to ask the driver for memory takes as long as a small layer.
+    The pool keeps a little for the next call: asking the driver for memory takes as long as a small layer.
     """
     if xp.get_default_memory_pool().free_bytes() > _KEPT * int(xp.cuda.runtime.memGetInfo()[1]):
-        release(xp)
-
-
-def bytes_needed(sizes: npt.NDArray[np.intp], d: int, itemsize: int) -> int:
-    """Memory for what all pairs of some classes share: centred points, distances within classes, slabs in float64."""
-    n = float(sizes.sum())
-    centred = n * d * itemsize + n * len(sizes) * 8 + 16.0 * len(sizes) * d
-    aside = min(_ASIDE, 24 * n * max(d, len(sizes)))
-    return int(centred + float((sizes.astype(float) ** 2).sum()) * itemsize + aside)
+        memory.release_device_memory()

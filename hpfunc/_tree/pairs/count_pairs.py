@@ -81,24 +81,24 @@ def count_pairs(
     advance : callable
         Told the number of pairs done.
     """
-    x = points_for_metric(x, metric)[0]
     trees = np.full(len(pairs), k)
-    on_device = namespace(x) is not np
-    if graph == "mst" and k == 1 and on_device:
+    if namespace(x) is not np:
+        if graph != "mst" or k != 1:
+            raise TypeError(
+                f"{name} lives on a CUDA device, where graph={graph!r} with k={k} is not built; pass a host copy "
+                "(x.get())"
+            )
         with x.device:
             cross, remeasured = device.cross_edges(
-                x, starts, pairs, exact=exact, max_memory=max_memory, cosine=metric == "cosine",
-                count_on_host=cross_edges, advance=advance,
+                x, starts, pairs, metric=metric, exact=exact, max_memory=max_memory, count_on_host=cross_edges,
+                advance=advance,
             )  # fmt: skip
         return PairCounts(cross, remeasured, trees)
+    x = points_for_metric(x, metric)[0]
     if graph == "mst" and k == 1:
         max_bytes = memory.max_bytes(max_memory)
         cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
         return PairCounts(cross, remeasured, trees)
-    if on_device:
-        raise TypeError(
-            f"{name} lives on a CUDA device, where graph={graph!r} with k={k} is not built; pass a host copy (x.get())"
-        )
     cross = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     for p, (a, b) in enumerate(pairs):
         merged = merge_equal_samples(x[starts[a] : starts[a + 1]], x[starts[b] : starts[b + 1]])

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hpfunc as hp
-from hpfunc._tree.device import memory, pairs, tiles
+from hpfunc._tree.device import pairs, prim, tables, tiles
 from hpfunc._tree.pairs.count_pairs import cross_edges
 from tests.cuda_host import needs_compiler
-from tests.cuda_host.stand_in import Device, stand_in
+from tests.cuda_host.stand_in import stand_in
 
 pytestmark = needs_compiler
 
@@ -121,10 +121,10 @@ def test_extreme_scales(scale):
 
 @pytest.fixture
 def tight(monkeypatch):
-    """Nothing set aside, and small tiles, so that little memory is needed."""
-    monkeypatch.setattr(memory, "_ASIDE", 0)
-    monkeypatch.setattr(tiles, "_TILE", 16)
-    monkeypatch.setattr(tiles, "_CHUNK", 500)
+    """Set nothing aside and make tiles small, so that little memory is needed."""
+    monkeypatch.setattr(tables, "_ASIDE", 0)
+    monkeypatch.setattr(tiles, "_LARGEST", 16)
+    monkeypatch.setattr(tiles, "_SMALLEST", 16)
 
 
 @pytest.mark.parametrize("max_memory", [10**6, 200_000, 80_000, 55_000])
@@ -155,7 +155,7 @@ def test_too_little_memory_for_anything_is_an_error_that_says_so():
 
 def test_when_the_device_runs_out_of_memory_the_batch_is_halved(tight, caplog):
     x, labels = sample((30, 41, 20, 35, 28), 50, 4, "normal")
-    with stand_in(free=10**6, largest=20_000) as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+    with stand_in(free=10**6, largest=30_000) as cupy, caplog.at_level(logging.INFO, "hpfunc"):
         there = hp.pairwise_hp(cupy.asarray(x), labels)
     assert "ran out of memory" in caplog.text
     assert_same(hp.pairwise_hp(x, labels), there)
@@ -167,18 +167,12 @@ def test_a_device_that_gives_nothing_is_an_error_that_says_what_was_needed(tight
         hp.pairwise_hp(cupy.asarray(x), labels)
 
 
-def test_large_pairs_keep_their_state_outside_shared_memory(monkeypatch):
-    x, labels = sample((80, 90), 40, 6, "normal")
-    limits = {"MaxSharedMemoryPerBlock": 10_000, "MaxSharedMemoryPerBlockOptin": 10_000}
-    monkeypatch.setattr(Device, "attributes", limits)
-    with stand_in() as cupy:
-        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
-
-
-def test_more_shared_memory_is_asked_for_where_there_is_more(monkeypatch):
-    x, labels = sample((80, 90), 40, 6, "normal")
-    limits = {"MaxSharedMemoryPerBlock": 10_000, "MaxSharedMemoryPerBlockOptin": 100_000}
-    monkeypatch.setattr(Device, "attributes", limits)
+@pytest.mark.parametrize("team", [32, 64])
+@pytest.mark.parametrize("kind", ["normal", "near ties"])
+def test_pairs_of_more_points_than_threads_are_counted(team, kind, monkeypatch):
+    x, labels = sample((80, 190, 20), 40, 6, kind)
+    monkeypatch.setattr(prim, "_TEAMS", {})
+    monkeypatch.setattr(prim, "_LARGEST_TEAM", team)
     with stand_in() as cupy:
         assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
 
@@ -221,6 +215,7 @@ def test_progress_counts_every_pair_once(tight):
             cupy.asarray(x),
             starts,
             numbers,
+            metric="euclidean",
             exact=True,
             max_memory=60_000,
             count_on_host=cross_edges,
@@ -239,6 +234,7 @@ def test_progress_counts_what_the_host_does_too():
             cupy.asarray(x),
             starts,
             numbers,
+            metric="euclidean",
             exact=True,
             max_memory=None,
             count_on_host=cross_edges,

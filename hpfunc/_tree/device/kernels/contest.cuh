@@ -1,62 +1,87 @@
 // The choice between edges whose bounds overlap, by their lengths in float64.
 //
-// Every edge up to the limit of the lightest one is listed and measured by differences. The lightest is taken if it is
-// lighter than all others by more than the rounding of such sums; else the pair is given up with a status. The order
-// in which edges are listed is left to chance, and does not matter: only one of them can be the lightest.
+// Every edge out of the tree up to the limit of the lightest one is listed. Warps measure the edges by differences, one
+// edge at a time each. The lightest is taken if it is lighter than all others by more than the rounding of such sums;
+// if not, the pair is given up with a status. The order in which edges are listed is left to chance and does not
+// matter: only one of them can be the lightest.
 //
-// Memory: two lists of CAP entries a team, in shared memory. Limit: CAP edges in one step, 16 a vertex in all.
+// Memory: lists of CAP entries for each team, in shared memory. Limit: CAP edges in one step, 16 a vertex in all.
 
 #define CAP 128
+#define INFINITE __longlong_as_double(0x7ff0000000000000LL)
 enum { UNIQUE, CROWDED, TIED };
 
-struct Pair {  // the table of a pair: its first class has the vertices 0 to m - 1, its second the n after them
-  const REAL *own, *across, *back, *other;
-  long long across_ld, back_ld, start_a, start_b, d;
+// A pair of classes. The vertices of the first are its points and the padding after them, up to `second`; those of the
+// second follow.
+struct Pair {
+  const REAL *table;
   const POINT *x;
+  long long ld, d, place_a, place_b, row_a, row_b;  // where the classes begin in the table, and in the points
   double slack, least;  // what sums of differences may be off: relative, and at least
-  int m, n;
-  __device__ REAL at(int u, int v) const {
-    if (u < m) return v < m ? own[(long long)u * m + v] : across[u * across_ld + (v - m)];
-    return v < m ? back[(u - m) * back_ld + v] : other[(long long)(u - m) * n + (v - m)];
-  }
-  __device__ const POINT *point(int u) const { return x + (u < m ? start_a + u : start_b + (u - m)) * d; }
+  int m, n, second;     // points of each class, and the first vertex of the second class
+  __device__ bool real(int u) const { return u < m || (u >= second && u - second < n); }
+  __device__ long long place(int u) const { return u < second ? place_a + u : place_b + (u - second); }
+  __device__ const POINT *point(int u) const { return x + (u < second ? row_a + u : row_b + (u - second)) * d; }
 };
 
-struct Lists { int count[2], to[CAP], ends[CAP][2]; };
+// What is kept of four vertices: keys of the two lightest edges from the tree (0 when the vertex is in the tree), where
+// the lightest comes from, and the vertex's edges so far.
+struct State { Key best[4], next[4]; unsigned from[4], degree[4]; };
+struct Keys { Key best[QUADS][4]; };  // of all vertices of a thread
 
+struct Lists { int count[2], to[CAP], ends[CAP][2]; double length[CAP]; };
 struct Choice { int outcome, found, to, from; };  // found: edges that were measured
 
-__device__ __noinline__ Choice contest(
-    const Pair &pair, double limit, const REAL *best, const int *mark, long long allowed,
-    Lists &lists, double *sums) {
-  int me = threadIdx.x % TEAM, size = pair.m + pair.n;
-  if (me == 0) lists.count[0] = lists.count[1] = 0;
+__device__ inline int first_vertex(int quad) { return 4 * (quad * TEAM + (int)threadIdx.x % TEAM); }
+
+// List the edges with bounds up to the limit. The keys come by value: a state whose address is known leaves the
+// registers.
+__device__ __noinline__ void list_edges(const Pair &pair, Keys keys, double limit, Lists &lists) {
+  if (threadIdx.x % TEAM == 0) lists.count[0] = lists.count[1] = 0;
   team_sync();
-  for (int u = me; u < size; u += TEAM) {
-    if (mark[u] || best[u] > limit) continue;
-    int k = atomicAdd(&lists.count[0], 1);
-    if (k < CAP) lists.to[k] = u;
-  }
+  for (int i = 0; i < QUADS; ++i)
+    for (int j = 0; j < 4; ++j) {
+      if (!keys.best[i][j] || bound_of(keys.best[i][j]) > limit) continue;
+      int k = atomicAdd(&lists.count[0], 1);
+      if (k < CAP) lists.to[k] = first_vertex(i) + j;
+    }
   team_sync();
   for (int k = 0; k < lists.count[0] && k < CAP; ++k) {
-    for (int u = me; u < size; u += TEAM) {
-      if (!mark[u] || pair.at(lists.to[k], u) > limit) continue;
-      int e = atomicAdd(&lists.count[1], 1);
-      if (e < CAP) { lists.ends[e][0] = lists.to[k]; lists.ends[e][1] = u; }
-    }
+    const REAL *row = pair.table + pair.place(lists.to[k]) * pair.ld;
+    for (int i = 0; i < QUADS; ++i)
+      for (int j = 0; j < 4; ++j) {
+        int u = first_vertex(i) + j;
+        if (keys.best[i][j] || !pair.real(u) || wide(row[pair.place(u)]) > limit) continue;
+        int e = atomicAdd(&lists.count[1], 1);
+        if (e < CAP) { lists.ends[e][0] = lists.to[k]; lists.ends[e][1] = u; }
+      }
   }
   team_sync();
+}
+
+// Measure the edges that are listed and choose the lightest.
+__device__ __noinline__ Choice choose(const Pair &pair, long long allowed, Lists &lists) {
   Choice choice = {UNIQUE, lists.count[1], 0, 0};
   if (lists.count[0] > CAP || choice.found > CAP || choice.found > allowed) {
     choice.outcome = CROWDED;
     return choice;
   }
+  for (int e = threadIdx.x % TEAM / 32; e < choice.found; e += WARPS) {
+    double length = squared_distance(pair.point(lists.ends[e][0]), pair.point(lists.ends[e][1]), pair.d);
+    if (threadIdx.x % 32 == 0) lists.length[e] = length;
+  }
+  team_sync();
   double first = INFINITE, second = INFINITE;
   for (int e = 0; e < choice.found; ++e) {
-    int one = lists.ends[e][0], other = lists.ends[e][1];
-    double length = measured(pair.point(one), pair.point(other), pair.d, sums);
-    if (length < first) { second = first; first = length; choice.to = one; choice.from = other; }
-    else if (length < second) second = length;
+    double length = lists.length[e];
+    if (length < first) {
+      second = first;
+      first = length;
+      choice.to = lists.ends[e][0];
+      choice.from = lists.ends[e][1];
+    } else if (length < second) {
+      second = length;
+    }
   }
   if (second * (1 - pair.slack) - pair.least <= first * (1 + pair.slack)) choice.outcome = TIED;
   return choice;

@@ -1,57 +1,47 @@
-// Lower bounds of squared distances between classes, from products or by differences, both ways round.
+// The table of lower bounds of all squared distances, from products of centred points or by differences; symmetric.
 //
-// The bound of points r and c of classes a and b, centred, is one[r, b] + other[a, c] - 2 x_r.x_c; the product stands in
-// strip (rows, cols) and is replaced by it. With -DTHIN points have few features and are measured by differences: the
-// sum is made smaller by what it may be off. back (cols, rows) is the same transposed, so that rows of both classes are
-// read in order. Each thread writes its own entries only; nothing is added up in an order left to chance.
+// The bound of places r and c, of classes a and b, is base[a, b] + side[b, r] + side[a, c] - 2 x_r.x_c. The products
+// stand in the lower triangle of the table and are replaced by the bounds, which are written to the upper triangle as
+// well. With -DTHIN points have few features and are measured by differences: the sum is made smaller by what it may be
+// off. Padding gets numbers that mean nothing. Each thread writes its own entries only; no sum depends on chance.
 //
-// Memory: a tile of 32 x 32 in shared memory. Blocks of (32, 8) threads. Limit: 65,535 tiles down.
-//
-// -DREAL= the table, -DPOINT= the points; the block of a class with itself is made symmetric by `within`.
+// Memory: a tile of 32 x 32 in shared memory. Grid: (tiles, tiles); blocks of (32, 8) threads. Limit: 2,097,120 places.
 
 extern "C" __global__ void __launch_bounds__(256) table(
-    REAL *strip, REAL *back, long long rows, long long cols, long long row0, long long col0,
-    const int *label,                      // (N,) class of each point
-    const REAL *one, long long one_ld,     // (rows, K)
-    const REAL *other, int first_class,    // (classes of the rows, cols)
-    const POINT *x, long long d, double relative, double least) {
+    REAL *bounds, long long places,                           // (places, places)
+    const int *label,                                         // (places,) class of each place
+    const REAL *base, const REAL *side, int n_classes,        // (K, K) and (K, places), or null
+    const long long *classes, const POINT *x, long long d,    // as in prim.cu
+    double relative, double least) {
   __shared__ REAL tile[32][33];
-  long long c = blockIdx.x * 32LL + threadIdx.x;
+  long long row0 = blockIdx.y * 32LL, col0 = blockIdx.x * 32LL;
+  if (col0 > row0) return;
+  long long c = col0 + threadIdx.x;
   for (int k = threadIdx.y; k < 32; k += 8) {
-    long long r = blockIdx.y * 32LL + k;
-    if (r >= rows || c >= cols) continue;
+    long long r = row0 + k;
+    if (r >= places || c > r) continue;
+    int a = label[r], b = label[c];
 #ifdef THIN
+    const long long *of_a = classes + 3 * a, *of_b = classes + 3 * b;
+    long long i = r - of_a[0], j = c - of_b[0];
     double sum = 0;
-    for (long long f = 0; f < d; ++f) {
-      double difference = (double)x[(row0 + r) * d + f] - (double)x[(col0 + c) * d + f];
+    for (long long f = 0; f < d && i < of_a[2] && j < of_b[2]; ++f) {
+      double difference = wide(x[(of_a[1] + i) * d + f]) - wide(x[(of_b[1] + j) * d + f]);
       sum += difference * difference;
     }
     REAL value = sum * (1 - relative / 2) - least;
 #else
-    REAL value = strip[r * cols + c] * -2;
-    value += one[r * one_ld + label[col0 + c]];
-    value += other[(label[row0 + r] - first_class) * cols + c];
+    REAL value = bounds[r * places + c] * -2;
+    value += base[a * n_classes + b];
+    value += side[b * places + r];
+    value += side[a * places + c];
 #endif
-    strip[r * cols + c] = value;
-    tile[k][threadIdx.x] = value;
+    bounds[r * places + c] = tile[k][threadIdx.x] = value;
   }
   __syncthreads();
-  long long r = blockIdx.y * 32LL + threadIdx.x;
+  long long r = row0 + threadIdx.x;
   for (int k = threadIdx.y; k < 32; k += 8) {
-    c = blockIdx.x * 32LL + k;
-    if (r < rows && c < cols) back[c * rows + r] = tile[threadIdx.x][k];
-  }
-}
-
-// The block of each class with itself, (n, n): of the two bounds of an edge, which may differ in rounding, the lower.
-extern "C" __global__ void __launch_bounds__(256) within(
-    const REAL *strip, const REAL *back, long long rows, long long cols, long long row0, long long col0,
-    const long long *starts, int first_class, REAL *blocks, const long long *blocks_at) {
-  int k = first_class + blockIdx.y;
-  long long n = starts[k + 1] - starts[k], i0 = starts[k] - row0, j0 = starts[k] - col0;
-  for (long long e = blockIdx.x * 256LL + threadIdx.x; e < n * n; e += gridDim.x * 256LL) {
-    long long i = e / n, j = e % n;
-    REAL here = strip[(i0 + i) * cols + (j0 + j)], there = back[(j0 + i) * rows + (i0 + j)];
-    blocks[blocks_at[k] + e] = here < there ? here : there;
+    c = col0 + k;
+    if (r < places && c < r) bounds[c * places + r] = tile[threadIdx.x][k];
   }
 }

@@ -1,0 +1,105 @@
+"""Prim's algorithm for many pairs of classes at once, by the kernel ``prim.cu``."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hpfunc._arrays import namespace
+from hpfunc._tree.device.compiler import kernel
+from hpfunc._tree.device.tables import DeviceTable
+from hpfunc._tree.types import Floats, Ints
+
+__all__ = [
+    "CROWDED", "MOST_PLACES", "TIED", "UNIQUE", "Accuracy", "PairTrees", "grow_pairs", "grow_tree", "slack_of",
+    "team_for",
+]  # fmt: skip
+
+# What becomes of a pair, as in contest.cuh: its tree is certain; too many bounds overlap; lengths tie.
+UNIQUE, CROWDED, TIED = 0, 1, 2
+
+# Threads for a pair of up to so many places, of which each thread has four; in larger pairs each thread has more.
+_TEAMS = {128: 32, 512: 128, 1024: 256}
+_LARGEST_TEAM = 512
+# Pairs of up to so many places share a block of threads, one warp for each.
+_WARP_PLACES = 128
+# A larger pair takes a thread too much memory of its own.
+MOST_PLACES = 2**15
+
+
+class Accuracy(NamedTuple):
+    """What must be certain of a tree."""
+
+    exact: bool  # whether it is the tree of the distances; if not, of their bounds, whatever rounding did to them
+    cosine: bool  # whether points are directions, whose own rounding counts too
+
+
+class PairTrees(NamedTuple):
+    """What is counted of P trees, on the host. Where the status is not UNIQUE, the counts mean nothing."""
+
+    status: npt.NDArray[np.int64]
+    crossing: npt.NDArray[np.int64]
+    degree2: Floats
+
+
+def grow_pairs(table: DeviceTable, pairs: Ints, accuracy: Accuracy) -> PairTrees:
+    """Count the cross edges of the minimum spanning trees of pairs of classes ``(P, 2)`` of a table."""
+    xp, places = namespace(table.bounds), np.diff(table.classes.places)[pairs].sum(axis=1)
+    few = places <= _WARP_PLACES
+    order = np.argsort(~few, kind="stable")
+    on_device, results = xp.asarray(pairs[order].astype(np.int32)), xp.zeros((len(pairs), 3), np.uint64)
+    n_few = int(few.sum())
+    for part in (slice(0, n_few), slice(n_few, len(pairs))):
+        if part.start < part.stop:
+            _launch(table, on_device[part], int(places[order[part]].max()), accuracy, results[part], 0)
+    found = np.empty((len(pairs), 3), np.int64)
+    found[order] = results.get()
+    return PairTrees(found[:, 0], found[:, 1], found[:, 2].astype(np.float64))
+
+
+def grow_tree(table: DeviceTable, accuracy: Accuracy) -> tuple[Ints, int]:
+    """Return the edges ``(n - 1, 2)`` of the minimum spanning tree of a table's only class, and its status."""
+    xp, n = namespace(table.bounds), int(table.classes.sizes[0])
+    edges, results = xp.empty((n - 1, 2), np.int32), xp.zeros((1, 3), np.uint64)
+    single = xp.asarray(np.array([[0, -1]], np.int32))
+    _launch(table, single, int(table.classes.places[-1]), accuracy, results, edges)
+    return edges.get().astype(np.intp), int(results.get()[0, 0])
+
+
+def _launch(table: DeviceTable, pairs: Any, largest: int, accuracy: Accuracy, results: Any, edges: Any) -> None:
+    """Run the kernel for pairs of at most ``largest`` places; ``results`` and ``edges`` are filled on the device."""
+    team, quads = team_for(largest)
+    teams = 4 if team == 32 else 1  # of a block
+    bounds, classes, x = table.bounds, table.classes, table.x
+    prim = kernel(namespace(bounds), "prim", bounds.dtype, x.dtype, (f"TEAM={team}", f"QUADS={quads}"))
+    slack, least = slack_of(x.shape[1], cosine=accuracy.cosine)
+    prim(
+        (-(-len(pairs) // teams),),
+        (team * teams,),
+        (
+            bounds, len(bounds), classes.layout, pairs, np.int32(len(pairs)), table.error,
+            np.int32(len(classes.sizes)), table.relative, x, x.shape[1], slack, least, np.int32(accuracy.exact),
+            results, edges,
+        ),
+    )  # fmt: skip
+
+
+def team_for(places: int) -> tuple[int, int]:
+    """Choose the threads for a pair of so many places, and the quads of places for each thread."""
+    team = next((team for most, team in _TEAMS.items() if places <= most), _LARGEST_TEAM)
+    quads = 1
+    while 4 * team * quads < places:
+        quads *= 2
+    return team, quads
+
+
+def slack_of(d: int, *, cosine: bool) -> tuple[float, float]:
+    """Return how far a sum of d squared differences in float64 may be off, in any order: relative, and at least.
+
+    Both are twice what either of two sums may be off: where they are told apart, the sums of the host are in the same
+    order. The directions that a cosine is measured between are rounded too, on the host perhaps in another way.
+    """
+    eps = float(np.finfo(np.float64).eps)
+    return 2 * (d + 4) * eps, (8 * (d + 8) * eps if cosine else 0.0)
