@@ -29,6 +29,7 @@ def collect_activations(
     reduce: Any = None,
     dtype: Any = None,
     forward: Callable[[Any, Any], Any] | None = None,
+    label: int | str | Callable[[Any], tuple[Any, Any]] | None = None,
     max_memory: int | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
@@ -41,11 +42,14 @@ def collect_activations(
     ----------
     model : torch.nn.Module
         Wrappers (``torch.compile``, ``DataParallel``, ``DistributedDataParallel``) are taken off.
-    data : Dataset, IterableDataset, DataLoader or (x, labels)
-        A torch data set of ``(x, label)``, a loader of such batches, or a pair of arrays. Labels are integers or
-        strings. ``x`` may be a tuple or a dict of several inputs. Floating inputs are brought to the dtype of the
-        model's parameters. Where the labels are at hand (``targets``, ``labels``, ``tensors``, arrays) only the
-        chosen samples are loaded; elsewhere each sample is loaded once, and those chosen are held on the host.
+    data : Dataset, IterableDataset, DataLoader, (x, labels) or mapping
+        A torch data set of ``(x, label)``, a loader of such batches, or a pair of arrays. What follows the label in a
+        tuple is passed over. Items, batches and arrays may also be mappings such as ``{"pixel_values": x, "labels":
+        y}``: the model is then called by keywords. Labels are integers or strings. ``x`` may be a tuple or a dict of
+        several inputs, and may hold texts where ``forward`` turns them into numbers. Floating inputs are brought to the
+        dtype of the model's parameters. Where the labels are at hand (``targets``, ``labels``, ``tensors``, arrays)
+        only the chosen samples are loaded; elsewhere each sample is loaded once, and those chosen are held on the host.
+        A sample that a loader or ``Subset`` names again counts once.
     layers : list of str, optional
         Names, or globs of ``*`` and ``?``; a container can be named, ``"input"`` is the model's input and
         ``"output"`` its output. By default the input and every module call inside which no other module was
@@ -76,6 +80,11 @@ def collect_activations(
         Keep floating activations in this dtype, by default in their own (bfloat16 in float32).
     forward : callable, optional
         ``forward(model, x)`` runs the model on a batch; by default ``model(x)``, ``model(*x)`` or ``model(**x)``.
+    label : int, str or callable, optional
+        Where the label of an item or batch is: its position, its key, or a function that returns ``(inputs, label)``.
+        The inputs are what stands before it, or after it if it comes first; of a mapping, everything else. By default
+        it is the second entry of a tuple, and of a mapping the one key among ``label``, ``labels``, ``label_ids``,
+        ``target``, ``targets`` and ``y``.
     max_memory : int, optional
         The most bytes that the result may take, by default what the device has free. More is refused before the
         model runs over the data.
@@ -88,7 +97,8 @@ def collect_activations(
         One variable for each layer, in execution order, the input first. Its dims are ``sample`` and the layer's
         own axes, ``<layer>_0``, ``<layer>_1``, ... (with a further underscore where that is another layer's name).
         Coords on ``sample`` are ``label`` and ``index``, the position in the data set (for a data set or loader
-        that is read in one pass, the position as delivered). The samples stand class by class, in the order of
+        that is read in one pass, the position as delivered; there is no ``index`` where a loader's ``collate_fn`` hides
+        where its rows come from). The samples stand class by class, in the order of
         the classes, and in data order within a class, so that a class is a block of rows. Variables share memory
         with the tensors that were collected.
 
@@ -144,6 +154,7 @@ def collect_activations(
         reduce=reduce,
         dtype=dtype,
         forward=forward,
+        label=label,
         max_memory=max_memory,
     )
     return Collection(model, data, options, progress=progress).whole()

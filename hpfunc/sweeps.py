@@ -36,6 +36,7 @@ def sweep(
     reduce: Any = None,
     dtype: Any = None,
     forward: Callable[[Any, Any], Any] | None = None,
+    label: int | str | Callable[[Any], tuple[Any, Any]] | None = None,
     pairs: Iterable[tuple[Any, Any]] | None = None,
     metric: str = "euclidean",
     graph: str = "mst",
@@ -75,7 +76,7 @@ def sweep(
         an error that names what differs. What matches is kept in either case.
     progress : bool
         Show a bar that counts checkpoints times splits.
-    layers, classes, samples_per_class, key, batch_size, device, method, reduce, dtype, forward
+    layers, classes, samples_per_class, key, batch_size, device, method, reduce, dtype, forward, label
         As in `collect_activations`.
     pairs, metric, graph, k, exact, folds, repeats
         As in `pairwise_hp`. ``key`` is that of the samples too, so folds need a random draw of samples.
@@ -150,6 +151,8 @@ def sweep(
             "layers": _listed(layers), "classes": _listed(classes), "samples_per_class": samples_per_class, "key": key,
             "batch_size": batch_size, "device": device, "method": method, "reduce": reduce,
             "dtype": dtype, "forward": forward, "max_memory": max_memory,
+            # Left out where it is not given: stores from before it match.
+            **({} if label is None else {"label": label}),
         },
         pairing={
             "pairs": None if pairs is None else list(pairs), "metric": metric, "graph": graph, "k": k,

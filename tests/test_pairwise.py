@@ -136,7 +136,7 @@ def test_ties_too_many_to_average_name_layer_and_classes(monkeypatch):
     [
         (np.zeros((4, 2)), None, {}, ValueError, "labels is missing"),
         (np.zeros((4, 2)), [0, 1, 1], {}, ValueError, r"\(3,\).*\(4,\)"),
-        (np.zeros((4, 2)), [0.5, 1, 1, 0], {}, TypeError, "the label 0.5"),
+        (np.zeros((4, 2)), [0.5, 1, 1, 0], {}, TypeError, "label of type float .0.5"),
         (np.zeros((4, 2)), [1, 1, 1, 1], {}, ValueError, "one class only, 1"),
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"pairs": [(0, 5)]}, ValueError, r"class 5.*\[0, 1\]"),
         ({"a": np.zeros((4, 2))}, [0, 1, 0, 1], {"pairs": [(0, 0)]}, ValueError, "with itself"),

@@ -182,7 +182,7 @@ NAN = np.array([[1.0, 2.0], [np.nan, 3.0]])
         ((np.ones((2, 2)), NAN), {}, ValueError, r"others\[0\] holds 1 values.*class 1"),
         ((np.empty((0, 2)),), {}, ValueError, "points has shape"),
         ((np.ones((2, 2)),), {"labels": [1]}, ValueError, "labels has shape"),
-        ((np.ones((2, 2)),), {"labels": [0.5, 1]}, TypeError, "labels has the label 0.5"),
+        ((np.ones((2, 2)),), {"labels": [0.5, 1]}, TypeError, "labels has a label of type float .0.5"),
         ((np.ones((2, 2)) * 1j,), {}, TypeError, "complex"),
         ((3.0,), {}, ValueError, "scalar"),
         ((xr.Dataset({"conv1": ("sample", [1.0, 2.0])}),), {}, TypeError, "one of its layers .'conv1'"),

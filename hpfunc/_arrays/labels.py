@@ -94,7 +94,7 @@ def as_label(value: Any, where: str) -> Label:
         return int(value)
     if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER:
         return int(value)
-    what = f"the label {value!r}" if isinstance(value, float) else f"a label of type {type(value).__name__}"
+    what = f"a label of type {type(value).__name__}" + (f" ({value!r})" if isinstance(value, float) else "")
     shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
     raise TypeError(f"{where} has {what}{shape}; expected an int or a str")
 

@@ -98,6 +98,7 @@ def _measure(model: Any, data: Any, task: Task, split: str) -> tuple[xr.Dataset,
         results.append(pairwise_hp(activations, **with_groups(task.pairing, activations, split)))
         # Gone before the next group is collected.
         del activations
-    taken = [values.tolist() for values in (collection.samples.labels, collection.samples.index)]
+    index = collection.samples.index
+    taken = [collection.samples.labels.tolist(), None if index is None else index.tolist()]
     digest = hashlib.sha256(json.dumps(taken).encode()).hexdigest()
     return results[0] if len(results) == 1 else concat(results, "layer"), digest

@@ -45,13 +45,13 @@ class Rows:
 
 
 def as_dataset(
-    tensors: Mapping[str, torch.Tensor], labels: np.ndarray[Any, Any], index: np.ndarray[Any, Any]
+    tensors: Mapping[str, torch.Tensor], labels: np.ndarray[Any, Any], index: np.ndarray[Any, Any] | None
 ) -> xr.Dataset:
-    """Name the dims of each layer, and share its memory as a variable of a Dataset."""
+    """Name the dims of each layer, and share its memory as a variable of a Dataset; without positions no ``index``."""
     dims = _dims(tensors)
     return xr.Dataset(
         {name: (dims[name], from_tensor(tensor, name)) for name, tensor in tensors.items()},
-        coords={"label": ("sample", labels), "index": ("sample", index)},
+        coords={"label": ("sample", labels)} | ({} if index is None else {"index": ("sample", index)}),
     )
 
 

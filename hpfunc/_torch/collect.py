@@ -123,6 +123,7 @@ def choose(data: Any, options: CollectOptions) -> ChosenSamples:
         per_class=options.samples_per_class,
         key=options.key,
         batch_size=options.batch_size,
+        label=options.label,
     )
 
 

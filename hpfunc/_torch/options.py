@@ -9,6 +9,7 @@ from typing import Any
 from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.keys import RandomKey, check_key
 from hpfunc._support.memory import max_bytes
+from hpfunc._torch.data.items import LabelPlace
 from hpfunc._torch.reduction import Form, as_form
 
 __all__ = ["CollectOptions", "check_options"]
@@ -28,6 +29,7 @@ class CollectOptions:
     method: str | Callable[[Any], Mapping[str, Any]]
     form: Form
     forward: Callable[[Any, Any], Any] | None
+    label: LabelPlace
     max_bytes: int | None
 
 
@@ -45,6 +47,7 @@ def check_options(
     forward: Callable[[Any, Any], Any] | None,
     max_memory: int | None,
     store: str = "device",
+    label: LabelPlace = None,
 ) -> CollectOptions:
     """Check the options of `collect_activations`, and bring them together.
 
@@ -60,6 +63,11 @@ def check_options(
         raise TypeError(f"forward={forward!r} is not a function; pass one of (model, x)")
     if forward is not None and method != "hooks":
         raise ValueError(f'forward= goes with method="hooks" only, and method is {method!r}')
+    if isinstance(label, bool) or not (label is None or callable(label) or isinstance(label, (int, str))):
+        raise TypeError(
+            f"label={label!r} is not known; pass the position of the label in an item, its key, or a function that "
+            "returns (inputs, label)"
+        )
     per_class = samples_per_class
     if per_class is not None:
         per_class = check_count("samples_per_class", per_class, "an integer of 1 or more, or None")
@@ -76,6 +84,7 @@ def check_options(
         method=method,
         form=as_form(reduce, dtype),
         forward=forward,
+        label=label,
         max_bytes=None if max_memory is None else max_bytes(max_memory),
     )
 

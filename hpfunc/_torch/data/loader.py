@@ -1,99 +1,207 @@
-"""Samples from a DataLoader, with its own batches, order, collation and workers."""
+"""Read samples from a DataLoader, with its own batches, order, collation and workers."""
 
 from __future__ import annotations
 
 import contextlib
 import operator
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from hpfunc._torch.data.labels import Label, as_label_list, known_labels
+from hpfunc._arrays import Label, as_label
+from hpfunc._torch.data.items import LabelPlace, collate, split_item
+from hpfunc._torch.data.labels import known_labels
+from hpfunc._torch.data.order import split_batch, traced_collate
+from hpfunc._torch.data.repeats import first_places
 from hpfunc._torch.data.sources import (
     LabelledSource,
+    Loaded,
     Sample,
     StreamedSource,
     check_label,
+    chunks,
     enumerate_items,
     item_at,
-    split_item,
+    reading,
 )
+from hpfunc._torch.nested import leaves, members
 
 __all__ = ["open_loader"]
 
 
-def open_loader(loader: DataLoader[Any]) -> LabelledSource | StreamedSource:
-    """The source for a loader: of known labels where its data set has them, and is read by position."""
+def open_loader(loader: DataLoader[Any], place: LabelPlace) -> LabelledSource | StreamedSource:
+    """Make the source for a loader: of known labels where its data set has them and is read by position."""
     sampler = loader.batch_sampler
     in_one_pass = isinstance(loader.dataset, IterableDataset) or type(loader).__iter__ is not DataLoader.__iter__
     if sampler is None or in_one_pass:
-        return _StreamedLoader(loader, None)
+        return _BatchStream(loader, place)
     with _same_draws(loader):
         try:
             groups = [[operator.index(k) for k in group] for group in sampler]
         except TypeError:
             # The data set goes by keys, not by positions.
-            return _StreamedLoader(loader, None)
-    labels = known_labels(loader.dataset)
-    return _StreamedLoader(loader, groups) if labels is None else _LabelledLoader(loader, groups, labels)
+            return _BatchStream(loader, place)
+    groups, largest = _each_once(loader.dataset, groups)
+    labels = known_labels(loader.dataset, place)
+    if labels is None:
+        return _ItemLoader(loader, groups, largest, place)
+    return _LabelledLoader(loader, groups, largest, labels, place)
+
+
+def _each_once(dataset: Any, groups: list[list[int]]) -> tuple[list[list[int]], int]:
+    """Return batches in which each item comes once, and the size of the largest batch."""
+    positions = [k for group in groups for k in group]
+    places = first_places(dataset, positions)
+    largest = max((len(group) for group in groups), default=1)
+    return groups if len(places) == len(positions) else chunks([positions[k] for k in places], largest), largest
 
 
 class _LabelledLoader(LabelledSource):
-    """A loader over a data set with labels at hand: only the chosen samples of each batch are loaded."""
+    """Deliver samples of a loader over a data set with labels at hand; only the chosen ones are loaded."""
 
-    def __init__(self, loader: DataLoader[Any], groups: list[list[int]], labels: list[Label]) -> None:
-        self._loader = loader
+    def __init__(
+        self, loader: DataLoader[Any], groups: list[list[int]], largest: int, labels: list[Label], place: LabelPlace
+    ) -> None:
+        self._loader, self._place = loader, place
+        self.batch_size = largest
         self._index = [k for group in groups for k in group]
-        self._bounds = [0]
-        for group in groups:
-            self._bounds.append(self._bounds[-1] + len(group))
+        self._sizes = [len(group) for group in groups]
         self.labels = [labels[k] for k in self._index]
 
     def index(self, position: int) -> int:
         return self._index[position]
 
     def groups(self, positions: Sequence[int]) -> list[list[int]]:
-        return [list(range(*bounds)) for bounds in zip(self._bounds, self._bounds[1:], strict=False)]
+        if len(positions) < len(self._index):
+            return chunks(positions, self.batch_size)
+        remaining = iter(positions)
+        return [[next(remaining) for _ in range(size)] for size in self._sizes]
 
-    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Any]:
-        batches = _read(self._loader, [[self._index[p] for p in group] for group in groups])
-        for group, (_, batch) in zip(groups, batches, strict=True):
-            inputs, found = _split_batch(batch)
-            if len(found) != len(group):
-                raise ValueError(f"data: the loader's collate_fn made {len(found)} labels of {len(group)} samples")
-            for position, label in zip(group, found, strict=True):
-                check_label(label, self.labels[position], self._index[position])
-            yield inputs
+    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Loaded]:
+        collation = _Traced(self._loader.collate_fn, self._place)
+        batches = _read(self._loader, [[self._index[p] for p in group] for group in groups], collation)
+        for group, (_, (inputs, labels, places)) in zip(groups, batches, strict=True):
+            index = [self._index[position] for position in group]
+            for k, label in zip(index if places is None else [index[p] for p in places], labels, strict=False):
+                check_label(label, self.labels[group[index.index(k)]], k)
+            if places is None or sorted(places) != list(range(len(group))):
+                missing = sorted(set(range(len(group))) - set(places or ()))
+                raise ValueError(
+                    f"data: the loader's collate_fn made {len(labels)} rows of {len(group)} samples"
+                    + (f" and left out item {index[missing[0]]}" if places is not None and missing else "")
+                    + "; where labels are listed beforehand each sample must give one row: take such items out by "
+                    "torch.utils.data.Subset, or hide the list of labels in a wrapping data set"
+                )
+            yield Loaded(inputs, places)
 
 
-class _StreamedLoader:
-    """A loader whose batches must be loaded to learn the labels."""
+class _ItemLoader:
+    """Deliver samples of a loader whose items must be loaded to learn their labels.
 
-    def __init__(self, loader: DataLoader[Any], groups: list[list[int]] | None) -> None:
-        self._loader, self._groups = loader, groups
-        self._largest = 1
+    Chosen items are held as the data set gave them, and collated when it is known which they are.
+    """
+
+    def __init__(self, loader: DataLoader[Any], groups: list[list[int]], largest: int, place: LabelPlace) -> None:
+        self._loader, self._groups, self._largest = loader, groups, largest
+        self.by_position = True
+        self._traced = _Traced(loader.collate_fn, place)
 
     def samples(self) -> Generator[Sample]:
-        loader, groups = self._loader, self._groups
-        batches = enumerate_items(loader, "batch") if groups is None else _read(loader, groups)
-        delivered = 0
-        with _same_draws(loader):
-            for k, batch in batches:
-                inputs, labels = _split_batch(batch)
-                self._largest = max(self._largest, len(labels))
-                index = range(delivered, delivered + len(labels)) if groups is None else groups[k]
-                delivered += len(labels)
-                for row, label in enumerate(labels):
-                    yield index[row], label, _row(inputs, row, len(labels))
+        for k, delivered in _read(self._loader, self._groups, _Delivering(self._traced)):
+            for row, label in enumerate(delivered.labels):
+                if delivered.places is None:
+                    yield Sample(None, label, _row(delivered.contents, row, len(delivered.labels)))
+                else:
+                    yield Sample(self._groups[k][delivered.places[row]], label, delivered.contents[row])
 
-    def batch_size(self) -> int:
-        return int(self._loader.batch_size or self._largest)
+    def batches(self, chosen: Sequence[Sample]) -> Iterator[Loaded]:
+        if any(sample.index is None for sample in chosen):
+            return _stacked([self._row(sample) for sample in chosen], self._largest)
+        return self._collated(chosen)
+
+    def _collated(self, chosen: Sequence[Sample]) -> Iterator[Loaded]:
+        """Collate items, and follow each to its row."""
+        for group in chunks(range(len(chosen)), self._largest):
+            items, index = [chosen[place].content for place in group], [chosen[place].index for place in group]
+            if self._traced.collate_fn is default_collate:
+                yield Loaded(collate([split_item(item, self._traced.place, "data")[0] for item in items], index), group)
+                continue
+            with reading(f"a batch of the items {index[0]}, ..., {index[-1]}"):
+                inputs, labels, places = self._traced(items)
+            if places is None or sorted(places) != list(range(len(group))):
+                raise ValueError(
+                    f"data: the loader's collate_fn made {len(labels)} rows of {len(group)} samples that gave one row "
+                    "each in another batch; pass the data set itself"
+                )
+            yield Loaded(inputs, [group[place] for place in places])
+
+    def _row(self, sample: Sample) -> Any:
+        """Return the inputs of a sample, of which some may be cut out of a batch already."""
+        if sample.index is None:
+            return sample.content
+        inputs, labels = split_batch(self._traced.collate_fn([sample.content]), self._traced.place)
+        return _row(inputs, 0, len(labels))
+
+
+class _BatchStream:
+    """Deliver rows of batches that can be read in one pass only; their place is that of the delivery."""
+
+    def __init__(self, loader: DataLoader[Any], place: LabelPlace) -> None:
+        self._loader, self._place = loader, place
+        self._largest = 1
+        self.by_position = False
+
+    def samples(self) -> Generator[Sample]:
+        delivered = 0
+        with _same_draws(self._loader):
+            for _, batch in enumerate_items(self._loader, "batch"):
+                inputs, labels = split_batch(batch, self._place)
+                self._largest = max(self._largest, len(labels))
+                for row, label in enumerate(labels):
+                    yield Sample(delivered, label, _row(inputs, row, len(labels)))
+                    delivered += 1
+
+    def batches(self, chosen: Sequence[Sample]) -> Iterator[Loaded]:
+        return _stacked([sample.content for sample in chosen], int(self._loader.batch_size or self._largest))
+
+
+class _Delivered(NamedTuple):
+    """Labels of a batch, and what is held of its rows: items, or the whole batch where places are unknown."""
+
+    labels: list[Label]
+    places: list[int] | None
+    contents: Any
+
+
+class _Traced:
+    """Collate as the loader does, and tell where each row came from."""
+
+    def __init__(self, collate_fn: Any, place: LabelPlace) -> None:
+        self.collate_fn, self.place = collate_fn, place
+
+    def __call__(self, items: list[Any]) -> tuple[Any, list[Label], list[int] | None]:
+        return traced_collate(self.collate_fn, items, self.place)
+
+
+class _Delivering:
+    """Tell the labels of items, and hand the items on, in a worker as well."""
+
+    def __init__(self, traced: _Traced) -> None:
+        self._traced = traced
+
+    def __call__(self, items: list[Any]) -> _Delivered:
+        if self._traced.collate_fn is default_collate:
+            # Nothing is sorted or left out, so that the items tell their labels themselves.
+            labels = [as_label(split_item(item, self._traced.place, "an item of data")[1], "data") for item in items]
+            return _Delivered(labels, list(range(len(items))), items)
+        inputs, labels, places = self._traced(items)
+        return _Delivered(labels, places, inputs if places is None else [items[place] for place in places])
 
 
 class _Located(Dataset[Any]):
-    """A data set whose failures name the item, also out of a worker process."""
+    """Name the item in a failure of a data set, also out of a worker process."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -102,14 +210,13 @@ class _Located(Dataset[Any]):
         return item_at(self.dataset, k)
 
 
-def _read(loader: DataLoader[Any], groups: list[list[int]]) -> Generator[tuple[int, Any]]:
-    """The batches of given positions, loaded and collated as ``loader`` would."""
+def _read(loader: DataLoader[Any], groups: list[list[int]], collation: Any) -> Generator[tuple[int, Any]]:
+    """Load the batches of given positions by the loader's workers, with another collation."""
     same = DataLoader(
         _Located(loader.dataset),
         batch_sampler=groups,
-        collate_fn=loader.collate_fn,
+        collate_fn=collation,
         num_workers=loader.num_workers,
-        pin_memory=loader.pin_memory,
         timeout=loader.timeout,
         worker_init_fn=loader.worker_init_fn,
         multiprocessing_context=loader.multiprocessing_context,
@@ -133,23 +240,28 @@ def _same_draws(loader: DataLoader[Any]) -> Iterator[None]:
             generator.set_state(states[name])
 
 
-def _split_batch(batch: Any) -> tuple[Any, list[Label]]:
-    """Inputs and labels of a batch."""
-    inputs, labels = split_item(batch, "a batch of data")
-    if getattr(labels, "ndim", 1) == 0 or isinstance(labels, (int, str)):
-        raise ValueError("data: the loader delivers single samples (batch_size=None); pass its data set instead")
-    return inputs, as_label_list(labels, "data: labels")
+def _stacked(rows: Sequence[Any], size: int) -> Iterator[Loaded]:
+    """Stack rows to batches of one shape: a loader pads each of its batches to the longest sample in it."""
+    by_shape: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        by_shape.setdefault(str([tuple(getattr(leaf, "shape", ())) for leaf in leaves(row)]), []).append(place)
+    for places in by_shape.values():
+        for group in chunks(places, size):
+            yield Loaded(collate([rows[place] for place in group], group), group)
 
 
 def _row(inputs: Any, row: int, size: int) -> Any:
-    """One sample of a batch, as memory of its own: a view would keep the whole batch."""
+    """Cut one sample out of a batch, as memory of its own: a view would keep the whole batch."""
     if isinstance(inputs, Mapping):
         return {name: _row(value, row, size) for name, value in inputs.items()}
-    if isinstance(inputs, (tuple, list)):
+    if isinstance(inputs, (tuple, list)) and members(inputs) is not None:
+        # A list of one entry for each sample, of which at least one has another length, is no list of inputs.
+        if len(inputs) == size and not all(len(value) == size for value in inputs):
+            return inputs[row]
         return tuple(_row(value, row, size) for value in inputs)
     if len(inputs) != size:
+        shape = tuple(getattr(inputs, "shape", (len(inputs),)))
         raise ValueError(
-            f"data: a batch of {size} labels has inputs of shape {tuple(inputs.shape)}; the first axis must count the "
-            "samples"
+            f"data: a batch of {size} labels has inputs of shape {shape}; the first axis must count the samples"
         )
-    return torch.as_tensor(inputs[row]).clone()
+    return inputs[row] if isinstance(inputs, list) else torch.as_tensor(inputs[row], device="cpu").clone()

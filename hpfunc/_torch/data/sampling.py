@@ -1,4 +1,4 @@
-"""Which samples are taken: the first of each class, or a random draw from each class."""
+"""Choose which samples are taken: the first of each class, or a random draw from each class."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays import Label
 from hpfunc._support.keys import RandomKey, generator
-from hpfunc._torch.data.labels import Label
 
 __all__ = ["Chooser", "choose_positions"]
 
 
 class Chooser:
-    """Takes samples of one class as they come, and holds the ones that are chosen so far.
+    """Hold the samples of one class that are chosen so far, as they are shown one after the other.
 
-    Without a key those are the first. With a key every sample of the class draws a number, the n-th sample the
-    n-th number of the class's own stream, and the smallest numbers win: so the choice depends neither on the
-    other classes nor on how many samples come at a time, and more samples of a class contain fewer.
+    Without a key these are the first. With a key every sample of the class draws a number, the n-th sample the n-th
+    number of the class's own stream, and the smallest numbers win. So the choice depends neither on the other classes
+    nor on how many samples come at a time, and a draw of more samples contains every draw of fewer.
     """
 
     def __init__(self, label: Label, per_class: int | None, key: RandomKey | None) -> None:
@@ -30,7 +30,7 @@ class Chooser:
 
     @property
     def full(self) -> bool:
-        """Whether no further sample can be chosen."""
+        """Tell whether no further sample can be chosen."""
         return self._draws is None and self._per_class is not None and len(self._held) >= self._per_class
 
     def offer(self, item: Any) -> None:
@@ -45,14 +45,14 @@ class Chooser:
 
     @property
     def chosen(self) -> list[Any]:
-        """The chosen samples, in the order they came."""
+        """List the chosen samples, in the order they came."""
         return [item for _, _, item in sorted(self._held, key=lambda entry: -entry[1])]
 
 
 def choose_positions(
     labels: Sequence[Label], classes: Sequence[Label], per_class: int | None, key: RandomKey | None
 ) -> list[list[int]]:
-    """For each class the positions in ``labels`` that are chosen, in order."""
+    """List for each class the positions in ``labels`` that are chosen, in order."""
     choosers = {label: Chooser(label, per_class, key) for label in classes}
     for position, label in enumerate(labels):
         if label in choosers and not choosers[label].full:
@@ -61,6 +61,6 @@ def choose_positions(
 
 
 def _draws(random: np.random.Generator) -> Iterator[float]:
-    """One number after the other; drawn by blocks, which gives the same numbers."""
+    """Yield one number after the other; a block of them at a time gives the same numbers faster."""
     while True:
         yield from random.random(1024).tolist()

@@ -1,4 +1,4 @@
-"""From any data set to batches of chosen samples, each loaded once."""
+"""Choose samples of each class from any data set, and hand them out in batches, each loaded once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays import Label, as_label, stack_labels
 from hpfunc._support.keys import RandomKey
-from hpfunc._torch.data.labels import Label, as_label, sorted_classes
+from hpfunc._torch.data.items import LabelPlace
+from hpfunc._torch.data.labels import sorted_classes
 from hpfunc._torch.data.open import open_source
+from hpfunc._torch.data.repeats import warn_of_repeats
 from hpfunc._torch.data.sampling import Chooser, choose_positions
-from hpfunc._torch.data.sources import LabelledSource, StreamedSource, collate
+from hpfunc._torch.data.sources import LabelledSource, Loaded, Sample, StreamedSource
 
 __all__ = ["ChosenSamples", "SampleBatch", "choose_samples"]
 
@@ -27,33 +30,41 @@ class SampleBatch:
 
 @dataclasses.dataclass(frozen=True)
 class ChosenSamples:
-    """The chosen samples, grouped by class in the order of the classes and in data order within each class.
+    """Hold the chosen samples, class by class in the order of the classes, and in data order within each class.
 
-    ``labels`` and ``index`` (position in the data set) hold one entry for each sample; ``batches()`` loads the
-    samples, in the order that is cheapest to read.
+    ``labels`` and ``index`` (position in the data set) hold one entry for each sample; ``index`` is None where the
+    positions cannot be known. ``batches()`` loads the samples, in the order that is cheapest to read.
     """
 
     labels: np.ndarray[Any, Any]
-    index: np.ndarray[Any, Any]
+    index: np.ndarray[Any, Any] | None
     batches: Callable[[], Iterator[SampleBatch]]
 
 
 def choose_samples(
-    data: Any, *, classes: Sequence[Any] | None, per_class: int | None, key: RandomKey | None, batch_size: int
+    data: Any,
+    *,
+    classes: Sequence[Any] | None,
+    per_class: int | None,
+    key: RandomKey | None,
+    batch_size: int,
+    label: LabelPlace = None,
 ) -> ChosenSamples:
     """Choose up to ``per_class`` samples of each class.
 
-    Where the labels are at hand only the chosen samples are ever loaded, by batches, when asked for. Otherwise
-    every sample must be loaded to learn its label, and the chosen ones are held on the host until they are used.
+    Where the labels are at hand, only the chosen samples are ever loaded, by batches, when asked for. Otherwise every
+    sample must be loaded to learn its label, and the chosen ones are held on the host until they are used. A sample
+    that comes more than once counts once.
     """
     wanted = None if classes is None else _check_classes(classes)
-    source = open_source(data, batch_size)
+    source = open_source(data, label, batch_size)
     if isinstance(source, LabelledSource):
-        return _choose_known(source, wanted, per_class, key)
+        return _choose_labelled(source, wanted, per_class, key)
     return _choose_streamed(source, wanted, per_class, key)
 
 
 def _check_classes(classes: Sequence[Any]) -> list[Label]:
+    """Return classes as labels; raise unless they are a list of different labels."""
     if isinstance(classes, (str, bytes)) or not hasattr(classes, "__iter__"):
         raise TypeError(f"classes={classes!r} is not a list of labels; pass such as classes=[0, 1]")
     labels = [as_label(label, "classes") for label in classes]
@@ -65,7 +76,7 @@ def _check_classes(classes: Sequence[Any]) -> list[Label]:
     return labels
 
 
-def _choose_known(
+def _choose_labelled(
     source: LabelledSource, wanted: list[Label] | None, per_class: int | None, key: RandomKey | None
 ) -> ChosenSamples:
     classes = sorted_classes(source.labels) if wanted is None else wanted
@@ -73,18 +84,17 @@ def _choose_known(
     _check_found(classes, chosen, source.labels)
     positions = [position for members in chosen for position in members]
     row_of = {position: row for row, position in enumerate(positions)}
-    groups = [[p for p in group if p in row_of] for group in source.groups(sorted(positions))]
-    groups = [group for group in groups if group]
+    groups = source.groups(sorted(positions))
 
     def batches() -> Iterator[SampleBatch]:
         loaded = source.load(groups)
         for group in groups:
-            # Not in a variable, which would hold it while the next is loaded.
-            yield SampleBatch(next(loaded), np.array([row_of[p] for p in group]))
+            # The inputs are not kept in a variable, which would hold them while the next are loaded.
+            yield _as_batch(next(loaded), [row_of[position] for position in group])
 
-    return ChosenSamples(
-        _as_array([source.labels[p] for p in positions]), np.array([source.index(p) for p in positions]), batches
-    )
+    labels = [source.labels[position] for position in positions]
+    index = np.array([source.index(position) for position in positions])
+    return ChosenSamples(stack_labels(labels, "classes"), index, batches)
 
 
 def _choose_streamed(
@@ -92,27 +102,37 @@ def _choose_streamed(
 ) -> ChosenSamples:
     choosers = {} if wanted is None else {label: Chooser(label, per_class, key) for label in wanted}
     seen: dict[Label, None] = {}
-    for index, label, inputs in source.samples():
-        seen[label] = None
-        if wanted is None and label not in choosers:
-            choosers[label] = Chooser(label, per_class, key)
-        if label in choosers and not choosers[label].full:
-            choosers[label].offer((index, inputs))
+    for sample in source.samples():
+        seen[sample.label] = None
+        if wanted is None and sample.label not in choosers:
+            choosers[sample.label] = Chooser(sample.label, per_class, key)
+        if sample.label in choosers and not choosers[sample.label].full:
+            choosers[sample.label].offer(sample)
         if wanted is not None and all(chooser.full for chooser in choosers.values()):
             break
     classes = sorted_classes(list(seen)) if wanted is None else wanted
-    chosen = [choosers[label].chosen for label in classes]
+    chosen: list[list[Sample]] = [choosers[label].chosen for label in classes]
     _check_found(classes, chosen, list(seen))
+    for label, members in zip(classes, chosen, strict=True):
+        if not source.by_position or any(sample.index is None for sample in members):
+            warn_of_repeats([sample.content for sample in members], label)
     held = [sample for members in chosen for sample in members]
 
     def batches() -> Iterator[SampleBatch]:
-        for start in range(0, len(held), source.batch_size()):
-            part = held[start : start + source.batch_size()]
-            inputs = collate([inputs for _, inputs in part], [index for index, _ in part])
-            yield SampleBatch(inputs, np.arange(start, start + len(part)))
+        for loaded in source.batches(held):
+            yield _as_batch(loaded, range(len(held)))
 
-    labels = [label for label, members in zip(classes, chosen, strict=True) for _ in members]
-    return ChosenSamples(_as_array(labels), np.array([index for index, _ in held]), batches)
+    index = [sample.index for sample in held]
+    return ChosenSamples(
+        stack_labels([sample.label for sample in held], "classes"),
+        None if any(place is None for place in index) else np.array(index),
+        batches,
+    )
+
+
+def _as_batch(loaded: Loaded, rows: Sequence[int]) -> SampleBatch:
+    """Say in which rows of the result the samples of a batch stand; ``rows`` are those of the samples asked for."""
+    return SampleBatch(loaded.inputs, np.array([rows[place] for place in loaded.places]))
 
 
 def _check_found(classes: list[Label], chosen: list[list[Any]], labels: Sequence[Label]) -> None:
@@ -123,10 +143,3 @@ def _check_found(classes: list[Label], chosen: list[list[Any]], labels: Sequence
     if absent:
         found = ", ".join(repr(label) for label in sorted(set(labels), key=lambda x: (isinstance(x, str), x)))
         raise ValueError(f"data has no sample of class {', '.join(absent)}; its labels are {found}")
-
-
-def _as_array(labels: list[Label]) -> np.ndarray[Any, Any]:
-    """Labels as an array of int64 or of strings."""
-    if len({type(label) for label in labels}) > 1:
-        raise TypeError("classes has both int and str labels; make them one or the other")
-    return np.array(labels, dtype=np.int64 if isinstance(labels[0], int) else np.str_)

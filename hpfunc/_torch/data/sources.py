@@ -1,130 +1,154 @@
-"""Where samples come from: a pair of arrays, a data set by position, a data set in one pass, a loader."""
+"""Read samples from a pair of arrays, from a data set by position, or from a data set in one pass."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import default_collate
 
-from hpfunc._arrays import as_array, namespace
-from hpfunc._torch.data.labels import Label, as_label, as_label_list
+from hpfunc._arrays import Label, align_labels, as_array, as_label, is_tensor, label_array, namespace, samples_first
+from hpfunc._torch.data.items import LabelPlace, collate, split_item
+from hpfunc._torch.nested import leaves, map_leaves
 
 __all__ = [
-    "ArraySource",
-    "IndexedSource",
-    "ItemSource",
-    "LabelledSource",
-    "Sample",
-    "StreamedSource",
-    "check_label",
-    "collate",
-    "enumerate_items",
-    "item_at",
-    "split_item",
-]
+    "ArraySource", "IndexedSource", "ItemSource", "LabelledSource", "Loaded", "Sample", "StreamedSource", "check_label",
+    "chunks", "enumerate_items", "item_at", "reading",
+]  # fmt: skip
 
-Sample = tuple[int, Label, Any]
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Hold a sample that was read to learn its label."""
+
+    # The place in the data set, or None where it cannot be known.
+    index: int | None
+    label: Label
+    # Its inputs, or the item as the data set gave it.
+    content: Any
+
+
+class Loaded(NamedTuple):
+    """Hold the inputs of a batch; ``places[row]`` tells which of the samples asked for stands in a row."""
+
+    inputs: Any
+    places: Sequence[int]
 
 
 class LabelledSource:
-    """Samples whose labels are known before any is loaded. Positions count the samples as they are delivered."""
+    """Deliver samples whose labels are known before any is loaded; positions count them as they are delivered."""
 
     labels: list[Label]
     batch_size: int
 
     def index(self, position: int) -> int:
-        """The place in the data set of the sample at ``position``."""
+        """Return the place in the data set of the sample at ``position``."""
         return position
 
     def groups(self, positions: Sequence[int]) -> list[list[int]]:
-        """Sorted positions by batches."""
-        size = self.batch_size
-        return [list(positions[start : start + size]) for start in range(0, len(positions), size)]
+        """Divide sorted positions into batches."""
+        return chunks(positions, self.batch_size)
 
-    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """The inputs of each batch of positions."""
+    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Loaded]:
+        """Load the inputs of each batch of positions."""
         raise NotImplementedError
 
 
 class StreamedSource(Protocol):
-    """Samples that must be loaded to learn their labels."""
+    """Deliver samples that must be loaded to learn their labels."""
+
+    # Whether the data set is read by position, so that an index names an item of it.
+    by_position: bool
 
     def samples(self) -> Generator[Sample]:
-        """Each sample once: its place in the data set, its label, its inputs."""
+        """Yield each sample once."""
         ...
 
-    def batch_size(self) -> int:
-        """How many samples the model takes at a time; asked for when all have been read."""
+    def batches(self, chosen: Sequence[Sample]) -> Iterator[Loaded]:
+        """Make batches of chosen samples; called when all have been read."""
         ...
 
 
 class ArraySource(LabelledSource):
-    """ArraySource of samples and of labels. Several inputs are a tuple or a dict of arrays."""
+    """Deliver rows of arrays, with an array of labels; several inputs are a tuple or a dict of arrays."""
 
-    def __init__(self, data: Sequence[Any], batch_size: int) -> None:
-        if len(data) != 2:
-            raise ValueError(f"data is a tuple of {len(data)}; expected a pair of arrays, (x, labels)")
-        inputs, labels = data
-        self.inputs = _map(_as_rows, inputs)
-        self.labels = as_label_list(labels, "data: labels")
+    def __init__(self, data: Any, place: LabelPlace, batch_size: int) -> None:
+        inputs, labels = split_item(data, place, "data")
+        self.inputs = map_leaves(_as_rows, _lists_as_arrays(inputs))
+        [first, *_] = [*leaves(_lists_as_arrays(inputs))]
+        self.labels = label_array(align_labels(labels, first, ("data: x", "data: labels")), "data: labels").tolist()
         self.batch_size = batch_size
-        for array in _leaves(self.inputs):
+        for array in leaves(self.inputs):
             if len(array) != len(self.labels):
+                shape = tuple(getattr(array, "shape", (len(array),)))
                 raise ValueError(
-                    f"data: x has shape {tuple(array.shape)} and there are {len(self.labels)} labels; expected one "
-                    "label for each sample"
+                    f"data: x has shape {shape} and there are {len(self.labels)} labels; expected one label for each "
+                    "sample"
                 )
 
-    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Any]:
+    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Loaded]:
         for group in groups:
             first, last = group[0], group[-1]
             rows = slice(first, last + 1) if last - first + 1 == len(group) else list(group)
-            yield _map(lambda array, rows=rows: _copy_rows(array, rows), self.inputs)
+            yield Loaded(map_leaves(functools.partial(_copy_rows, rows=rows), self.inputs), range(len(group)))
 
 
 class IndexedSource(LabelledSource):
-    """A data set by position, with labels at hand."""
+    """Deliver items of a data set by position, with labels at hand."""
 
-    def __init__(self, data: Any, labels: list[Label], batch_size: int) -> None:
-        self.data, self.labels, self.batch_size = data, labels, batch_size
+    def __init__(
+        self, data: Any, labels: list[Label], first: Sequence[int], place: LabelPlace, batch_size: int
+    ) -> None:
+        self._data, self._first, self._place = data, first, place
+        self.labels, self.batch_size = [labels[k] for k in first], batch_size
 
-    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Any]:
+    def index(self, position: int) -> int:
+        return self._first[position]
+
+    def load(self, groups: Sequence[Sequence[int]]) -> Iterator[Loaded]:
         for group in groups:
-            yield collate([self._inputs(k) for k in group], group)
+            index = [self._first[position] for position in group]
+            inputs = [self._inputs(position) for position in group]
+            yield Loaded(collate(inputs, index), range(len(group)))
 
-    def _inputs(self, k: int) -> Any:
-        where = f"item {k} of data"
-        inputs, label = split_item(item_at(self.data, k), where)
-        check_label(as_label(label, where), self.labels[k], k)
+    def _inputs(self, position: int) -> Any:
+        k = self._first[position]
+        inputs, label = split_item(item_at(self._data, k), self._place, f"item {k} of data")
+        check_label(as_label(label, f"item {k} of data"), self.labels[position], k)
         return inputs
 
 
 class ItemSource:
-    """ItemSource that tell their labels only when they are loaded."""
+    """Deliver items that tell their labels only when they are loaded."""
 
-    def __init__(self, items: Iterable[tuple[int, Any]], batch_size: int) -> None:
-        self._items, self._batch_size = items, batch_size
+    def __init__(
+        self, items: Iterable[tuple[int, Any]], place: LabelPlace, batch_size: int, *, in_one_pass: bool
+    ) -> None:
+        self._items, self._place, self._batch_size = items, place, batch_size
+        self.by_position = not in_one_pass
 
     def samples(self) -> Generator[Sample]:
         for k, item in self._items:
-            inputs, label = split_item(item, f"item {k} of data")
-            yield k, as_label(label, f"item {k} of data"), inputs
+            inputs, label = split_item(item, self._place, f"item {k} of data")
+            yield Sample(k, as_label(label, f"item {k} of data"), inputs)
 
-    def batch_size(self) -> int:
-        return self._batch_size
+    def batches(self, chosen: Sequence[Sample]) -> Iterator[Loaded]:
+        for places in chunks(range(len(chosen)), self._batch_size):
+            index, inputs = zip(*((chosen[place].index, chosen[place].content) for place in places), strict=True)
+            yield Loaded(collate(inputs, index), places)
 
 
 class LoadError(ValueError):
-    """An item could not be loaded: which one, and why."""
+    """Say which item could not be loaded, and why."""
 
 
 @contextlib.contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Say which item could not be loaded, and why, once."""
+    """Turn an error of the data set into one that names the item, once."""
     try:
         yield
     except LoadError:
@@ -134,13 +158,13 @@ def reading(what: str) -> Iterator[None]:
 
 
 def item_at(data: Any, k: int) -> Any:
-    """Item k of a data set."""
+    """Load item k of a data set."""
     with reading(f"item {k}"):
         return data[k]
 
 
 def enumerate_items(data: Iterable[Any], what: str = "item") -> Generator[tuple[int, Any]]:
-    """Each item with its number."""
+    """Yield each item with its number."""
     k = 0
     with reading(f"{what} {k}"):
         iterator = iter(data)
@@ -154,16 +178,6 @@ def enumerate_items(data: Iterable[Any], what: str = "item") -> Generator[tuple[
         k += 1
 
 
-def split_item(item: Any, where: str) -> tuple[Any, Any]:
-    """Inputs and label."""
-    if not isinstance(item, (tuple, list)) or len(item) != 2:
-        what = f"a {type(item).__name__}" + (f" of {len(item)}" if isinstance(item, (tuple, list)) else "")
-        raise TypeError(
-            f"{where} is {what}; expected (x, label), where several inputs are a tuple or a dict: ((a, b), label)"
-        )
-    return item[0], item[1]
-
-
 def check_label(found: Label, known: Label, k: int) -> None:
     """Raise ValueError if a sample's own label is not the one its data set told beforehand."""
     if found != known:
@@ -173,50 +187,33 @@ def check_label(found: Label, known: Label, k: int) -> None:
         )
 
 
-def collate(inputs: Sequence[Any], index: Sequence[int]) -> Any:
-    """Samples stacked to a batch; tuples and dicts are stacked by their entries."""
-    first = _shapes(inputs[0])
-    for k, sample in zip(index, inputs, strict=True):
-        if _shapes(sample) != first:
-            raise ValueError(
-                f"data: item {k} has shape {_shapes(sample)}, and item {index[0]} has {first}; bring all samples to "
-                "one size (for images, a Resize and a CenterCrop in the data set's transform)"
-            )
-    try:
-        return default_collate(list(inputs))
-    except TypeError:
-        raise TypeError(
-            f"data: item {index[0]} is of type {type(inputs[0]).__name__}, not a tensor; for images give the data "
-            "set a transform, such as torchvision.transforms.ToTensor()"
-        ) from None
+def chunks(values: Sequence[int], size: int) -> list[list[int]]:
+    """Divide a sequence into parts of ``size``; the last may be smaller."""
+    return [list(values[start : start + size]) for start in range(0, len(values), size)]
 
 
-def _shapes(value: Any) -> Any:
-    """The shape of each tensor in a nested value."""
-    return _map(lambda leaf: tuple(getattr(leaf, "shape", ())), value)
+def _lists_as_arrays(inputs: Any) -> Any:
+    """Return inputs whose nested lists of numbers are arrays, so that they are not taken for several inputs."""
+    if isinstance(inputs, Mapping):
+        return {key: _lists_as_arrays(value) for key, value in inputs.items()}
+    if isinstance(inputs, tuple) and not all(isinstance(value, str) for value in inputs):
+        return tuple(_lists_as_arrays(value) for value in inputs)
+    return as_array(inputs, "data: x") if isinstance(inputs, list) and not _is_text(inputs) else inputs
 
 
-def _map(function: Any, value: Any) -> Any:
-    """``function`` of each leaf of a tuple or a dict of arrays."""
-    if isinstance(value, Mapping):
-        return {key: _map(function, member) for key, member in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_map(function, member) for member in value)
-    return function(value)
-
-
-def _leaves(value: Any) -> list[Any]:
-    leaves: list[Any] = []
-    _map(leaves.append, value)
-    return leaves
+def _is_text(values: Any) -> bool:
+    """Tell whether these are texts, one for each sample."""
+    return isinstance(values, (list, tuple)) and bool(values) and all(isinstance(value, str) for value in values)
 
 
 def _as_rows(x: Any) -> Any:
-    """An array of samples as a torch tensor or a NumPy array, its memory shared."""
-    if isinstance(x, torch.Tensor):
+    """Return an array of samples as a torch tensor or a NumPy array that shares its memory; texts as a list."""
+    if _is_text(x):
+        return list(x)
+    if is_tensor(x) and not hasattr(x, "get_mask"):
         array = x.detach()
     else:
-        array = as_array(x, "data: x")
+        array = as_array(samples_first(x), "data: x")
         if namespace(array) is not np:
             array = torch.utils.dlpack.from_dlpack(array)
     if array.ndim == 0:
@@ -224,8 +221,10 @@ def _as_rows(x: Any) -> Any:
     return array
 
 
-def _copy_rows(array: Any, rows: slice | list[int]) -> torch.Tensor:
-    """Some samples as a tensor of their own: a model that works in place must not write to the caller's."""
+def _copy_rows(array: Any, rows: slice | list[int]) -> Any:
+    """Copy some samples, so that a model that works in place does not write to the caller's."""
+    if isinstance(array, list):
+        return array[rows] if isinstance(rows, slice) else [array[k] for k in rows]
     if isinstance(array, torch.Tensor):
         return array[rows].clone()
     return torch.from_numpy(np.array(array[rows], order="C"))

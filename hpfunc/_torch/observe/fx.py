@@ -16,7 +16,7 @@ from torch import nn
 
 from hpfunc._support.optional import need
 from hpfunc._torch.observe.names import CallNames, clean
-from hpfunc._torch.observe.recorder import MASK, Emit, Record, mask_in
+from hpfunc._torch.observe.recorder import MASK, Emit, Record, as_taken, mask_in
 
 __all__ = ["traced"]
 
@@ -137,7 +137,8 @@ def _by_name(model: nn.Module, inputs: Any) -> dict[str, Any]:
     """Map the names of the arguments of ``forward`` to the inputs."""
     signature = inspect.signature(model.forward)
     if isinstance(inputs, Mapping):
-        return dict(signature.bind(**inputs).arguments)
+        args, options = as_taken(model, inputs)
+        return dict(signature.bind(*args, **options).arguments)
     several = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
     return dict(signature.bind(*several).arguments)
 

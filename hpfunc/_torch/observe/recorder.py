@@ -6,6 +6,8 @@ so that no in-place module can overwrite it and nothing is kept for longer than 
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +15,9 @@ import torch
 
 from hpfunc._torch.nested import members
 
-__all__ = ["MASK", "Emit", "Forward", "Record", "apply", "mask_in", "plain_forward"]
+__all__ = ["MASK", "Emit", "Forward", "Record", "apply", "as_taken", "mask_in", "plain_forward"]
+
+_log = logging.getLogger("hpfunc")
 
 # emit(name of the call, its value, the names of the calls directly inside it)
 Emit = Callable[[str, Any, Sequence[str]], None]
@@ -34,10 +38,33 @@ def mask_in(values: Any) -> Any:
 def apply(function: Callable[..., Any], inputs: Any) -> Any:
     """Call with one input, with several by position, or with several by name."""
     if isinstance(inputs, Mapping):
-        return function(**inputs)
+        args, options = as_taken(function, inputs)
+        return function(*args, **options)
     if isinstance(inputs, (tuple, list)) and members(inputs) is not None:
         return function(*inputs)
     return function(inputs)
+
+
+def as_taken(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
+    """Divide named inputs into those by position and those by name, as the function takes them.
+
+    A single input of another name goes by position. Names that the function does not take (a file name beside the
+    image, say) are left out, and the log says which.
+    """
+    try:
+        parameters = inspect.signature(getattr(function, "forward", function)).parameters.values()
+    except (TypeError, ValueError):
+        return [], inputs
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return [], inputs
+    names = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
+    taken = {name: value for name, value in inputs.items() if name in names}
+    if not taken and len(inputs) == 1:
+        return list(inputs.values()), {}
+    left_out = [name for name in inputs if name not in taken]
+    if left_out and taken:
+        _log.info("the model does not take the inputs %s, and runs without them", ", ".join(map(repr, left_out)))
+    return [], taken or inputs
 
 
 def plain_forward(model: Any, inputs: Any) -> Any:

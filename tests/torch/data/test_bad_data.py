@@ -33,7 +33,7 @@ def test_classes_of_another_type(classes):
         collect((X, Y), classes=classes)
 
 
-@pytest.mark.parametrize("label", [0.5, None, torch.zeros(2), b"a", [1]])
+@pytest.mark.parametrize("label", [0.5, None, torch.zeros(2), [1], {"a": 1}])
 def test_labels_of_another_type_are_named_with_their_item(label):
     with pytest.raises(TypeError, match="item 0 of data has a label of type"):
         collect(Plain(lambda y: label))
@@ -42,8 +42,8 @@ def test_labels_of_another_type_are_named_with_their_item(label):
 def test_labels_of_a_wrong_shape():
     with pytest.raises(ValueError, match=r"x has shape \(30, 6\) and there are 29 labels"):
         collect((X, Y[:-1]))
-    with pytest.raises(ValueError, match=r"labels has shape \(30, 1\)"):
-        collect((X, Y[:, None]))
+    with pytest.raises(ValueError, match=r"labels has shape \(30, 3\); one-hot rows .*argmax"):
+        collect((X, np.eye(3)[Y]))
     with pytest.raises(TypeError, match="both int and str"):
         collect((X, [0, "a"] * 15))
 
@@ -55,7 +55,7 @@ def test_samples_of_different_sizes_are_named():
 
     with pytest.raises(ValueError, match=r"item 4 has shape \(7,\), and item 0 has \(6,\)"):
         collect(Ragged())
-    with pytest.raises(ValueError, match="batch 0 could not be loaded: RuntimeError: stack expects each tensor"):
+    with pytest.raises(ValueError, match=r"item 4 has shape \(7,\), and item 0 has \(6,\)"):
         collect(DataLoader(Ragged(), batch_size=8))
     with pytest.raises(ValueError, match=r"layer 'input' has shape \(1, 7\) for this batch, after \(6,\)"):
         collect(Ragged(), batch_size=1, forward=lambda model, x: model(x[:, :6]))
@@ -67,15 +67,15 @@ def test_no_samples():
             collect(empty)
 
 
-@pytest.mark.parametrize("data", [3, None, X, (X,), (X, Y, Y), "folder"])
+@pytest.mark.parametrize("data", [3, None, X, (X,), "folder"])
 def test_data_of_another_kind(data):
     with pytest.raises((TypeError, ValueError), match="data"):
         collect(data)
 
 
 def test_items_of_another_kind():
-    for item in (3, (torch.zeros(6), 0, 1), {"x": torch.zeros(6), "y": 0}):
-        with pytest.raises(TypeError, match=r"item 0 of data is .* expected \(x, label\)"):
+    for item in (3, (torch.zeros(6),), {"x": torch.zeros(6), "kind": 0}):
+        with pytest.raises(TypeError, match=r"item 0 of data is .* expected \(x, label\).* label= says where"):
             collect([item] * 3)
 
 

@@ -11,7 +11,6 @@ from torch.utils.data import (
     DataLoader,
     Subset,
     TensorDataset,
-    WeightedRandomSampler,
 )
 
 from hpfunc._torch.data.sampling import choose_positions
@@ -192,15 +191,6 @@ def test_a_shuffled_loader_gives_positions_in_the_data_set(kind):
     assert any((np.diff(acts.index.values[acts.label.values == label]) < 0).any() for label in range(3))
     # Its own generator is not used up.
     assert_same_samples(collect(loader, samples_per_class=5), acts)
-
-
-@pytest.mark.parametrize("kind", [Known, Plain])
-def test_a_weighted_sampler_may_repeat_samples(kind):
-    sampler = WeightedRandomSampler([30.0] + [1.0] * (N - 1), 60, generator=torch.Generator().manual_seed(0))
-    acts = collect(DataLoader(kind(), batch_size=8, sampler=sampler))
-    assert acts.sizes["sample"] == 60
-    assert collections.Counter(acts.index.values.tolist()).most_common(1)[0][0] == 0
-    np.testing.assert_array_equal(acts["input"].values, X[acts.index.values])
 
 
 def double(items):
