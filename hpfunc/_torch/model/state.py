@@ -100,7 +100,7 @@ class ModelState:
         grad = tensor.grad if leaf else None
         hooks = tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)
         self._restores.append((_restore_tensor, (tensor, memory, values, leaf and tensor.requires_grad, grad, hooks)))
-        yield from ((part, deeper) for part in (vars(tensor), grad, *hooks))
+        yield from ((part, deeper) for part in (vars(tensor), grad, *hooks, *_parts(memory)))
 
     def _copied(self, value: Any, copy: Callable[[Any], Any]) -> Any:
         if id(value) not in self.copies:
@@ -109,10 +109,21 @@ class ModelState:
 
 
 def _values_of(memory: torch.Tensor) -> torch.Tensor | None:
-    """Copy the values of a tensor to the host; None for layouts whose values cannot be written back."""
-    if memory.layout not in (torch.strided, torch.sparse_coo) or memory.is_nested or memory.is_meta:
+    """Copy the values of a tensor to the host; None for those of `_parts`, and for layouts without plain values."""
+    if memory.layout is not torch.strided or memory.is_nested or memory.is_meta:
         return None
     return _without_repeats(memory).to("cpu", copy=True)
+
+
+def _parts(memory: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the dense tensors that a sparse one consists of."""
+    if memory.layout is torch.sparse_coo:
+        return memory._indices(), memory._values()
+    if memory.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return memory.crow_indices(), memory.col_indices(), memory.values()
+    if memory.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return memory.ccol_indices(), memory.row_indices(), memory.values()
+    return ()
 
 
 def _restore_tensor(
@@ -155,9 +166,7 @@ def _without_repeats(memory: torch.Tensor) -> torch.Tensor:
 
 
 def _same_bits(own: torch.Tensor, values: torch.Tensor) -> bool:
-    """Tell whether two tensors are equal to the last bit; False where that cannot be told."""
-    if own.layout is not torch.strided:
-        return False
+    """Tell whether two tensors are equal to the last bit."""
     values = values.to(own.device)
     if own.is_quantized or own.is_conj() or own.is_neg():
         return torch.equal(own, values)
