@@ -4,14 +4,15 @@ What flows in: points ``(N, d)``, class by class, and where each class starts. W
 every pair of classes (`count_pairs`), counts between all classes from one tree (`class_counts`), or the edges of that
 tree (`span`).
 
-On the way: the points are scaled (`exact`) and centred by class, so that matrix products give lower bounds of their
-distances with a known error (`distances`). From these bounds come the minimum spanning trees of the classes (`mst`),
+On the way: the points are scaled (`exact`); wide layers with a falling spectrum are reduced to few coordinates
+(`reduce`); points or coordinates are centred by class, so that matrix products give lower bounds of their distances
+with a known error (`distances`). From these bounds come the minimum spanning trees of the classes (`mst`),
 then the few edges between two classes that may stand in the tree of both, then counts (`pairs`). What rounding leaves
 undecided is measured again by direct differences in float64 (`exact`), so the result is that of exact distances.
 `whole_tree` takes all points as one cloud, `graphs` holds other graphs than one tree, `device` the engine for CuPy
 arrays, `threads` the workers and their work arrays.
 
-Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `mst` -> `distances` -> `exact`, `threads`
+Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `mst` <-> `reduce` -> `distances` -> `exact`, `threads`
 -> `types`.
 """
 

@@ -28,8 +28,8 @@ from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = [
-    "TERMS", "CentredPoints", "block_bounds", "centre", "differences", "error_bound", "fill_class_bounds", "is_narrow",
-    "prepare", "tile_bounds", "upper_bound", "working_dtype",
+    "TERMS", "CentredPoints", "block_bounds", "centre", "differences", "error_bound", "fill_class_bounds", "growth",
+    "is_narrow", "prepare", "tile_bounds", "upper_bound", "working_dtype",
 ]  # fmt: skip
 
 # Products are summed over at most this many features, and these sums are added up: shorter sums round less.
@@ -146,18 +146,18 @@ def error_bound(radius: Any, length2: Any, centre_distances: Any, d: int, dtype:
     distance = reach + xp.sqrt(centre_distances)
     terms = min(d, TERMS)
     chunks = -(-d // TERMS)
-    product = 2 * (_growth(terms) + _growth(chunks)) * unit * radius[:, None] * radius[None, :]
+    product = 2 * (growth(terms) + growth(chunks)) * unit * radius[:, None] * radius[None, :]
     # x' = fl(x - m) moves each point by at most u |x'|; then three terms are rounded and added up.
     centring = 2 * unit * reach * distance
     # (For thin points they are summed with the products.)
-    adding = (8 + (_growth(d + 2) if d <= THIN else 0)) * unit * distance**2
+    adding = (8 + (growth(d + 2) if d <= THIN else 0)) * unit * distance**2
     # Norms, products with the centres and the direct differences themselves, all in float64.
     lengths = xp.sqrt(length2)
     wide = 8 * (d + 8) * unit64 * (distance + lengths[:, None] + lengths[None, :]) ** 2
     return 1.01 * (product + centring + adding + wide) + d * float(np.finfo(dtype).tiny)
 
 
-def _growth(n: int) -> float:
+def growth(n: int) -> float:
     """Bound the rounding error of a sum of n terms, in units of the last place: n for certain, less very likely."""
     return min(float(n), _LAMBDA * float(np.sqrt(n)))
 

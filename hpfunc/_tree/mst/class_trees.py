@@ -30,6 +30,7 @@ from hpfunc._tree.mst.prim import (
     round_up,
 )
 from hpfunc._tree.mst.remeasure import TreeWithTies
+from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Array, Bools, Floats, Ints, ParallelMap
 
@@ -56,6 +57,7 @@ class _ClassBatch(NamedTuple):
     table: Array  # (g, n, n) lower bounds of the squared distances, infinite past the end of a class
     orders: list[PrimOrder]  # g Prim orders of the lower bounds
     path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
+    reduction: Reduction | None  # where the table holds reduced distances
 
 
 def grow_class_trees(
@@ -65,6 +67,7 @@ def grow_class_trees(
     scratch: Scratch,
     *,
     exact: bool,
+    reduction: Reduction | None = None,
     parallel_map: ParallelMap = map,
 ) -> list[ClassTree]:
     """Find the minimum spanning trees of every class.
@@ -74,12 +77,15 @@ def grow_class_trees(
     x : (N, d) array
         The points themselves.
     centred : CentredPoints
-        The same points, centred by class.
+        The same points, centred by class; or their reduced coordinates.
     path_maxima : list of (n, n) arrays
-        One array for each class, to be filled with its path maxima, rounded up.
+        One array for each class, to be filled with its path maxima, rounded up; as limits of reduced distances where
+        there is a reduction.
     scratch : Scratch
     exact : bool
         If False, return the trees of the lower bounds, with these bounds as weights.
+    reduction : Reduction, optional
+        What tells of the true distances, where ``centred`` holds reduced coordinates.
     parallel_map : callable
         Apply a function to every class, in threads perhaps.
     """
@@ -93,7 +99,8 @@ def grow_class_trees(
             PrimOrder(vertices[:n], gaps[:n])
             for vertices, gaps, n in zip(*prim(table, sizes[classes]), sizes[classes], strict=True)
         ]
-        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, [path_maxima[k] for k in classes])
+        maxima = [path_maxima[k] for k in classes]
+        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, maxima, reduction)
         trees = _exact_trees(batch, parallel_map, scratch) if exact else _rough_trees(batch, scratch)
         found.update(zip(classes.tolist(), trees, strict=True))
     return [found[k] for k in range(len(sizes))]
@@ -118,87 +125,103 @@ def _rough_trees(batch: _ClassBatch, scratch: Scratch) -> list[ClassTree]:
     trees = []
     for table, order, path_maxima in zip(batch.table, batch.orders, batch.path_maxima, strict=True):
         vertices, gaps = order
-        # Every point is attached to one that was visited before it.
-        earlier = np.tri(len(vertices), k=-1, dtype=bool).T
-        bounds = np.where(earlier, table[np.ix_(vertices, vertices)], np.inf)
-        edges = np.stack([vertices[1:], vertices[bounds[:, 1:].argmin(axis=0)]], axis=1)
+        edges = _edges_of_order(table, vertices)
         fill_path_maxima(PrimOrder(vertices, round_up(gaps, path_maxima.dtype)), path_maxima, scratch)
         trees.append(ClassTree(TreeWithTies(edges, gaps[1:].astype(np.float64), edges[:0]), vertices))
     return trees
+
+
+def _edges_of_order(table: Array, vertices: Ints) -> Ints:
+    """Return the edges ``(n - 1, 2)`` of the tree that Prim's algorithm grew in this order of its vertices."""
+    # Every point is attached to one that was visited before it.
+    earlier = np.tri(len(vertices), k=-1, dtype=bool).T
+    bounds = np.where(earlier, table[np.ix_(vertices, vertices)], np.inf)
+    return np.stack([vertices[1:], vertices[bounds[:, 1:].argmin(axis=0)]], axis=1)
+
+
+class _ClassCandidates(NamedTuple):
+    """Hold the candidate edges of one class of n points, and bounds of their weights."""
+
+    edges: Ints  # (E, 2) counted from the start of the class, the higher first
+    lower: Floats  # (E,)
+    upper: Floats  # (E,)
+    n_spare: int  # how many edges are more than a tree has
+    crowded: bool  # whether they are so many that the class is measured again; then the fields above are empty
 
 
 def _exact_trees(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch) -> list[ClassTree]:
     """Return the exact trees of each class."""
     classes = range(len(batch.classes))
     found = list(parallel_map(lambda g: _find_candidates(batch, g, scratch), classes))
-    n_spare = np.array([len(ends) for ends in found]) - (batch.sizes - 1)
-    crowded = n_spare > remeasure.CROWDED * batch.sizes
-    found = [ends[: 0 if remeasured else None] for ends, remeasured in zip(found, crowded, strict=True)]
-    tree, tied = _certify_candidates(batch, found, n_spare)
+    tree, tied = _certify_candidates(batch, found)
 
     def finish(g: int) -> ClassTree:
         start = batch.centred.starts[batch.classes[g]]
         points = batch.x[start : start + batch.sizes[g]]
-        if crowded[g]:
-            exact = _remeasure(points, batch.path_maxima[g], batch.table.dtype, scratch)
+        if found[g].crowded:
+            edges = remeasure.candidates_in_float64(points)
+            exact = remeasure.tree_with_ties(points, edges)._replace(remeasured=batch.table.dtype != np.float64)
         elif tied[g]:
-            exact = remeasure.tree_with_ties(points, found[g])
+            exact = remeasure.tree_with_ties(points, found[g].edges)
         else:
-            edges = found[g][tree[g]]
+            edges = found[g].edges[tree[g]]
             exact = TreeWithTies(edges, squared_distances(points, *edges.T), edges[:0])
-        return ClassTree(exact, batch.orders[g].vertices)
+        if batch.reduction is None and not found[g].crowded:
+            return ClassTree(exact, batch.orders[g].vertices)
+        return ClassTree(exact, _fill_maxima_of_tree(batch, g, exact.edges, exact.weights, scratch))
 
     return list(parallel_map(finish, classes))
 
 
-def _find_candidates(batch: _ClassBatch, g: int, scratch: Scratch) -> Ints:
-    """Fill the path maxima of class g of the batch, and return its candidate edges ``(E, 2)``."""
+def _find_candidates(batch: _ClassBatch, g: int, scratch: Scratch) -> _ClassCandidates:
+    """Fill the path maxima of class g of the batch, and return its candidate edges."""
     (vertices, gaps), n, path_maxima = batch.orders[g], batch.sizes[g], batch.path_maxima[g]
-    k = batch.classes[g]
-    upper = upper_bound(gaps.astype(np.float64), batch.centred.error[k, k], batch.centred.relative)
-    fill_path_maxima(PrimOrder(vertices, round_up(upper, path_maxima.dtype)), path_maxima, scratch)
-    return candidate_edges(batch.table[g, :n, :n], path_maxima, scratch)
+    k, table = batch.classes[g], batch.table[g, :n, :n]
+    start, error, relative = batch.centred.starts[k], batch.centred.error[k, k], batch.centred.relative
+    if batch.reduction is None:
+        upper = upper_bound(gaps.astype(np.float64), error, relative)
+        fill_path_maxima(PrimOrder(vertices, round_up(upper, path_maxima.dtype)), path_maxima, scratch)
+    else:
+        edges = _edges_of_order(table, vertices)
+        _fill_maxima_of_tree(batch, g, edges, batch.reduction.bounds(*(start + edges.T))[1], scratch)
+    edges = candidate_edges(table, path_maxima, scratch)
+    n_spare = len(edges) - (n - 1)
+    limit = remeasure.CROWDED * n if batch.reduction is None else batch.reduction.most_edges(n)
+    if n_spare > limit:
+        return _ClassCandidates(edges[:0], np.empty(0), np.empty(0), n_spare, True)
+    if n_spare and batch.reduction is not None:
+        return _ClassCandidates(edges, *batch.reduction.bounds(*(start + edges.T)), n_spare, False)
+    lower = table[edges[:, 0], edges[:, 1]].astype(np.float64)
+    return _ClassCandidates(edges, lower, upper_bound(lower, error, relative), n_spare, False)
 
 
-def _certify_candidates(batch: _ClassBatch, found: list[Ints], n_spare: Ints) -> tuple[list[Bools], Bools]:
-    """Decide which candidates form the tree of each class: a mask for each class, and which classes have ties.
+def _fill_maxima_of_tree(batch: _ClassBatch, g: int, edges: Ints, weights: Floats, scratch: Scratch) -> Ints:
+    """Fill the path maxima of class g of the batch from a tree of it; return the vertices ``(n,)`` in Prim order."""
+    vertices, edge_numbers = prim_order_of_tree(len(edges) + 1, edges, weights)
+    limits = weights[edge_numbers] if batch.reduction is None else batch.reduction.limits(weights[edge_numbers])
+    gaps = gaps_from_weights(round_up(limits, batch.path_maxima[g].dtype))
+    fill_path_maxima(PrimOrder(vertices, gaps), batch.path_maxima[g], scratch)
+    return vertices
 
-    Parameters
-    ----------
-    batch : _ClassBatch
-    found : list of (E_g, 2) arrays
-        Candidates of each class.
-    n_spare : (g,) array
-        How many candidates of each class are more than a tree has.
-    """
-    counts = [len(ends) for ends in found]
-    graph, ends = np.repeat(np.arange(len(found)), counts), np.concatenate(found)
-    rows = batch.centred.starts[batch.classes][graph, None] + ends
+
+def _certify_candidates(batch: _ClassBatch, found: list[_ClassCandidates]) -> tuple[list[Bools], Bools]:
+    """Decide which candidates form the tree of each class: a mask for each class, and which classes have ties."""
+    counts = [len(candidates.edges) for candidates in found]
+    graph = np.repeat(np.arange(len(found)), counts)
     # Without an edge to spare, all candidates of a class are its tree.
-    tree, tied = (n_spare == 0)[graph], np.zeros(len(found), bool)
+    tree = np.array([candidates.n_spare == 0 for candidates in found])[graph]
+    tied = np.zeros(len(found), bool)
     if (open_edges := np.flatnonzero(~tree)).size:
-        n, n_vertices = batch.table.shape[1], len(found) * batch.table.shape[1]
-        graph, ends, rows = graph[open_edges], ends[open_edges], rows[open_edges]
-        lower = batch.table[graph, ends[:, 0], ends[:, 1]].astype(np.float64)
-        error = batch.centred.error[batch.classes, batch.classes][graph]
-        upper = upper_bound(lower, error, batch.centred.relative)
-        edges = BoundedEdges(graph, ends + graph[:, None] * n, lower, upper)
+        edges, lower, upper = (np.concatenate([candidates[f] for candidates in found])[open_edges] for f in range(3))
+        graph, n = graph[open_edges], batch.table.shape[1]
+        rows = batch.centred.starts[batch.classes][graph, None] + edges
+        bounded = BoundedEdges(graph, edges + graph[:, None] * n, lower, upper)
         lightest = np.zeros(len(open_edges), bool)
-        lightest[kruskal(n_vertices, edges.ends, lower)] = True
+        lightest[kruskal(len(found) * n, bounded.ends, lower)] = True
         tree[open_edges], tied = certify(
-            edges, lightest, lambda e: squared_distances(batch.x, *rows[e].T), len(found), n_vertices
+            bounded, lightest, lambda e: squared_distances(batch.x, *rows[e].T), len(found), len(found) * n
         )
     return np.split(tree, np.cumsum(counts)[:-1]), tied
-
-
-def _remeasure(points: Any, path_maxima: Array, dtype: Any, scratch: Scratch) -> TreeWithTies:
-    """Find the trees of one class anew in float64, and fill its path maxima."""
-    edges = remeasure.candidates_in_float64(points)
-    found = remeasure.tree_with_ties(points, edges)._replace(remeasured=dtype != np.float64)
-    vertices, edge_numbers = prim_order_of_tree(len(points), found.edges, found.weights)
-    gaps = gaps_from_weights(round_up(found.weights[edge_numbers], path_maxima.dtype))
-    fill_path_maxima(PrimOrder(vertices, gaps), path_maxima, scratch)
-    return found
 
 
 class ClassTrees(NamedTuple):

@@ -5,6 +5,7 @@ The module `count_pairs` says why no other edge can stand in them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["BlockBounds", "find_candidates", "find_light_edges"]
 _STRIP = 2**18
 # The most bridge edges from a class to another that are tried for every point.
 _BRIDGES = 32
+# The same where each of them must be measured: for so many points of the class one of them, and so many at most.
+_POINTS_PER_BRIDGE, _MEASURED_BRIDGES = 16, 16
 
 
 class BlockBounds(NamedTuple):
@@ -33,6 +36,7 @@ class BlockBounds(NamedTuple):
     col_maxima: Array  # (c, n, n) path maxima of the classes of the columns, rounded up
     row_place: Ints  # (P,) place of the first class of each pair among the r
     col_place: Ints  # (P,) place of the second class of each pair among the c
+    weigh: Callable[[Ints, Ints, Ints], Array] | None = None  # limits of edges from (pair, source, target), if reduced
 
 
 class _Detours(NamedTuple):
@@ -46,15 +50,24 @@ class _Detours(NamedTuple):
 
 def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch) -> Candidates:
     """Find the candidate edges of the pairs of one block; ``pair`` numbers the pairs within the block."""
-    rows, cols = block.rows, block.cols
+    rows, cols, reduction = block.rows, block.cols, layer.reduction
+    starts = layer.points.starts
+    class_a, class_b = rows.classes[block.row_place], cols.classes[block.col_place]
+
+    def weigh(pair: Ints, source: Ints, target: Ints) -> Array:
+        assert reduction is not None
+        upper = reduction.bounds(starts[class_a[pair]] + source, starts[class_b[pair]] + target)[1]
+        return round_up(reduction.limits(upper), layer.centred.dtype)
+
     bounds = BlockBounds(
         block_bounds(layer.centred, rows.classes, cols.classes, rows.size, cols.size, scratch),
-        layer.centred.error[rows.classes[block.row_place], cols.classes[block.col_place]],
+        layer.centred.error[class_a, class_b],
         layer.centred.relative,
         _maxima_of(layer, rows),
         _maxima_of(layer, cols),
         block.row_place,
         block.col_place,
+        None if reduction is None else weigh,
     )
     return find_light_edges(bounds, scratch)
 
@@ -92,17 +105,23 @@ def _find_detours(bounds: BlockBounds, pair: Ints, place: int) -> _Detours:
     nearest = distances.argmin(axis=2)
     least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
     crossing = round_up(upper_bound(least, bounds.error[pair, None], bounds.relative), bounds.lower.dtype)
-    bridge = _choose_bridges(crossing, bounds.row_maxima, row_class)
+    n_bridges = _BRIDGES if bounds.weigh is None else min(_MEASURED_BRIDGES, -(-nearest.shape[1] // _POINTS_PER_BRIDGE))
+    bridge = _choose_bridges(crossing, bounds.row_maxima, row_class, n_bridges)
+    arrivals = np.take_along_axis(nearest, bridge, axis=1)
+    if bounds.weigh is None:
+        crossing = np.take_along_axis(crossing, bridge, axis=1)
+    else:
+        numbers = np.broadcast_to(pair[:, None], bridge.shape)
+        crossing = bounds.weigh(numbers.ravel(), bridge.ravel(), arrivals.ravel()).reshape(bridge.shape)
     # (P, bridges, m): how heavy the way over each bridge edge is.
-    ways = np.maximum(bounds.row_maxima[row_class, bridge], np.take_along_axis(crossing, bridge, axis=1)[..., None])
+    ways = np.maximum(bounds.row_maxima[row_class, bridge], crossing[..., None])
     best = ways.argmin(axis=1)
     weight = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
-    arrivals = np.take_along_axis(nearest, bridge, axis=1)
     reach = bounds.col_maxima[place][arrivals].max(axis=(1, 2))
     return _Detours(least, weight, np.take_along_axis(arrivals, best, axis=1), reach)
 
 
-def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints) -> Ints:
+def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints, most: int) -> Ints:
     """Choose the points from which it may be best to cross to the other class: ``(P, bridges)``, perhaps too many.
 
     Let p be the point with the lightest edge across. Another point q is useless where its own edge across is no lighter
@@ -117,12 +136,14 @@ def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints) -> Ints
     row_maxima : (r, m, m) array
     row_class : (P, 1) array
         Place of the class of each pair among the r.
+    most : int
+        Bridges of a pair.
     """
     lightest = crossing.argmin(axis=1)[:, None]
     detour = np.maximum(row_maxima[row_class, lightest][:, 0], np.take_along_axis(crossing, lightest, axis=1))
     useful = crossing < detour
     np.put_along_axis(useful, lightest, True, axis=1)
-    n_bridges = min(int(useful.sum(axis=1).max()), _BRIDGES)
+    n_bridges = min(int(useful.sum(axis=1).max()), most)
     return np.argsort(np.where(useful, crossing, np.inf), axis=1)[:, :n_bridges]
 
 

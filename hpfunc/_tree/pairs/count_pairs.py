@@ -37,6 +37,9 @@ from hpfunc._tree.pairs.candidates import find_candidates
 from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
+from hpfunc._tree.reduce.choice import choose_directions
+from hpfunc._tree.reduce.coordinates import reduce_points
+from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 from hpfunc._tree.types import Array, Bools, Ints
 
@@ -154,7 +157,7 @@ def cross_edges(
     points = distinct_points(x, starts) if exact else LayerPoints(x, starts, np.ones(len(x), np.intp))
     scratch = Scratch()
     with worker_threads() as threads:
-        layer, groups = _prepare_layer(points, exact, threads, scratch)
+        layer, groups = _prepare_layer(points, pairs, exact, threads, scratch)
         trees = lay_out_trees(points.starts, layer.class_trees)
 
         def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
@@ -225,10 +228,17 @@ class _PairBatch:
 
 
 def _prepare_layer(
-    points: LayerPoints, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
+    points: LayerPoints, pairs: Ints, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
 ) -> tuple[LayerData, list[ClassGroup]]:
     """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
-    centred = prepare(points.x, points.starts, threads.map)
+    reduction, centred = None, None
+    if exact and (basis := choose_directions(points.x, points.starts, pairs, threads.map)) is not None:
+        reduced = reduce_points(points.x, basis, threads.map)
+        if reduced is not None:
+            reduction = Reduction(points.x, reduced.slack)
+            centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)
+    if centred is None:
+        centred = prepare(points.x, points.starts, threads.map)
     sizes = np.diff(points.starts)
     groups = divide_classes(sizes, points.x.shape[1])
     path_maxima = _room_for_path_maxima(groups, centred.dtype)
@@ -238,11 +248,13 @@ def _prepare_layer(
         for i, k in enumerate(group.classes.tolist())
     }
     in_order = [of_class[k] for k in range(len(sizes))]
-    class_trees = grow_class_trees(points.x, centred, in_order, scratch, exact=exact, parallel_map=threads.map)
+    class_trees = grow_class_trees(
+        points.x, centred, in_order, scratch, exact=exact, reduction=reduction, parallel_map=threads.map
+    )
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes, products leave little undecided and are faster than differences.
         centred = centre(points.x, points.starts, centred.dtype, threads.map)
-    return LayerData(points, centred, class_trees, path_maxima), groups
+    return LayerData(points, centred, class_trees, path_maxima, reduction), groups
 
 
 def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:

@@ -103,6 +103,9 @@ def _measure_candidates(
         found = found._replace(lower=weights)
         kept = _drop_detoured(trees, found, rows)
         return _MeasuredCandidates(_select(found, kept), rows[kept], weights[kept])
+    if layer.reduction is not None:
+        lower, upper = layer.reduction.bounds(rows[:, 0], rows[:, 1])
+        return _MeasuredCandidates(found._replace(lower=lower), rows, upper)
     error = layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair]
     return _MeasuredCandidates(found, rows, upper_bound(found.lower, error, layer.centred.relative))
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from hpfunc._tree.distances import CentredPoints
 from hpfunc._tree.mst.class_trees import ClassTree
+from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["Candidates", "ClassGroup", "LayerData", "LayerPoints", "PairBlock"]
@@ -23,9 +24,10 @@ class LayerData(NamedTuple):
     """Hold all that the pairs of a layer share."""
 
     points: LayerPoints
-    centred: CentredPoints  # for the blocks between classes
+    centred: CentredPoints  # for the blocks between classes; of reduced points where there is a reduction
     class_trees: list[ClassTree]  # K
     path_maxima: list[Array]  # of each class group (r, m, m), rounded up; 0 past the end of a class
+    reduction: Reduction | None  # if not None, path maxima are limits of reduced distances
 
 
 class ClassGroup(NamedTuple):
@@ -57,4 +59,4 @@ class Candidates(NamedTuple):
     pair: Ints  # (E,) number of the pair
     source: Ints  # (E,) point of the first class
     target: Ints  # (E,) point of the second class
-    lower: Floats  # (E,) lower bound of the squared distance
+    lower: Floats  # (E,) lower bound of the squared distance, or of the reduced one

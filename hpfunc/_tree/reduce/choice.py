@@ -1,0 +1,119 @@
+"""Choose how many directions to reduce a layer to, by what the reduced and the full way would cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpfunc._tree.distances import is_narrow
+from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
+from hpfunc._tree.reduce.basis import Basis, centred_chunk, find_directions, orthonormalise
+from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
+
+__all__ = ["choose_directions"]
+
+# Fewer features, or multiplications in one full product, are not worth a reduction.
+_LEAST_FEATURES, _LEAST_WORK = 256, 1e10
+# Float32 holds the squares of numbers up to this one, and sums of many of them.
+_LARGEST_NUMBER = 2.0**50
+# From so much work on, more rows and directions are looked at.
+_LARGE_WORK = 3e11
+_STEPS = (16, 32, 48, 64, 96, 128, 160, 192, 256)
+# Where a first look at few rows and directions excludes less than this share of the edges, no more is looked at.
+_FIRST_ROWS, _FIRST_DIRECTIONS, _FIRST_SHARE = 256, 48, 0.6
+_TEST_ROWS = 384
+# What a feature of a direct difference takes, in multiplications of a product.
+_DIFFERENCE = 36.0
+# Surviving edges for each point: those of its class, and those to another class for each that it is paired with.
+_OWN, _ACROSS = 0.75, 0.1
+# The reduction must take less than this share of what the full way takes.
+_WORTH = 0.8
+
+
+def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelMap = map) -> Basis | None:
+    """Find directions that make counting cheaper, or None where products of all features are cheaper.
+
+    Parameters
+    ----------
+    x : (N, d) array
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    pairs : (P, 2) array
+        Class numbers.
+    parallel_map : callable
+        Apply a function to several things, in threads perhaps.
+    """
+    (n, d), sizes = x.shape, np.diff(starts).astype(float)
+    entries = float((sizes[pairs].prod(axis=1)).sum() + (sizes**2).sum())
+    # Products in float64 take twice as long.
+    full = entries * d * (1 if is_narrow(x.dtype) else 2)
+    if d < _LEAST_FEATURES or full < _LEAST_WORK:
+        return None
+    if not is_narrow(x.dtype) and max(abs(float(x.max())), abs(float(x.min()))) > _LARGEST_NUMBER:
+        return None
+    rows = _spread(n, 2 * _FIRST_ROWS)
+    centre, directions = find_directions(x, rows[::2], _FIRST_DIRECTIONS, parallel_map)
+    survivors = surviving_edges(x, centre, directions, rows[1::2], np.array([directions.shape[1]]))
+    if survivors[0] > _FIRST_SHARE * len(rows[1::2]):
+        return None
+    n_rows = min(n - _TEST_ROWS, 1024 if full >= _LARGE_WORK else 512)
+    rows = _spread(n, n_rows + _TEST_ROWS)
+    test = _spread(len(rows), _TEST_ROWS)
+    centre, directions = find_directions(x, np.delete(rows, test), n_rows // 4, parallel_map)
+    steps = np.array([r for r in (*_STEPS, directions.shape[1]) if r <= directions.shape[1]])
+    survivors = surviving_edges(x, centre, directions, rows[test], steps)
+    n_survivors = n * survivors * (_OWN + _ACROSS * 2 * len(pairs) / len(sizes))
+    cost = steps * (n * d + entries) + n_survivors * d * _DIFFERENCE
+    best = int(cost.argmin())
+    if cost[best] > _WORTH * full:
+        return None
+    return orthonormalise(centre, np.ascontiguousarray(directions[:, : steps[best]]), parallel_map)
+
+
+def _spread(n: int, n_rows: int) -> Ints:
+    """Return distinct row numbers, evenly spaced, so that all classes are among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, n_rows)).astype(np.intp))
+
+
+def surviving_edges(x: Any, centre: Array, directions: Array, rows: Ints, steps: Ints) -> Floats:
+    """Count the edges for each of some rows that reductions of several sizes do not exclude from their tree.
+
+    Parameters
+    ----------
+    x : (N, d) array
+    centre : (d,) array
+    directions : (d, r) array
+    rows : (s,) array
+        Row numbers, none of them used to find the directions.
+    steps : (R,) array
+        Numbers of leading directions.
+
+    Returns
+    -------
+    (R,) array
+        Two for each row are the edges of the tree itself.
+    """
+    inner, coordinates = np.zeros((len(rows), len(rows))), np.zeros((len(rows), directions.shape[1]))
+    for lo in range(0, x.shape[1], 4096):
+        part = centred_chunk(x, centre, rows, lo, lo + 4096)
+        inner += part @ part.T
+        coordinates += part @ directions[lo : lo + 4096]
+    table = _squared_distances(inner)
+    vertices, gaps = (part[0] for part in prim(table[None], np.array([len(rows)])))
+    limits = np.empty_like(table)
+    fill_path_maxima(PrimOrder(vertices, gaps * (1 + 1e-6)), limits, Scratch())
+    counts = []
+    for r in steps:
+        leading = coordinates[:, :r]
+        residuals = np.sqrt(np.maximum(inner.diagonal() - np.einsum("ij,ij->i", leading, leading), 0))
+        reduced = np.column_stack([leading, residuals])
+        counts.append((_squared_distances(reduced @ reduced.T) <= limits).sum() / len(rows) - 1)
+    return np.array(counts)
+
+
+def _squared_distances(inner: Array) -> Array:
+    """Compute squared distances from inner products."""
+    norms = inner.diagonal()
+    return np.asarray(np.maximum(norms[:, None] + norms - 2 * inner, 0))

@@ -1,0 +1,38 @@
+"""Decide about edges whose reduced length is known, by their true weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hpfunc._tree.reduce.direct import bound_by_differences
+from hpfunc._tree.types import Floats, Ints
+
+__all__ = ["Reduction"]
+
+# Entries of a product in float64 that take as long as one direct difference.
+_ENTRIES_FOR_EDGE = 20
+
+
+class Reduction(NamedTuple):
+    """Hold what tells about true distances where a table holds those of reduced points."""
+
+    x: Any  # (N, d) the points themselves
+    slack: float  # see `coordinates.ReducedPoints`
+
+    def limits(self, weights: Floats) -> Floats:
+        """Return the largest squared reduced distance that an edge of at most this true weight may have."""
+        # A weight in float64 differs from the squared distance by at most d + 2 units of its last place.
+        unit64 = float(np.finfo(np.float64).eps) / 2
+        lengths = np.sqrt(weights) * (1 + (self.x.shape[1] + 8) * unit64) + 2 * self.slack
+        return np.asarray(lengths**2 * (1 + 8 * unit64))
+
+    @staticmethod
+    def most_edges(n: int) -> int:
+        """Return up to how many edges of n points are better measured one by one than all by products in float64."""
+        return n * n // _ENTRIES_FOR_EDGE + 8 * n
+
+    def bounds(self, sources: Ints, targets: Ints) -> tuple[Floats, Floats]:
+        """Bound the true weights of some edges, given as rows."""
+        return bound_by_differences(self.x, sources, targets)
