@@ -12,8 +12,8 @@ undecided is measured again by direct differences in float64 (`exact`), so the r
 `whole_tree` takes all points as one cloud, `graphs` holds other graphs than one tree, `device` the engine for CuPy
 arrays, `threads` the workers and their work arrays.
 
-Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `mst` <-> `reduce` -> `distances` -> `exact`, `threads`
--> `types`.
+Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `mst` -> `reduce` -> `distances` -> `exact`,
+`threads` -> `types`.
 """
 
 from hpfunc._tree.mst.tie_counts import CrossEdges

@@ -34,10 +34,10 @@ from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs.blocking import WIDTH, block_height, block_pairs, divide_classes, take_batches
 from hpfunc._tree.pairs.candidates import find_candidates
+from hpfunc._tree.pairs.choose_reduction import choose_directions
 from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
-from hpfunc._tree.reduce.choice import choose_directions
 from hpfunc._tree.reduce.coordinates import reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads

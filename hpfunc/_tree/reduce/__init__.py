@@ -9,9 +9,10 @@ So the points (y, rho) of r + 1 coordinates take the place of the points of d fe
 and what these bounds do not exclude is measured by direct differences. The directions decide how many edges are left,
 never which of them stand in a tree: any B gives the same counts.
 
-What flows in: the points of a layer. What flows out: `choose_directions` finds a basis, or None where a product of all
-features is cheaper (noise of full rank, few samples); `reduce_points` gives the coordinates and their `slack`, which
-covers all rounding; `bound_by_differences` measures single edges.
+What flows in: the points of a layer. What flows out: a basis from a sample of the rows (`basis`); the coordinates and
+their slack, which covers all rounding (`coordinates`); for each weight the largest reduced distance that an edge of it
+may have (`limits`), and bounds of single edges by direct differences (`direct`). Whether a reduction pays is decided by
+its caller (`pairs.choose_reduction`).
 
-Imports point one way: `choice` -> `basis`; `coordinates` -> `basis`; `limits` -> `direct`.
+Imports point one way: `coordinates` -> `basis`; `limits` -> `direct`.
 """

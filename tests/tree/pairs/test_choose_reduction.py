@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hpfunc._tree.pairs.choose_reduction import choose_directions, surviving_edges
 from hpfunc._tree.reduce.basis import find_directions
-from hpfunc._tree.reduce.choice import choose_directions, surviving_edges
 
 PAIRS = np.stack(np.triu_indices(10, 1), axis=1)
 
