@@ -22,7 +22,7 @@ checkpoints x data sets   `sweep`
 does it hold?             `fold_interval` (new samples, new trainings), `fisher_permutation`, `fisher_steps` (these
                           pairs), `adjust_pvalues`
 look                      `pca2d`, `to_square`, `plot_distributions`, `plot_layers`, `plot_pairs`,
-                          `plot_trajectory`, `plot_pca`, `plot_fisher`
+                          `plot_trajectory`, `plot_pca`, `plot_fisher`, `plot_intervals`
 files                     `open_results`, `label_pairs` (pairs opened elsewhere), `read_seed_results`,
                           `write_seed_results` (the older tool's JSON)
 ========================  =============================================================================
@@ -41,6 +41,7 @@ from hpfunc.permutation import adjust_pvalues, fisher_permutation, fisher_steps
 from hpfunc.plot import (
     plot_distributions,
     plot_fisher,
+    plot_intervals,
     plot_layers,
     plot_pairs,
     plot_pca,
@@ -67,6 +68,7 @@ __all__ = [
     "pca2d",
     "plot_distributions",
     "plot_fisher",
+    "plot_intervals",
     "plot_layers",
     "plot_pairs",
     "plot_pca",

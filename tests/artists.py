@@ -1,4 +1,4 @@
-"""Results to draw, and the artists of a picture by kind."""
+"""Make results to draw, and find the artists of a picture by kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ATTRS = {"long_name": "Henze-Penrose statistic", "units": "1"}
 
 
 def sweep_like(checkpoints: int = 2, splits: int = 2, layers: int = 3, classes: int = 5, seed: int = 0) -> xr.Dataset:
-    """Results of the form that a sweep has; HP in steps of 1/40, as counts of edges make it."""
+    """Make results as a sweep returns them, with HP in steps of 1/40, as counts of edges make it."""
     pairs = list(itertools.combinations(range(classes), 2))
     shape = (checkpoints, splits, layers, len(pairs))
     hp = np.random.default_rng(seed).integers(0, 41, shape) / 40
@@ -37,26 +37,32 @@ def sweep_like(checkpoints: int = 2, splits: int = 2, layers: int = 3, classes: 
 
 
 def outlines(axes: Axes) -> list[StepPatch]:
+    """List the outlines of histograms."""
     return [p for p in axes.patches if isinstance(p, StepPatch) and not p.get_fill()]
 
 
 def fills(axes: Axes) -> list[StepPatch]:
+    """List the filled histograms."""
     return [p for p in axes.patches if isinstance(p, StepPatch) and p.get_fill()]
 
 
 def bands(axes: Axes) -> list[PolyCollection]:
+    """List the shaded bands."""
     return [c for c in axes.collections if isinstance(c, PolyCollection)]
 
 
 def legend_texts(legend: Any) -> list[str]:
-    return [text.get_text() for text in legend.get_texts()]
+    """List the entries of a legend, each on one line."""
+    return [text.get_text().replace("\n", " ") for text in legend.get_texts()]
 
 
 def data_lines(axes: Axes) -> list[Any]:
+    """List the lines that are drawn in the coordinates of the data."""
     return [line for line in axes.lines if len(line.get_xdata()) and line.get_transform() == axes.transData]
 
 
 def projection(classes: list[Any], each: int = 4) -> xr.Dataset:
+    """Make what `pca2d` returns for some samples of each class."""
     rng = np.random.default_rng(0)
     return xr.Dataset(
         {

@@ -1,4 +1,4 @@
-"""Results made by hand, for the tests of what is done with results."""
+"""Make results by hand, for the tests of functions that take results."""
 
 import itertools
 
@@ -14,7 +14,7 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 def make_results(classes=(0, 1, 2, 3), checkpoints=(0, 9), *, pairs=None, offset=0.0):
-    """Results in which every value tells its place; ``n_a`` and ``n_b`` tell the class."""
+    """Make results in which every value tells its place, and ``n_a`` and ``n_b`` tell the class."""
     pairs = list(itertools.combinations(classes, 2)) if pairs is None else pairs
     shape = len(checkpoints), 2, 3, len(pairs)
     hp = offset + np.arange(np.prod(shape)).reshape(shape) / 1000
@@ -42,7 +42,7 @@ def make_results(classes=(0, 1, 2, 3), checkpoints=(0, 9), *, pairs=None, offset
 
 @st.composite
 def stored_pairs(draw):
-    """Classes of one kind, and some of their pairs, each stored in one of its two orders."""
+    """Draw classes of one kind and some of their pairs, each stored in one of its two orders."""
     kind = draw(st.sampled_from([st.integers(-3, 99), NAMES]))
     classes = draw(st.lists(kind, min_size=2, max_size=6, unique=True))
     every = list(itertools.combinations(classes, 2))
@@ -51,5 +51,6 @@ def stored_pairs(draw):
 
 
 def labelled(pairs):
+    """Number some pairs of classes by their place."""
     coords = {"class_a": ("pair", [a for a, _ in pairs]), "class_b": ("pair", [b for _, b in pairs])}
     return label_pairs(xr.DataArray(np.arange(len(pairs)), dims="pair", coords=coords, name="place"))

@@ -1,4 +1,4 @@
-"""`plot_distributions`: how HP is spread over the pairs of classes."""
+"""Draw how HP is spread over the pairs of classes (`plot_distributions`)."""
 
 from __future__ import annotations
 
@@ -9,54 +9,72 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._plot.data import (
-    Series,
-    label_of,
-    names_of,
-    observations,
-    series_of,
-    title_of,
-    values_of,
-)
-from hpfunc._plot.legend import legend_entries, place_legend
-from hpfunc._plot.style import axes_for, new_figure
+from hpfunc._plot.dots import draw_dots
+from hpfunc._plot.parts.bins import bin_edges, count_values
+from hpfunc._plot.parts.finish import finish_axes
+from hpfunc._plot.parts.legend import bar_entry, legend_entries, place_legend, text_entry
+from hpfunc._plot.parts.scale import HpScale
+from hpfunc._plot.parts.series import Series, series_of
+from hpfunc._plot.parts.style import PAGE, check_figsize, new_figure, open_axes
+from hpfunc._plot.parts.summary import interval_words
+from hpfunc._plot.parts.values import items_of, read_values, replicates_of
+from hpfunc._plot.parts.words import counted, label_of, names_of, plural, title_of
+from hpfunc._support.checks import check_option
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["plot_distributions"]
 
-_WIDTHS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_MOST_BINS = 30
-_MOST_COLUMNS = 6
+_MOST_COLUMNS = 5
 _MOST_FILLED = 3
 
 
+@np.errstate(all="ignore")
 def plot_distributions(
     results: xr.Dataset | xr.DataArray,
     /,
     *,
+    kind: str = "histogram",
     by_layer: bool = False,
     bins: int | Sequence[float] | None = None,
+    over: str | None = None,
+    scale: str = "linear",
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes | Figure:
-    """Draw histograms of HP over the pairs of classes: what training did to their separation.
+    """Draw how HP is distributed over the pairs of classes, for each checkpoint and split.
 
-    One colour for each checkpoint, light to dark. The first split (``train`` where there is one) is filled,
-    the others are dashed outlines; with more than three checkpoints all are outlines. All share their
-    bins.
+    Each checkpoint has a colour, from light to dark. In histograms, the first split (``train`` where there is one) is
+    filled and the others are dashed outlines; with more than three checkpoints all are outlines. All histograms share
+    their bins.
 
     Parameters
     ----------
     results : Dataset or DataArray
         What `pairwise_hp`, `sweep` or `hp_estimate` returned, or a part of it: dims ``pair`` and any of
-        ``checkpoint``, ``split``, ``layer``. Of a Dataset, ``hp`` is drawn.
+        ``checkpoint``, ``split``, ``layer``, ``repeat``, ``fold``. Of a Dataset, ``hp`` is drawn.
+    kind : {"histogram", "dots"}, optional
+        "dots" draws a dot for each pair, layer by layer, beside an estimate of their density. It is also how the value
+        of a single pair is drawn, which makes no histogram.
     by_layer : bool, optional
-        False: the layers are counted together, in one picture. True: a grid with one panel for each layer, in
-        execution order, on common axes.
+        False: one histogram counts the layers together. True: a grid has a panel for each layer, in execution order,
+        on common axes.
     bins : int or sequence of float, optional
-        Their number, or their edges; by default at most 30.
+        The number of bins, or their edges in HP; by default at most 30 bins.
+    over : str, optional
+        A further dim of repeated measurements, such as ``run`` or ``seed``; ``fold`` by default where results have
+        folds. A histogram then shows the mean of the counts over it, with bars for the 95 % interval of that mean; dots
+        show the mean of each pair.
+    scale : {"linear", "log"}, optional
+        "log" draws the overlap, 1 - HP, on a logarithmic axis that ends with small overlaps.
+    title : str, optional
+        By default what was selected before, such as ``split = test``.
+    figsize : pair of float, optional
+        Width and height of a new figure in inches; by default at most 6.5 wide.
     ax : matplotlib.axes.Axes, optional
         Where to draw, for one picture; a new figure by default. A grid makes its own figure.
 
@@ -70,11 +88,12 @@ def plot_distributions(
     TypeError
         If ``results`` is not of xarray, or ``ax`` is not an Axes.
     ValueError
-        If ``results`` has other dims, or no finite value; if ``ax`` is given for a grid.
+        If ``results`` has other dims, or no finite value; if ``ax`` is given for a grid, ``kind`` or ``scale`` is
+        unknown, ``over`` is not a further dim, or ``figsize`` is given together with ``ax``.
 
     Notes
     -----
-    Pairs that share a class are not independent: the histogram describes these classes, and is not a
+    Pairs that share a class are not independent: the picture describes these classes, and is not a
     sample from a population of pairs. Values that are NaN are left out, and the legend says how many.
 
     Examples
@@ -85,113 +104,114 @@ def plot_distributions(
     >>> ax.get_ylabel()
     'number of pairs'
     """
-    values = values_of(results, ("checkpoint", "split", "layer", "pair", "class"))
-    edges = _edges(values.values, bins)
+    check_option("kind", kind, ("histogram", "dots"))
+    values = read_values(results, ("checkpoint", "split", "layer", "pair", "class"), over=over)
+    over = replicates_of(values, over)
+    hp_scale = HpScale(scale, [values.values[np.isfinite(values.values)]])
+    if by_layer and ax is not None:
+        raise ValueError("ax was given with by_layer=True, which draws a grid in a figure of its own; leave ax out")
+    if by_layer and "layer" not in values.dims:
+        raise ValueError(f"by_layer=True needs the dim 'layer'; results has dims {values.dims}")
+    single = values.sizes.get(items_of(values), 1) == 1
+    if kind == "dots" or (single and not by_layer):
+        return draw_dots(values, over, hp_scale, title=title, figsize=figsize, ax=ax)
+    edges = bin_edges(values.values, bins, hp_scale)
     if by_layer:
-        if ax is not None:
-            raise ValueError("ax was given with by_layer=True, which draws a grid in a figure of its own; leave ax out")
-        return _grid(values, edges)
-    axes = axes_for(ax, (6.4, 4.2))
+        return _grid(values, edges, over, hp_scale, title, figsize)
+    axes = open_axes(ax, figsize, (PAGE, 4.0))
     series = series_of(values)
-    _draw(axes, series, edges)
-    axes.set_xlabel(label_of(values, "hp"))
-    axes.set_ylabel(_count_label(values))
-    axes.set_title(title_of(values))
+    _draw(axes, series, edges, over, hp_scale)
     axes.margins(x=0.02)
+    hp_scale.set_axis(axes, "x")
     axes.set_ylim(bottom=0)
-    handles = legend_entries(series, markers=False) + _missing(values)
-    place_legend(axes, handles, beside=False)
+    place_legend(axes, _entries(series, values, over), own=ax is None)
+    finish_axes(
+        axes, own=ax is None, xlabel=hp_scale.label(label_of(values, "hp")), ylabel=_count_label(values),
+        title=title_of(values) if title is None else title,
+    )  # fmt: skip
     return axes
 
 
-def _grid(values: xr.DataArray, edges: np.ndarray[Any, Any]) -> Figure:
+def _grid(
+    values: xr.DataArray,
+    edges: np.ndarray[Any, Any],
+    over: str | None,
+    hp_scale: HpScale,
+    title: str | None,
+    figsize: tuple[float, float] | None,
+) -> Figure:
     """Draw one panel for each layer."""
-    if "layer" not in values.dims:
-        raise ValueError(f"by_layer=True needs the dim 'layer'; results has dims {values.dims}")
+    check_figsize(figsize)
     n = values.sizes["layer"]
     most = min(_MOST_COLUMNS, math.ceil(math.sqrt(1.5 * n)))
     columns = min((most, max(most - 1, 1)), key=lambda c: -n % c)
     rows = math.ceil(n / columns)
-    figure = new_figure((max(6.4, 2.2 * columns), max(3.4, 1.5 * rows + 1.0)))
+    figure = new_figure(figsize or (PAGE, max(3.2, 1.25 * rows + 1.0)))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for i, name in enumerate(names_of(values, "layer")):
         series = series_of(values.isel(layer=i, drop=True))
-        _draw(panels[i], series, edges)
-        panels[i].set_title(name, fontsize=9)
+        _draw(panels[i], series, edges, over, hp_scale)
+        panels[i].set_title(name, fontsize=8)
+        panels[i].tick_params(labelsize=8)
     for panel in panels[n:]:
         panel.remove()
-    # The panels above a removed one are the lowest of their columns, and so carry its tick labels.
+    # A panel above a removed one is the lowest of its column, so it needs the tick labels.
     for panel in panels[max(0, n - columns) : n]:
         panel.tick_params(labelbottom=True)
+    hp_scale.set_axis(panels[0], "x")
     panels[0].set_ylim(bottom=0)
-    figure.supxlabel(label_of(values, "hp"), fontsize="medium")
-    figure.supylabel(f"number of {_plural(observations(values))}", fontsize="medium")
-    handles = legend_entries(series, markers=False) + _missing(values)
-    if handles:
-        figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5), frameon=False)
-    title = title_of(values)
-    if title:
-        figure.suptitle(title)
+    figure.supxlabel(hp_scale.label(label_of(values, "hp")), fontsize="medium")
+    figure.supylabel(_count_label(values.isel(layer=0)), fontsize="medium")
+    entries = _entries(series, values, over)
+    if entries:
+        figure.legend(
+            handles=entries, loc="outside upper center", ncols=min(len(entries), 4), frameon=False, fontsize="small"
+        )
+    words = title_of(values) if title is None else title
+    if words:
+        figure.suptitle(words, fontsize="medium")
     return figure
 
 
-def _draw(axes: Axes, series: Sequence[Series], edges: np.ndarray[Any, Any]) -> None:
-    """Draw the histograms of some series, filled first so that outlines lie on top."""
+def _draw(
+    axes: Axes, series: Sequence[Series], edges: np.ndarray[Any, Any], over: str | None, hp_scale: HpScale
+) -> None:
+    """Draw the histograms of some series, filled ones first so that outlines lie on top."""
     from matplotlib.ticker import MaxNLocator
 
     fills = len({s.name for s in series}) <= _MOST_FILLED
+    drawn_edges = hp_scale(edges)
+    # A bar at the middle of a bin, as it is seen on the axis.
+    centres = np.sqrt(drawn_edges[1:] * drawn_edges[:-1]) if hp_scale.log else (drawn_edges[1:] + drawn_edges[:-1]) / 2
     for s in sorted(series, key=lambda s: not s.main_split):
-        counts, _ = np.histogram(s.values.values[np.isfinite(s.values.values)], edges)
+        if s.values.sizes.get(items_of(s.values), 1) == 1:
+            axes.axvline(float(hp_scale(s.values.mean())), color=s.colour, linewidth=1.4, linestyle=s.dash)
+            axes.set_yticks([])
+            continue
+        counts, interval = count_values(s.values, edges, over)
         if s.main_split and fills:
-            axes.stairs(counts, edges, fill=True, color=s.colour, alpha=0.4)
-        axes.stairs(counts, edges, color=s.colour, linewidth=1.4, linestyle=s.dash)
-    axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
-
-
-def _edges(values: np.ndarray[Any, Any], bins: int | Sequence[float] | None) -> np.ndarray[Any, Any]:
-    """Choose the edges of all bins: none of them where a value is, since rounding would then decide."""
-    finite = values[np.isfinite(values)]
-    if bins is not None:
-        return np.histogram_bin_edges(finite, bins)
-    low, high = float(finite.min()), float(finite.max())
-    step = _step(finite)
-    if step is None:
-        width = next((w for w in _WIDTHS if (high - low) / w <= _MOST_BINS), (high - low) / _MOST_BINS)
-        start = width * math.floor(low / width) - 1e-9 * width
-    else:
-        width = step * math.ceil((high - low) / step / _MOST_BINS)
-        start = low - step / 2
-    return start + width * np.arange(max(1, math.ceil((high - start) / width)) + 1)
-
-
-def _step(finite: np.ndarray[Any, Any]) -> float | None:
-    """Find the step in which all values move, as HP does where all pairs have as many samples; None if there is none.
-
-    Bins that hold now two and now three steps would show teeth that are not in the data.
-    """
-    apart = np.diff(np.unique(finite))
-    apart = apart[apart > 1e-9]
-    if not apart.size:
-        return None
-    steps = (finite - finite.min()) / apart.min()
-    return float(apart.min()) if np.allclose(steps, np.round(steps), rtol=0, atol=1e-4) else None
+            axes.stairs(counts, drawn_edges, fill=True, color=s.colour, alpha=0.4)
+        axes.stairs(counts, drawn_edges, color=s.colour, linewidth=1.4, linestyle=s.dash)
+        if interval is not None:
+            axes.vlines(centres, *interval, color=s.colour, linewidth=1.0, linestyle=s.dash)
+        axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def _count_label(values: xr.DataArray) -> str:
     """Say what is counted."""
-    what = f"number of {_plural(observations(values))}"
-    return f"{what}, all {values.sizes['layer']} layers" if "layer" in values.dims else what
+    items = items_of(values)
+    if values.sizes.get(items, 1) == 1:
+        return counted(1, items)
+    what = f"number of {plural(items)}"
+    return f"{what}, all {counted(values.sizes['layer'], 'layer')}" if "layer" in values.dims else what
 
 
-def _plural(word: str) -> str:
-    return word + ("es" if word.endswith("s") else "s")
-
-
-def _missing(values: xr.DataArray) -> list[Any]:
-    """Make a legend entry that says how many values are left out, if any are."""
+def _entries(series: Sequence[Series], values: xr.DataArray, over: str | None) -> list[Artist]:
+    """Make the legend, with the meaning of the bars and how many values are left out."""
+    entries = legend_entries(series, markers=False)
+    if over is not None:
+        entries.append(bar_entry(f"mean counts, {interval_words(values, over)}"))
     missing = int((~np.isfinite(values.values)).sum())
-    if not missing:
-        return []
-    from matplotlib.lines import Line2D
-
-    return [Line2D([], [], linestyle="", label=f"{missing} of {values.size} values are NaN: left out")]
+    if missing:
+        entries.append(text_entry(f"{missing} of {values.size} values are NaN: left out"))
+    return entries

@@ -1,52 +1,102 @@
-"""`plot_pairs`: which classes a layer keeps apart."""
+"""Draw which classes a layer separates (`plot_pairs`)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from hpfunc._plot.data import label_of, names_of, title_of, values_of
-from hpfunc._plot.style import axes_for, name_ticks
+from hpfunc._plot.parts.finish import finish_axes, inches_of, name_ticks
+from hpfunc._plot.parts.scale import HpScale
+from hpfunc._plot.parts.style import NARROW, PAGE, check_figsize, new_figure, open_axes
+from hpfunc._plot.parts.summary import mean_interval
+from hpfunc._plot.parts.values import pair_means, read_values, replicates_of
+from hpfunc._plot.parts.words import label_of, names_of, title_of
 from hpfunc._support.checks import check_option
 from hpfunc.results import to_square
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["plot_pairs"]
 
 # More numbers than this no longer fit into their cells.
 _MOST_NUMBERS = 12
+_PANELS = ("checkpoint", "split", "layer")
+_MOST_COLUMNS = 3
 
 
-def plot_pairs(results: xr.Dataset | xr.DataArray, /, *, order: str = "class", ax: Axes | None = None) -> Axes:
-    """Draw HP of every pair of classes of one layer as a table of colours.
+class Table(NamedTuple):
+    """Hold what one panel shows: HP by class and class, and half widths of intervals (or None)."""
+
+    hp: np.ndarray[Any, Any]
+    half: np.ndarray[Any, Any] | None
+
+
+@np.errstate(all="ignore")
+def plot_pairs(
+    results: xr.Dataset | xr.DataArray,
+    /,
+    *,
+    lower: xr.Dataset | xr.DataArray | None = None,
+    triangle: str = "both",
+    order: str = "class",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    over: str | None = None,
+    scale: str = "linear",
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes | Figure:
+    """Draw HP of every pair of classes as a table of colours.
 
     Parameters
     ----------
     results : Dataset or DataArray
         One layer of what `pairwise_hp`, `sweep` or `hp_estimate` returned, such as ``runs.sel(checkpoint=6,
-        split="test", layer="fc1")``: the dim ``pair`` and no other. Of a Dataset, ``hp`` is drawn.
+        split="test", layer="fc1")``: the dim ``pair``, perhaps with ``repeat`` and ``fold``. Of a Dataset, ``hp`` is
+        drawn. One further dim (``checkpoint``, ``split`` or ``layer``) makes a grid with a panel for each entry, on one
+        scale of colours: before and after training.
+    lower : Dataset or DataArray, optional
+        Further results of the same classes, drawn below the diagonal; ``results`` then stand above it: training images
+        above, test images below.
+    triangle : {"both", "upper", "lower"}, optional
+        The half of the table that is drawn, since both halves show the same values.
     order : {"class", "similarity"}, optional
         The order of the classes: their own; or one in which classes that are hard to tell apart stand side by
-        side (leaves of an average-linkage tree in which HP is the distance).
+        side (leaves of an average-linkage tree in which HP is the distance; of the last panel of a grid).
+    vmin, vmax : float, optional
+        HP at the ends of the scale of colours, so that several pictures can share it; by default the smallest and
+        largest value of all panels.
+    over : str, optional
+        A further dim of repeated measurements, such as ``run`` or ``seed``; ``fold`` by default where results have
+        folds. Cells show the mean over it, and for up to 8 classes the half width of its 95 % interval.
+    scale : {"linear", "log"}, optional
+        "log" colours the overlap, 1 - HP, on a logarithmic scale, and writes overlaps into the cells.
+    title : str, optional
+        By default what was selected before, such as ``layer = fc1``.
+    figsize : pair of float, optional
+        Width and height of a new figure in inches; by default at most 6.5 wide.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Where to draw, for one picture; a new figure by default. A grid makes its own figure.
 
     Returns
     -------
-    matplotlib.axes.Axes
-        The values stand in the cells for up to 12 classes.
+    matplotlib.axes.Axes or matplotlib.figure.Figure
+        The Axes, or the Figure of a grid. The values stand in the cells for up to 12 classes.
 
     Raises
     ------
     TypeError
         If ``results`` is not of xarray, or ``ax`` is not an Axes.
     ValueError
-        If ``results`` has other dims, no classes on ``pair``, or no finite value; for an unknown ``order``;
-        for ``order="similarity"`` where a pair is missing or NaN.
+        If ``results`` has other dims, no classes on ``pair``, or no finite value; for an unknown ``order``,
+        ``triangle`` or ``scale``; if ``lower`` has other classes or panels, or comes with one triangle only; for
+        ``order="similarity"`` where a pair is missing or NaN; if ``vmin`` is not below ``vmax``, ``over`` is not a
+        further dim, ``ax`` is given for a grid, or ``figsize`` together with ``ax``.
 
     Examples
     --------
@@ -58,23 +108,197 @@ def plot_pairs(results: xr.Dataset | xr.DataArray, /, *, order: str = "class", a
     ['1', '2', '0']
     """
     check_option("order", order, ("class", "similarity"))
-    values = values_of(results, ("pair",), needs=("pair",))
-    square = to_square(values).transpose("class_a", "class_b")
+    check_option("triangle", triangle, ("both", "upper", "lower"))
+    check_figsize(figsize, ax)
+    if lower is not None and triangle != "both":
+        raise ValueError(f"lower= fills the other half of the table; leave triangle={triangle!r} out")
+    values = read_values(results, (*_PANELS, "pair"), needs=("pair",), over=over)
+    below = (
+        None if lower is None else read_values(lower, (*_PANELS, "pair"), needs=("pair",), over=over, argument="lower")
+    )
+    panel = _panel_of(values, below, ax)
+    tables, names = _tables(values, below, panel, over)
     if order == "similarity":
-        by_likeness = _similarity_order(square.values)
-        square = square.isel(class_a=by_likeness, class_b=by_likeness)
-    names = names_of(square, "class_a")
-    axes = axes_for(ax, (6.2, 5.2) if len(names) <= _MOST_NUMBERS else (9.0, 8.0))
-    image = axes.imshow(square.values, cmap="cividis", interpolation="nearest")
-    if len(names) <= _MOST_NUMBERS:
-        _write_values(axes, square.values, image)
-    name_ticks(axes, names)
-    name_ticks(axes, names, axis="y")
-    axes.set_xlabel("class")
-    axes.set_ylabel("class")
-    axes.set_title(title_of(values))
-    axes.get_figure(root=True).colorbar(image, ax=axes, label=label_of(values, "hp"))  # type: ignore[union-attr]
-    return axes
+        by_likeness = _similarity_order(tables[-1].hp)
+        tables = [_reorder(table, by_likeness) for table in tables]
+        names = [names[i] for i in by_likeness]
+    if triangle != "both":
+        hidden = (np.tril if triangle == "upper" else np.triu)(np.ones((len(names), len(names)), dtype=bool))
+        tables = [Table(np.where(hidden, np.nan, table.hp), table.half) for table in tables]
+    hp_scale = HpScale(scale, [table.hp[np.isfinite(table.hp)] for table in tables])
+    norm = _norm(tables, hp_scale, vmin, vmax)
+    words = hp_scale.label(label_of(values, "hp"))
+    few = len(names) <= _MOST_NUMBERS
+    if panel is None:
+        axes = open_axes(ax, figsize, (5.2, 4.4) if few else (PAGE, 5.6))
+        image = _draw(axes, tables[0], names, norm, hp_scale)
+        heading = _title(values, below) if title is None else title
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        if figure.get_layout_engine() is None:
+            # Without a layout, a label of the colour bar would run into the axes beside it.
+            heading, words = f"{words}\n{heading}".strip(), ""
+        _add_colorbar(figure, image, [axes], words, hp_scale)
+        finish_axes(axes, own=ax is None, xlabel="class", ylabel="class", title=heading, names=names, table=True)
+        return axes
+    n = len(tables)
+    columns = min(n, _MOST_COLUMNS)
+    rows = -(-n // columns)
+    figure = new_figure(figsize or (PAGE, rows * (PAGE / columns + 0.2)))
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, table, name in zip(panels, tables, names_of(values, panel), strict=False):
+        image = _draw(axes, table, names, norm, hp_scale)
+        axes.set_title(f"{panel} {name}", fontsize="medium")
+        axes.set_xlabel("class", fontsize="small")
+        axes.set_ylabel("class", fontsize="small")
+        name_ticks(axes, names, largest=8.0)
+        name_ticks(axes, names, axis="y", largest=8.0)
+    for axes in panels[n:]:
+        axes.remove()
+    _add_colorbar(figure, image, panels[:n].tolist(), words, hp_scale)
+    heading = _title(values, below) if title is None else title
+    if heading:
+        figure.suptitle(heading, fontsize="medium")
+    return figure
+
+
+def _panel_of(values: xr.DataArray, below: xr.DataArray | None, ax: Axes | None) -> str | None:
+    """Name the dim that has a panel for each entry, if there is one."""
+    found = [dim for dim in _PANELS if dim in values.dims]
+    if len(found) > 1:
+        raise ValueError(
+            f"results has dims {values.dims}, and a grid shows one dim beside pair; select one entry of {found[1:]} "
+            "with .sel(...)"
+        )
+    if found and ax is not None:
+        raise ValueError(
+            f"ax was given, and results has the dim {found[0]!r}: a grid makes its own figure; leave ax out"
+        )
+    if below is not None and [dim for dim in _PANELS if dim in below.dims] != found:
+        raise ValueError(
+            f"lower has dims {below.dims} and results has dims {values.dims}; select the same panels of both"
+        )
+    if below is not None and found and values[found[0]].values.tolist() != below[found[0]].values.tolist():
+        raise ValueError(
+            f"lower and results differ in {found[0]}: {below[found[0]].values.tolist()} and "
+            f"{values[found[0]].values.tolist()}"
+        )
+    return found[0] if found else None
+
+
+def _tables(
+    values: xr.DataArray, below: xr.DataArray | None, panel: str | None, over: str | None
+) -> tuple[list[Table], list[str]]:
+    """Make the square table of each panel, and name the classes."""
+    mean, half = _squares(values, over)
+    names = names_of(mean, "class_a")
+    if below is not None:
+        mean_below, half_below = _squares(below, over)
+        if mean["class_a"].values.tolist() != mean_below["class_a"].values.tolist():
+            raise ValueError(
+                f"lower has the classes {mean_below['class_a'].values.tolist()} and results has "
+                f"{mean['class_a'].values.tolist()}; select the same classes of both"
+            )
+        upper = np.triu(np.ones((len(names), len(names)), dtype=bool))
+        mean = mean.copy(data=np.where(upper, mean.values, mean_below.values))
+        if half is not None and half_below is not None:
+            half = half.copy(data=np.where(upper, half.values, half_below.values))
+    at: list[dict[str, int]] = [{}] if panel is None else [{panel: i} for i in range(mean.sizes[panel])]
+    return [Table(mean.isel(i).values, None if half is None else half.isel(i).values) for i in at], names
+
+
+def _squares(values: xr.DataArray, over: str | None) -> tuple[xr.DataArray, xr.DataArray | None]:
+    """Average over repeated measurements and make square tables of the mean and of half of its interval."""
+    over = replicates_of(values, over)
+    mean = to_square(pair_means(values, over)).transpose(..., "class_a", "class_b")
+    if over is None:
+        return mean, None
+    inner = [dim for dim in ("repeat", "fold") if over != "fold" and dim in values.dims]
+    low, high = mean_interval(values.mean(inner), over)
+    return mean, to_square((high - low) / 2).transpose(..., "class_a", "class_b")
+
+
+def _reorder(table: Table, order: Any) -> Table:
+    """Put rows and columns into another order."""
+    at = np.ix_(order, order)
+    return Table(table.hp[at], None if table.half is None else table.half[at])
+
+
+def _title(values: xr.DataArray, below: xr.DataArray | None) -> str:
+    """Say what was selected; with two halves, say what stands in each."""
+    if below is None:
+        return title_of(values)
+    above_words, below_words = (title_of(half).split(", ") for half in (values, below))
+    common = ", ".join(word for word in above_words if word in below_words)
+    halves = [
+        f"{place}: {', '.join(word for word in words if word not in common.split(', '))}"
+        for place, words in (("above", above_words), ("below", below_words))
+    ]
+    return "\n".join(filter(None, [common, "; ".join(h for h in halves if not h.endswith(": "))]))
+
+
+def _norm(tables: list[Table], hp_scale: HpScale, vmin: float | None, vmax: float | None) -> Any:
+    """Make the scale of colours, common to all panels."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    finite = np.concatenate([table.hp[np.isfinite(table.hp)] for table in tables])
+    low = float(finite.min()) if vmin is None else float(vmin)
+    high = float(finite.max()) if vmax is None else float(vmax)
+    if vmin is not None and vmax is not None and not low < high:
+        raise ValueError(f"vmin={vmin!r} is not below vmax={vmax!r}")
+    if not low < high:
+        # A single value has no scale of its own.
+        low, high = min(low, 0.0), max(high, 1.0)
+    if hp_scale.log:
+        return LogNorm(float(hp_scale(high)), float(hp_scale(low)))
+    return Normalize(low, high)
+
+
+def _draw(axes: Axes, table: Table, names: list[str], norm: Any, hp_scale: HpScale) -> Any:
+    """Draw one table, with bright colours for well separated classes."""
+    drawn = hp_scale(table.hp)
+    image = axes.imshow(drawn, cmap="cividis_r" if hp_scale.log else "cividis", interpolation="nearest", norm=norm)
+    # The scale of colours will take a fifth of the width.
+    room = 0.8 * 72 * min(inches_of(axes)) / len(names)
+    if len(names) <= _MOST_NUMBERS and room >= 9:
+        _write_values(axes, drawn, table.half, image, room, hp_scale.log)
+    return image
+
+
+def _add_colorbar(figure: Figure, image: Any, axes: list[Axes], words: str, hp_scale: HpScale) -> None:
+    """Add the scale of colours, with plain numbers beside it."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    bar = figure.colorbar(image, ax=axes, shrink=0.8 if len(axes) > 1 else 1.0)
+    narrow = figure.get_size_inches()[0] < NARROW
+    bar.set_label(words, fontsize=8.0 if narrow else 10.0)
+    bar.ax.tick_params(labelsize=7.0 if narrow else 10.0)
+    if hp_scale.log:
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        # Well separated classes stand at the top, as in the linear scale.
+        bar.ax.invert_yaxis()
+
+
+def _write_values(
+    axes: Axes, drawn: np.ndarray[Any, Any], half: np.ndarray[Any, Any] | None, image: Any, room: float, log: bool
+) -> None:
+    """Write each value into its cell of ``room`` points, in white on dark and black on light.
+
+    Half of the interval stands below the value, where it is known and there is room.
+    """
+    with_half = half is not None and not log and len(drawn) <= 8
+    for (row, column), value in np.ndenumerate(drawn):
+        if not np.isfinite(value):
+            continue
+        red, green, blue, _ = image.cmap(image.norm(value))
+        ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
+        words = f"{value:.2g}".removeprefix("0") if log else f"{value:.2f}"
+        size = min(9.0, room / (0.66 * max(4, len(words))))
+        if with_half and half is not None and np.isfinite(half[row, column]):
+            words += f"\n±{half[row, column]:.2f}"
+        axes.text(column, row, words, ha="center", va="center", color=ink, fontsize=size)
 
 
 def _similarity_order(table: np.ndarray[Any, Any]) -> Any:
@@ -84,19 +308,11 @@ def _similarity_order(table: np.ndarray[Any, Any]) -> Any:
 
     if len(table) < 3:
         return np.arange(len(table))
-    distances = np.where(np.eye(len(table), dtype=bool), 0.0, table)
+    # With two results in one table, both halves count.
+    distances = np.where(np.eye(len(table), dtype=bool), 0.0, (table + table.T) / 2)
     missing = int(np.isnan(distances).sum()) // 2
     if missing:
         raise ValueError(f'order="similarity" needs every pair; {missing} are missing or NaN: use order="class"')
     # Unclipped HP can be negative, which no distance is; a common offset does not change the tree.
     condensed = squareform(distances, checks=False)
     return leaves_list(linkage(condensed - min(0.0, condensed.min()), "average", optimal_ordering=True))
-
-
-def _write_values(axes: Axes, table: np.ndarray[Any, Any], image: Any) -> None:
-    """Write each value into its cell, in white on dark and black on light."""
-    size = 9 if len(table) <= 8 else 7
-    for (row, column), value in np.ndenumerate(table):
-        if np.isfinite(value):
-            ink = "black" if image.norm(value) > 0.5 else "white"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=size)

@@ -72,7 +72,12 @@ def test_null_band_is_the_quantile_of_permuted_labels():
     runs["cross_edges"] = expected * (1 - runs.hp)
     runs["z"] = (runs.cross_edges - expected) / edges.std()
     runs["n_a"], runs["n_b"] = xr.full_like(runs.hp, m, dtype=int), xr.full_like(runs.hp, n, dtype=int)
-    top = bands(plot_trajectory(runs.assign_attrs(graph="mst")))[0].get_paths()[0].vertices[:, 1].max()
+    axes = plot_trajectory(runs.assign_attrs(graph="mst"))
+    top = bands(axes)[0].get_paths()[0].vertices[:, 1].max()
+    assert legend_texts(axes.get_legend())[-1] == f"chance: 95 % of permuted labels give HP up to {top:.2f}"
+    # The band does not squeeze the lines.
+    lines = [y for line in data_lines(axes) for y in line.get_ydata()]
+    assert axes.get_ylim()[0] > min(lines) - 0.2 * (max(lines) - min(lines))
     # Edges come in steps; the share that they leave above the band tells whether it is the 95 % quantile.
     assert 0.03 < np.mean(hp > top) < 0.07
     assert not bands(plot_trajectory(runs.assign_attrs(graph="knn")))
@@ -116,6 +121,7 @@ def test_points_of_the_splits_differ_in_size_and_the_legend_shows_it():
                 size[float(y)] = line.get_markersize()
     assert size[0.3] == size[0.02] > size[0.2] == size[0.01]
     shown = {h.get_label(): h.get_markersize() for h in axes.get_legend().legend_handles}
+    shown.pop("filled: p ≤ 0.05 (dotted)")
     assert shown == {"train": size[0.3], "test": size[0.2]}
 
 
@@ -129,5 +135,5 @@ def test_steps_are_named_by_what_they_join():
     steps = fisher_steps(runs.hp, along="checkpoint", key=0, n_permutations=99)
     axes = plot_fisher(steps.pvalue, method=None)
     assert [t.get_text() for t in axes.get_xticklabels()] == runs.layer.values.tolist()
-    assert legend_texts(axes.get_legend()) == ["0 → 3", "3 → 6", "train", "test"]
+    assert legend_texts(axes.get_legend()) == ["0 → 3", "3 → 6", "train", "test", "filled: p ≤ 0.05 (dotted)"]
     assert axes.get_ylabel() == "p-value"

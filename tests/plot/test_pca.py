@@ -32,6 +32,10 @@ def test_each_class_has_its_samples_in_one_look(classes):
     assert axes.get_xlabel() == "component 1 (50.0 % of the variance)"
     assert axes.get_ylabel() == "component 2 (12.5 % of the variance)"
     assert axes.get_aspect() == 1
+    # The legend stands beside the axes, where it hides no point.
+    if len(classes) > 1:
+        axes.figure.canvas.draw()
+        assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1
 
 
 def test_unknown_share_of_variance_is_not_written():
@@ -80,7 +84,10 @@ def test_planes_joined_along_checkpoints_have_a_panel_each_with_its_own_tree(n):
     trees = xr.concat([euclidean_mst(c) for c in clouds], "checkpoint").assign_coords(at)
     figure = plot_pca(planes, tree=trees)
     assert isinstance(figure, Figure)
-    assert [axes.get_title() for axes in figure.axes] == [f"checkpoint {10 * i}" for i in range(n)]
+    titles = [axes.get_title().split("\n") for axes in figure.axes]
+    assert [title[0] for title in titles] == [f"checkpoint {10 * i}" for i in range(n)]
+    assert [title[1] for title in titles] == [f"{len(drawn_edges(a)[1])} of 19 edges join classes" for a in figure.axes]
+    assert legend_texts(figure.legends[0]) == ["4", "9"]
     for i, axes in enumerate(figure.axes):
         alone = plot_pca(planes.isel(checkpoint=i), tree=trees.isel(checkpoint=i))
         assert drawn_edges(axes) == drawn_edges(alone)

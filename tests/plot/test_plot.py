@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from hpfunc._plot.style import ordered_colours
+from hpfunc._plot.parts.style import ordered_colours
 from hpfunc.plot import plot_distributions, plot_fisher, plot_layers, plot_pairs, plot_pca, plot_trajectory
 from tests.artists import projection, sweep_like
 
@@ -60,8 +60,8 @@ def test_pictures_refuse_what_they_cannot_draw(name):
         plot(xr.Dataset({"other": ("pair", [1.0])}))
     if name != "pca":
         values = results if isinstance(results, xr.DataArray) else results.hp
-        with pytest.raises(ValueError, match=r"select one entry of \['seed'\]"):
-            plot(values.expand_dims(seed=2))
+        with pytest.raises(ValueError, match=r"select one entry, as in \.sel\(seed=.*their entries: seed: 4, 5$"):
+            plot(values.expand_dims(seed=[4, 5]))
         with pytest.raises(ValueError, match="no finite value"):
             plot(values * np.nan)
 
