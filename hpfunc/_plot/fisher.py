@@ -156,8 +156,10 @@ def _draw_pvalues(
     series, marks = series_of(pvalues, by=by), series_of(undecidable, by=by)
     # Side by side, because equal p-values (the smallest possible one) are common.
     shifts = np.linspace(-0.2, 0.2, len(series)) if len(series) > 1 else np.zeros(1)
+    # A p-value of 0 has no place on a logarithmic axis; it stands at its edge.
+    edge = min([alpha / 10, *pvalues.values[pvalues.values > 0].tolist()]) / 1.6
     for s, mark, shift in zip(series, marks, shifts, strict=True):
-        p, lost = s.values.transpose(along).values, mark.values.transpose(along).values
+        p, lost = np.maximum(s.values.transpose(along).values, edge), mark.values.transpose(along).values
         x = np.arange(len(p)) + shift
         look: dict[str, Any] = {"linestyle": "", "markersize": point_size(s), "markeredgecolor": s.colour}
         axes.plot(x, np.where((p > alpha) & ~lost, p, np.nan), marker=s.marker, markerfacecolor="white", **look)
@@ -167,7 +169,7 @@ def _draw_pvalues(
     from matplotlib.ticker import FuncFormatter
 
     axes.set_yscale("log")
-    axes.set_ylim(1.3, min(float(pvalues.min()), alpha / 10) / 1.6)
+    axes.set_ylim(1.3, edge)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda p, _: f"{p:g}"))
     return series
 

@@ -117,14 +117,17 @@ def plot_pairs(
         None if lower is None else read_values(lower, (*_PANELS, "pair"), needs=("pair",), over=over, argument="lower")
     )
     panel = _panel_of(values, below, ax)
-    tables, names = _tables(values, below, panel, over)
+    tables, names = _tables(values, panel, over)
+    under = tables
+    if below is not None:
+        under, names_below = _tables(below, panel, over)
+        if names != names_below:
+            raise ValueError(f"lower has the classes {names_below} and results has {names}; select the same of both")
     if order == "similarity":
-        by_likeness = _similarity_order(tables[-1].hp)
-        tables = [_reorder(table, by_likeness) for table in tables]
+        by_likeness = _similarity_order((tables[-1].hp + under[-1].hp) / 2)
+        tables, under = ([_reorder(table, by_likeness) for table in half] for half in (tables, under))
         names = [names[i] for i in by_likeness]
-    if triangle != "both":
-        hidden = (np.tril if triangle == "upper" else np.triu)(np.ones((len(names), len(names)), dtype=bool))
-        tables = [Table(np.where(hidden, np.nan, table.hp), table.half) for table in tables]
+    tables = [_join(*halves, triangle) for halves in zip(tables, under, strict=True)]
     hp_scale = HpScale(scale, [table.hp[np.isfinite(table.hp)] for table in tables])
     norm = _norm(tables, hp_scale, vmin, vmax)
     words = hp_scale.label(label_of(values, "hp"))
@@ -186,25 +189,23 @@ def _panel_of(values: xr.DataArray, below: xr.DataArray | None, ax: Axes | None)
     return found[0] if found else None
 
 
-def _tables(
-    values: xr.DataArray, below: xr.DataArray | None, panel: str | None, over: str | None
-) -> tuple[list[Table], list[str]]:
+def _tables(values: xr.DataArray, panel: str | None, over: str | None) -> tuple[list[Table], list[str]]:
     """Make the square table of each panel, and name the classes."""
     mean, half = _squares(values, over)
-    names = names_of(mean, "class_a")
-    if below is not None:
-        mean_below, half_below = _squares(below, over)
-        if mean["class_a"].values.tolist() != mean_below["class_a"].values.tolist():
-            raise ValueError(
-                f"lower has the classes {mean_below['class_a'].values.tolist()} and results has "
-                f"{mean['class_a'].values.tolist()}; select the same classes of both"
-            )
-        upper = np.triu(np.ones((len(names), len(names)), dtype=bool))
-        mean = mean.copy(data=np.where(upper, mean.values, mean_below.values))
-        if half is not None and half_below is not None:
-            half = half.copy(data=np.where(upper, half.values, half_below.values))
     at: list[dict[str, int]] = [{}] if panel is None else [{panel: i} for i in range(mean.sizes[panel])]
-    return [Table(mean.isel(i).values, None if half is None else half.isel(i).values) for i in at], names
+    tables = [Table(mean.isel(i).values, None if half is None else half.isel(i).values) for i in at]
+    return tables, names_of(mean, "class_a")
+
+
+def _join(upper: Table, lower: Table, triangle: str) -> Table:
+    """Take the first result above the diagonal and the second below it, and hide a half that is not asked for."""
+    above = np.triu(np.ones(upper.hp.shape, dtype=bool))
+    hp = np.where(above, upper.hp, lower.hp)
+    if triangle != "both":
+        hp = np.where(above if triangle == "upper" else ~above, hp, np.nan)
+    if upper.half is None or lower.half is None:
+        return Table(hp, None)
+    return Table(hp, np.where(above, upper.half, lower.half))
 
 
 def _squares(values: xr.DataArray, over: str | None) -> tuple[xr.DataArray, xr.DataArray | None]:
@@ -308,8 +309,7 @@ def _similarity_order(table: np.ndarray[Any, Any]) -> Any:
 
     if len(table) < 3:
         return np.arange(len(table))
-    # With two results in one table, both halves count.
-    distances = np.where(np.eye(len(table), dtype=bool), 0.0, (table + table.T) / 2)
+    distances = np.where(np.eye(len(table), dtype=bool), 0.0, table)
     missing = int(np.isnan(distances).sum()) // 2
     if missing:
         raise ValueError(f'order="similarity" needs every pair; {missing} are missing or NaN: use order="class"')

@@ -73,7 +73,7 @@ def test_layer_names_do_not_overlap(n_layers):
     runs = sweep_like(layers=n_layers, splits=1)
     runs = runs.assign_coords(layer=[f"encoder.layers.{i}.self_attn[0]" for i in range(n_layers)])
     axes = plot_layers(runs)
-    axes.figure.canvas.draw()
+    axes.figure.draw_without_rendering()
     labels = [label for label in axes.get_xticklabels() if label.get_text()]
     assert all(label.get_fontsize() >= 5 for label in labels)
     assert len(labels) == n_layers or n_layers > 60

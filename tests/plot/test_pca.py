@@ -34,7 +34,7 @@ def test_each_class_has_its_samples_in_one_look(classes):
     assert axes.get_aspect() == 1
     # The legend stands beside the axes, where it hides no point.
     if len(classes) > 1:
-        axes.figure.canvas.draw()
+        axes.figure.draw_without_rendering()
         assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1
 
 

@@ -121,7 +121,7 @@ import xarray as xr
 from hpfunc.plot import plot_distributions
 {session}
 ax = plot_distributions(xr.DataArray([0.1, 0.9], dims="pair"))
-ax.figure.canvas.draw()
+ax.figure.draw_without_rendering()
 assert ("matplotlib.pyplot" in sys.modules) == {bool(figures)}
 from matplotlib import pyplot
 assert len(pyplot.get_fignums()) == {figures}, pyplot.get_fignums()

@@ -41,16 +41,22 @@ def summarise(
     per_pair = pair_means(values, over)
     quantiles = None
     if spread is not None and values.sizes[items] > 1:
-        low, high = (per_pair.quantile(q, dim=items, skipna=True) for q in spread)
-        quantiles = low.values, high.values
+        low, high = np.apply_along_axis(_quantiles, -1, per_pair.transpose(along, items).values, spread).T
+        quantiles = low, high
     rest = [dim for dim in mean.dims if dim != along]
     return Summary(mean.mean(rest).values, interval, quantiles)
 
 
+def _quantiles(row: Any, spread: tuple[float, float]) -> Any:
+    """Take two quantiles of what is not NaN."""
+    known = row[~np.isnan(row)]
+    return np.quantile(known, spread) if known.size else np.full(2, np.nan)
+
+
 def drawn_values(summaries: Sequence[Summary]) -> tuple[list[Any], list[Any]]:
-    """List the means, and the ends of intervals and bands, from which an axis finds its limits."""
-    means = [summary.mean for summary in summaries]
-    return means, [end for summary in summaries for end in (*(summary.interval or ()), *(summary.spread or ()))]
+    """List the means and bands that an axis must show, and the ends of intervals, which it may cut."""
+    values = [array for summary in summaries for array in (summary.mean, *(summary.spread or ()))]
+    return values, [end for summary in summaries for end in summary.interval or ()]
 
 
 def mean_interval(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.DataArray]:
