@@ -29,7 +29,7 @@ def counted(n: int, word: str) -> str:
 
 def label_of(values: xr.DataArray, default: str = "") -> str:
     """Make an axis label from the attrs, ``long_name [units]``; leave the unit 1 out."""
-    words = str(values.attrs.get("long_name", values.name or default))
+    words = str(values.attrs.get("long_name", default if values.name is None else values.name))
     units = str(values.attrs.get("units", "1"))
     return words if units in ("", "1") else f"{words} [{units}]"
 
