@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from hpfunc._tree.types import Array
 
-__all__ = ["Scratch", "n_threads", "worker_threads"]
+__all__ = ["Scratch", "n_threads", "single_blas", "worker_threads"]
 
 
 # From this many bytes on NumPy asks the system for large pages, which come much faster than many small ones.
@@ -54,6 +54,9 @@ class _SingleBlas:
 
 def _limit_blas() -> Any:
     """Limit BLAS to one thread and return what undoes it, or None where threadpoolctl is not installed."""
+    # Only libraries that are loaded can be limited, and SciPy brings its own BLAS.
+    import scipy.sparse.csgraph  # noqa: F401  # slow to import
+
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
@@ -63,6 +66,11 @@ def _limit_blas() -> Any:
 
 
 _single_blas = _SingleBlas()
+
+
+def single_blas() -> AbstractContextManager[None]:
+    """Hold BLAS to one thread inside a ``with`` block, so that its results do not depend on the number of threads."""
+    return _single_blas.held()
 
 
 def n_threads() -> int:

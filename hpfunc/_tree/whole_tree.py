@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.kruskal import kruskal_ranks
 from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.mst.tie_counts import count_classes, find_every_tree
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.threads import Scratch, single_blas
 from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["class_counts", "span"]
@@ -60,7 +61,9 @@ def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, n
     members = np.zeros((len(vertices), n_classes))
     np.add.at(members, (place, label), 1)
     tree = _tree_of_all(x[vertices], max_memory, name, exact=True)
-    return count_classes(find_every_tree(x, vertices, members, np.concatenate([tree.edges, tree.tied])))
+    # The counts are sums of fractions: with more threads their last bits would depend on the number of threads.
+    with single_blas():
+        return count_classes(find_every_tree(x, vertices, members, np.concatenate([tree.edges, tree.tied])))
 
 
 def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str) -> tuple[Ints, Floats]:
@@ -108,7 +111,9 @@ def _tree_of_all(x: Any, max_memory: int | None, name: str, *, exact: bool) -> T
     if dtype.itemsize * (x.size + 6 * len(x) ** 2) <= max_bytes:
         centred = prepare(x, np.array([0, len(x)]))
         path_maxima = [np.empty((len(x), len(x)), centred.dtype)]
-        return grow_class_trees(x, centred, path_maxima, Scratch(), exact=exact)[0].tree
+        # Exact trees do not depend on the rounding of products, and so not on the number of BLAS threads.
+        with nullcontext() if exact else single_blas():
+            return grow_class_trees(x, centred, path_maxima, Scratch(), exact=exact)[0].tree
     need = tiled.bytes_for_tiles(len(x), x.shape[1], dtype.itemsize)
     if need > max_bytes:
         raise ValueError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpfunc._tree.exact import canonical_order, equal_rows, rescale, squared_distances, unit_rows
+from hpfunc._tree import exact as exact_module
+from hpfunc._tree.exact import canonical_order, equal_rows, rank_rows, rescale, squared_distances, unit_rows
 from tests.oracles import direct_squared
 
 
@@ -45,3 +46,17 @@ def test_unit_rows_of_multiples_are_equal():
     x = rng.integers(1, 50, (40, 7)).astype(float)
     np.testing.assert_array_equal(unit_rows(x), unit_rows(x * rng.integers(1, 9, (40, 1))))
     np.testing.assert_allclose((unit_rows(x) ** 2).sum(axis=1), 1)
+
+
+def test_ranks_are_those_of_the_sorted_coordinates(monkeypatch):
+    rng = np.random.default_rng(12)
+    for d, chunk in ((1, 10), (5, 40), (5, 10**6), (30, 60)):
+        monkeypatch.setattr(exact_module, "_CHUNK", chunk)
+        for x in (rng.integers(-1, 2, (40, d)) / 4, rng.normal(size=(40, d)).astype(np.float32), np.zeros((3, d))):
+            expected = [sum(tuple(other) < tuple(row) for other in x) for row in x]
+            assert rank_rows(x, np.arange(len(x))).tolist() == expected
+            assert rank_rows(x, np.array([2, 0])).tolist() == [
+                int(tuple(x[2]) > tuple(x[0])),
+                int(tuple(x[0]) > tuple(x[2])),
+            ]
+    assert rank_rows(np.array([[0.0], [-0.0]]), np.arange(2)).tolist() == [0, 0]

@@ -88,12 +88,8 @@ def test_neighbours_whatever_rounding_does(case):
 
 
 def successive_trees(x, k):
-    """Edges of k successive trees; of equal edges that between samples of lower coordinates (by their bytes) is taken.
-
-    Equal samples take the lower places in any order.
-    """
-    rows = np.ascontiguousarray(np.asarray(x) + np.asarray(x).dtype.type(0))
-    place = np.argsort([row.tobytes() for row in rows], kind="stable")
+    """Edges of k successive trees; of equal edges that between samples of lower coordinates is taken."""
+    place = np.array(sorted(range(len(x)), key=lambda i: tuple(x[i])))
     squared = direct_squared(np.asarray(x)[place])
     n = len(x)
     weights = {(i, j): squared[i, j] for i, j in itertools.combinations(range(n), 2)}

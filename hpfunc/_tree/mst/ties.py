@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hpfunc._tree.mst.kruskal import components
+from hpfunc._tree.mst.prim import RangeMaximum, prim_order_of_tree
+from hpfunc._tree.threads import single_blas
 from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["LARGEST_COMPONENT", "MergedPoints", "edge_probabilities", "merge_equal", "tied_edges"]
@@ -66,14 +68,25 @@ def tied_edges(n: int, edges: Ints, weights: Floats, tree: Bools) -> Bools:
     suspects = np.flatnonzero(~tree & np.isin(weights, weights[tree]))
     if suspects.size == 0:
         return tied
-    # An edge of weight w closes a tie exactly when the tree's edges below w do not already join its ends.
-    for weight in np.unique(weights[suspects]):
-        at = suspects[weights[suspects] == weight]
-        _, joined = components(n, edges[tree & (weights < weight)])
-        _, level = components(n, edges[tree & (weights <= weight)])
-        source, target = edges[at].T
-        tied[at] = (joined[source] != joined[target]) & (level[source] == level[target])
+    source, target = edges[suspects].T
+    tied[suspects] = _forest_path_maxima(n, edges[tree], weights[tree], source, target) == weights[suspects]
     return tied
+
+
+def _forest_path_maxima(n: int, edges: Ints, weights: Floats, source: Ints, target: Ints) -> Floats:
+    """Compute the path maximum in a forest of n vertices between each source and target, infinite without a path."""
+    count, label = components(n, edges)
+    if count > 1:
+        # Edges of infinite weight make the forest a tree.
+        first = np.unique(label, return_index=True)[1]
+        joints = np.stack([np.repeat(first[0], count - 1), first[1:]], axis=1)
+        edges, weights = np.concatenate([edges, joints]), np.append(weights, np.full(count - 1, np.inf))
+    vertices, edge_numbers = prim_order_of_tree(n, edges, weights)
+    place = np.empty(n, np.intp)
+    place[vertices] = np.arange(n)
+    lo, hi = np.sort(place[np.stack([source, target])], axis=0)
+    gaps = weights[edge_numbers]
+    return np.asarray(gaps[RangeMaximum(gaps, n)(lo, hi)])
 
 
 def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools) -> Floats:
@@ -104,18 +117,29 @@ def _resistances(ends: Ints, conductance: Floats) -> Floats:
     n = len(vertices)
     if n > LARGEST_COMPONENT:
         return np.full(len(ends), np.nan)
-    source, target = local.reshape(-1, 2).T
-    laplacian = np.zeros((n, n))
-    np.add.at(laplacian, (source, target), -conductance)
-    np.add.at(laplacian, (target, source), -conductance)
-    laplacian[np.arange(n), np.arange(n)] = -laplacian.sum(axis=1)
-    from scipy.linalg import lapack  # slow to import
+    if n < 2:
+        return np.zeros(len(ends))
+    low, high = np.sort(local.reshape(-1, 2), axis=1).T
+    degree = np.bincount(low, conductance, n) + np.bincount(high, conductance, n)
+    # The Laplacian with vertex 0 grounded is positive definite, and its inverse gives every resistance. Only its lower
+    # triangle is used.
+    grounded = np.zeros((n - 1, n - 1), order="F")
+    grounded[np.arange(n - 1), np.arange(n - 1)] = degree[1:]
+    inside = low > 0
+    np.subtract.at(grounded, (high[inside] - 1, low[inside] - 1), conductance[inside])
+    inverse = _invert(grounded)
+    diagonal = np.append(0.0, inverse.diagonal())
+    between = np.zeros(len(ends))
+    between[inside] = inverse[high[inside] - 1, low[inside] - 1]
+    return np.asarray(diagonal[low] + diagonal[high] - 2 * between)
 
-    # With one vertex grounded, the rest of the matrix is positive definite, and its inverse gives every resistance.
-    inverse = np.zeros((n, n))
-    if n > 1:
-        factor, _ = lapack.dpotrf(laplacian[1:, 1:], lower=1)
-        grounded, _ = lapack.dpotri(factor, lower=1)
-        inverse[1:, 1:] = np.tril(grounded) + np.tril(grounded, -1).T
-    diagonal = inverse.diagonal()
-    return np.asarray(diagonal[source] + diagonal[target] - 2 * inverse[source, target])
+
+def _invert(matrix: Floats) -> Floats:
+    """Invert the lower triangle of a positive definite matrix in Fortran order, in its own memory."""
+    # With more threads the last bits would depend on their number.
+    with single_blas():
+        from scipy.linalg import lapack  # slow to import
+
+        factor, _ = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+        inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    return np.asarray(inverse)
