@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MODES", "kill_sweeps"]
+__all__ = ["MODES", "in_a_fork", "kill_sweeps", "rows"]
 
 MODES = ("serial", "threads", "processes", "worker process alone", "Dask client", "Dask worker alone")
 _CHECKPOINTS = 24
@@ -265,14 +265,14 @@ class cluster_for:  # noqa: N801
             self.process.wait(30)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each mode (%(default)s)")
-    parser.add_argument("--mode", choices=MODES, nargs="+", default=MODES)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write the counts here")
-    options = parser.parse_args(arguments)
-    # What a fork would import first is imported here; no work is done, so that no threads are started.
+def rows(kills: int = 170, modes: Sequence[str] = MODES, seed: int = 0) -> list[dict[str, Any]]:
+    """Kill sweeps of each mode: a row for each, with the kills and what was lost."""
+    import_all()
+    return [{"mode": mode, **kill_sweeps(mode, kills, seed=seed)} for mode in modes]
+
+
+def import_all() -> None:
+    """Import what a fork would import first; no work is done, so that no threads are started."""
     import h5netcdf  # noqa: F401
     import torch  # noqa: F401
     import xarray.backends.h5netcdf_  # noqa: F401
@@ -282,6 +282,15 @@ def main(arguments: list[str] | None = None) -> int:
     import hpfunc._torch.digest
     import hpfunc._torch.model.checkpoint  # noqa: F401
 
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, help="of each mode (%(default)s)")
+    parser.add_argument("--mode", choices=MODES, nargs="+", default=MODES)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write the counts here")
+    options = parser.parse_args(arguments)
+    import_all()
     counts = {}
     for mode in options.mode:
         counts[mode] = kill_sweeps(mode, options.kills, seed=options.seed, say=lambda x: print(x, file=sys.stderr))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import growth_table
+from benchmarks.promises import promises_table
 from benchmarks.store import RESULTS
 from benchmarks.tables import machine_list, pairwise_table, peer_table, sweep_layer_table, sweep_table
 
@@ -59,6 +60,7 @@ PARTS = {
     "sweep": lambda: _table("sweep", sweep_table),
     "layers": lambda: _table("sweep", _layers),
     "growth": _growth,
+    "promises": lambda: _table("promises", promises_table),
 }
 
 
