@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 
+from hpfunc._arrays import on_device
 from hpfunc._labels.folds import SampleOptions, draw_and_part
 from hpfunc._labels.layer_results import LayerResult, assemble, pair_numbers
 from hpfunc._labels.layers import group_by_class, read_layers
@@ -116,15 +117,18 @@ def pairwise_hp(
     results = []
     with ProgressBar(progress, "pairs of classes") as bar:
         for layer in layers:
-            classes, fold = draw_and_part(layer, group_by_class(layer, metric), sample_options)
+            grouped = group_by_class(layer, metric)
+            with on_device(grouped.points):
+                classes, fold = draw_and_part(layer, grouped, sample_options)
             numbers = pair_numbers(chosen, classes.names)
             bar.expect(len(layers) * len(numbers) * repeats)
             class_a, class_b = classes.names[numbers].T
             called = [f"{layer.where}, classes {a} and {b}" for a, b in zip(class_a, class_b, strict=True)]
             options: Any = {"where": layer.where, "name": called.__getitem__, "advance": bar.update}
-            if fold is None:
-                values = measure_pairs(classes.points, classes.starts, numbers, graph_options, **options)
-            else:
-                values = measure_folds(classes.points, classes.starts, numbers, fold, graph_options, **options)
+            with on_device(classes.points):
+                if fold is None:
+                    values = measure_pairs(classes.points, classes.starts, numbers, graph_options, **options)
+                else:
+                    values = measure_folds(classes.points, classes.starts, numbers, fold, graph_options, **options)
             results.append(LayerResult(layer.name, classes.points.shape[1], class_a, class_b, values))
     return assemble(results, graph_options).assign_attrs(sample_options.attrs())

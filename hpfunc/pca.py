@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import align_features, align_labels, as_labels, as_points, check_finite, namespace, samples_first
+from hpfunc._arrays import (
+    align_features,
+    align_labels,
+    as_labels,
+    as_points,
+    check_finite,
+    namespace,
+    on_device,
+    samples_first,
+)
 from hpfunc._stats.principal import principal_components
 from hpfunc._support.surroundings import unaffected
 
@@ -76,7 +85,7 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
                 f"points has shape {groups[0].shape} and {name} has shape {group.shape}, axes but the first "
                 "flattened; all groups need the same number of features"
             )
-        if namespace(group) is not namespace(groups[0]):
+        if group.device != groups[0].device:
             raise TypeError(f"points and {name} are not on the same device; move one of them first")
     sizes = [group.shape[0] for group in groups]
     if labels is None and not others:
@@ -87,8 +96,9 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     ends = np.cumsum(sizes)
     for group, name, end in zip(groups, names, ends, strict=True):
         check_finite(group, name, sample_labels[end - group.shape[0] : end])
-    pooled = namespace(groups[0]).concatenate(groups) if others else groups[0]
-    scores, components, share, mean = principal_components(pooled, 2)
+    with on_device(groups[0]):
+        pooled = namespace(groups[0]).concatenate(groups) if others else groups[0]
+        scores, components, share, mean = principal_components(pooled, 2)
     return xr.Dataset(
         {
             "scores": (("sample", "component"), scores, {"long_name": "principal component score"}),

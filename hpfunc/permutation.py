@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_array, is_pandas, to_host
+from hpfunc._arrays import as_array, is_pandas, on_device, to_host
 from hpfunc._labels.align import as_series, read_values, result_coords
 from hpfunc._stats.adjust import ADJUSTMENTS, adjust_along
 from hpfunc._stats.permutation import (
@@ -129,7 +129,8 @@ def fisher_permutation(
             f"n_permutations={n_permutations}, so these are drawn at random; pass an integer such as key=0"
         )
     options = PermutationOptions(key, n_permutations, alternative, batch_size)
-    test = (paired_test if paired else unpaired_test)(series_before, series_after, options)
+    with on_device(series_before):
+        test = (paired_test if paired else unpaired_test)(series_before, series_after, options)
     if not np.isfinite(test.statistic).all():
         raise ValueError("the difference of means is too large for float64; divide before and after by a constant")
     design = "paired" if paired else "unpaired"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import align_features, as_points, check_directions, check_finite, namespace
+from hpfunc._arrays import align_features, as_points, check_directions, check_finite, namespace, on_device
 from hpfunc._labels.measure import GraphOptions, describe, measure_pairs
 from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds
 from hpfunc._support.checks import check_option
@@ -98,7 +98,8 @@ def hp_statistic(
             check_directions(points, name)
     if class_a.device != class_b.device:
         raise TypeError("x and y are not on the same device; move one of them first")
-    points = namespace(class_a).concatenate([class_a, class_b])
+    with on_device(class_a):
+        points = namespace(class_a).concatenate([class_a, class_b])
     starts = np.array([0, len(class_a), len(points)])
     values = measure_pairs(points, starts, np.array([[0, 1]]), options, where="x and y", name=lambda p: "x and y")
     return describe(xr.Dataset({name: ((), value[0]) for name, value in values.items()}), options)

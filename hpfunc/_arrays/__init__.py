@@ -12,10 +12,10 @@ the caller never imported is never imported here either: no array of it can exis
 from hpfunc._arrays.containers import align_features, align_labels, is_pandas, sample_dim, samples_first
 from hpfunc._arrays.labels import Label, as_label, as_labels, label_array, stack_labels
 from hpfunc._arrays.points import as_array, as_points, check_directions, check_finite
-from hpfunc._arrays.tensors import from_tensor, is_tensor, namespace, to_host
+from hpfunc._arrays.tensors import from_tensor, is_tensor, namespace, on_device, to_host
 
 __all__ = [
     "Label", "align_features", "align_labels", "as_array", "as_label", "as_labels", "as_points", "check_directions",
-    "check_finite", "from_tensor", "is_pandas", "is_tensor", "label_array", "namespace", "sample_dim", "samples_first",
-    "stack_labels", "to_host",
+    "check_finite", "from_tensor", "is_pandas", "is_tensor", "label_array", "namespace", "on_device", "sample_dim",
+    "samples_first", "stack_labels", "to_host",
 ]  # fmt: skip

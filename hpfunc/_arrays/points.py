@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays.containers import contents, samples_first
-from hpfunc._arrays.tensors import from_dlpack, from_tensor, is_tensor, namespace
+from hpfunc._arrays.tensors import from_dlpack, from_tensor, is_tensor, namespace, on_device, to_host
 
 __all__ = ["as_array", "as_points", "check_directions", "check_finite"]
 
@@ -50,7 +50,8 @@ def as_array(x: Any, name: str = "array") -> Any:
             array = np.asarray(x)
         except ValueError as error:
             raise ValueError(f"{name} is not a rectangular array of numbers: {error}") from None
-    return _check_dtype(array, name)
+    with on_device(array):
+        return _check_dtype(array, name)
 
 
 def as_points(x: Any, name: str = "points") -> Any:
@@ -69,13 +70,19 @@ def as_points(x: Any, name: str = "points") -> Any:
         raise ValueError(f"{name} is a scalar; expected an array whose first axis counts the samples")
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}: no samples or no features; pass at least one of each")
-    return array.reshape(array.shape[0], -1)
+    with on_device(array):
+        return array.reshape(array.shape[0], -1)
 
 
 def check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None = None) -> None:
     """Raise ValueError if ``(n, d)`` points hold NaN or infinity, saying where and how many."""
-    if points.dtype.kind != "f":
-        return
+    if points.dtype.kind == "f":
+        with on_device(points):
+            _check_finite(points, where, labels)
+
+
+def _check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None) -> None:
+    """Do the work of `check_finite` on the device of the points."""
     xp = namespace(points)
     # The sum is finite for all but a few clean arrays, and needs no array of flags as large as the data.
     with np.errstate(all="ignore"):
@@ -97,12 +104,23 @@ def check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None = 
 
 def check_directions(points: Any, where: str) -> None:
     """Raise ValueError if a row of ``(n, d)`` points is all zeros, so that it has no direction (no cosine)."""
-    zero = ~points.any(axis=1)
+    with on_device(points):
+        zero = to_host(~_nonzero(points).any(axis=1))
     if zero.any():
         raise ValueError(
             f"{where} holds {int(zero.sum())} samples that are all zeros, the first is sample {int(zero.argmax())}: "
             'metric="cosine" is undefined for them; drop them or use metric="euclidean"'
         )
+
+
+def _nonzero(points: Any) -> Any:
+    """Return an array of the points' shape that is zero where they are.
+
+    CuPy takes denormal float32 numbers for zeros, so there the bits are looked at, all but the sign.
+    """
+    if namespace(points) is np or points.dtype != np.float32:
+        return points
+    return points.view(np.uint32) << np.uint32(1)
 
 
 def _check_dtype(array: Any, name: str) -> Any:

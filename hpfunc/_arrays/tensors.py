@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import numpy as np
 
-__all__ = ["from_dlpack", "from_tensor", "is_tensor", "namespace", "to_host"]
+__all__ = ["from_dlpack", "from_tensor", "is_tensor", "namespace", "on_device", "to_host"]
 
 
 def namespace(array: Any) -> Any:
     """Return NumPy or CuPy: the module whose functions work where ``array`` lives."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(array, cupy.ndarray) else np
+
+
+def on_device(array: Any) -> AbstractContextManager[Any]:
+    """Return a context in which CuPy works on the device of ``array``; for a host array it does nothing."""
+    return nullcontext() if namespace(array) is np else cast("AbstractContextManager[Any]", array.device)
 
 
 def is_tensor(x: object) -> bool:

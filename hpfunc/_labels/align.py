@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from hpfunc._arrays import as_array, is_pandas, namespace
+from hpfunc._arrays import as_array, is_pandas, namespace, on_device
 
 __all__ = ["Values", "as_series", "read_values", "result_coords"]
 
@@ -64,8 +64,9 @@ def read_values(x: Any, dim: str, name: str) -> Values:
         sizes = dict(zip(dims, array.shape, strict=True))
         raise ValueError(f"{name} is empty (sizes {sizes}); a test needs at least one value along each dim")
     labels = {d: _read_labels(coords, d, size) for d, size in zip(dims, array.shape, strict=True)}
-    values = Values(name, array.astype(np.float64), dims, labels, coords)
-    _check_finite(values)
+    with on_device(array):
+        values = Values(name, array.astype(np.float64), dims, labels, coords)
+        _check_finite(values)
     return values
 
 
@@ -93,12 +94,18 @@ def as_series(before: Values, after: Values, dim: str, *, paired: bool) -> tuple
     Raises
     ------
     TypeError
-        If one is on a CUDA device and the other is not.
+        If the two are not on the same device.
     ValueError
         If what has to match does not, naming the labels.
     """
-    if namespace(before.array) is not namespace(after.array):
+    if before.array.device != after.array.device:
         raise TypeError("before and after are not on the same device; move one of them first")
+    with on_device(before.array):
+        return _lay_out(before, after, dim, paired)
+
+
+def _lay_out(before: Values, after: Values, dim: str, paired: bool) -> tuple[Any, Any, dict[Hashable, int]]:
+    """Bring both into one order; see `as_series`."""
     for shared in [d for d in before.dims if d in after.dims]:
         if shared != dim or paired:
             after = _take(after, _matching_order(before, after, shared), shared)

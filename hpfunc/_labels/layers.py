@@ -16,6 +16,7 @@ from hpfunc._arrays import (
     check_directions,
     check_finite,
     namespace,
+    on_device,
     sample_dim,
     samples_first,
 )
@@ -138,5 +139,6 @@ def group_by_class(layer: NamedLayer, metric: str) -> ClassPoints:
     if (number[1:] >= number[:-1]).all():
         return ClassPoints(points, names, np.arange(len(points)), starts)
     order = np.argsort(number, kind="stable")
-    rows = order if namespace(points) is np else namespace(points).asarray(order)
-    return ClassPoints(points[rows], names, order, starts)
+    with on_device(points):
+        rows = order if namespace(points) is np else namespace(points).asarray(order)
+        return ClassPoints(points[rows], names, order, starts)

@@ -254,7 +254,7 @@ for _name in _COMPARISONS:
 
 
 def make_cupy(
-    *, free: int = 2**32, largest: float = math.inf, kept: int = 0, cublas_fails: int = 0
+    *, free: int = 2**32, largest: float = math.inf, kept: int = 0, cublas_fails: int = 0, cublas_status: int = 3
 ) -> types.ModuleType:
     """A module to stand at ``sys.modules["cupy"]``.
 
@@ -267,7 +267,9 @@ def make_cupy(
     kept : int
         Bytes that the pool keeps.
     cublas_fails : int
-        So many of the first products fail for want of memory.
+        So many of the first products fail.
+    cublas_status : int
+        With this status; 3 is a failed allocation.
     """
     cupy = types.ModuleType("cupy")
 
@@ -303,7 +305,9 @@ def make_cupy(
         get_elapsed_time=lambda begin, end: 1.0,
     )
     failures = iter(range(cublas_fails))
-    cupy.cublas = types.SimpleNamespace(gemm=_failing(gemm, failures), syrk=_failing(syrk, failures))
+    cupy.cublas = types.SimpleNamespace(
+        gemm=_failing(gemm, failures, cublas_status), syrk=_failing(syrk, failures, cublas_status)
+    )
     cupy.RawModule = RawModule
     return cupy
 
@@ -317,10 +321,10 @@ def _uploaded(x: Any, dtype: Any) -> ndarray:
     return ndarray(np.array(_host(x), dtype))
 
 
-def _failing(product: Any, failures: Iterator[int]) -> Any:
+def _failing(product: Any, failures: Iterator[int], status: int) -> Any:
     def function(*args: Any, **kwargs: Any) -> Any:
         if next(failures, None) is not None:
-            raise CUBLASError(3)
+            raise CUBLASError(status)
         return product(*args, **kwargs)
 
     return function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -11,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hpfunc as hp
+from hpfunc._support import memory
 from hpfunc._tree.device import pairs, prim, tables, tiles
 from hpfunc._tree.pairs.count_pairs import cross_edges
 from tests.cuda_host import needs_compiler
-from tests.cuda_host.stand_in import stand_in
+from tests.cuda_host.stand_in import counts, flushed, stand_in
 
 pytestmark = needs_compiler
 
@@ -116,6 +118,121 @@ def test_extreme_scales(scale):
         assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
 
 
+# ---- denormal numbers, which CuPy's own operations take for zeros
+
+
+def softmax(sizes: Any, d: int, seed: int, sharpness: float) -> tuple[Any, Any]:
+    """Return outputs of a softmax layer in float32, sure enough that some are denormal, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    logits = sharpness * (rng.normal(size=(len(labels), d)) + 2 * np.eye(len(sizes), d)[labels])
+    logits -= logits.max(axis=1, keepdims=True)
+    x = np.exp(logits)
+    return (x / x.sum(axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def share_of_denormals(x: Any) -> float:
+    return float(((x != 0) & (abs(x) < np.finfo(x.dtype).tiny)).mean())
+
+
+@pytest.mark.parametrize("d", [10, 40])
+@pytest.mark.parametrize("sharpness", [20, 30])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_softmax_layers_with_denormals_are_counted_as_on_the_host(d, sharpness, metric):
+    x, labels = softmax((30, 40, 20, 25), d, 1, sharpness)
+    assert share_of_denormals(x) > 0.02
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels, metric=metric), hp.pairwise_hp(cupy.asarray(x), labels, metric=metric))
+
+
+def test_flushing_would_show_in_these_counts():
+    """The layers of the test above are ones that a flushed engine counts wrongly."""
+    x, labels = softmax((30, 40, 20, 25), 10, 1, 30)
+    x[:, 1:] *= np.float32(1e-30)
+    x[:, 0] = 1
+    assert share_of_denormals(x) > 0.02
+    expected = hp.pairwise_hp(x, labels)
+    assert (hp.pairwise_hp(flushed(x), labels).cross_edges != expected.cross_edges).any()
+    with stand_in() as cupy:
+        assert_same(expected, hp.pairwise_hp(cupy.asarray(x), labels))
+
+
+@pytest.mark.parametrize("d", [3, 40])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layers_of_nothing_but_denormals_are_counted_as_on_the_host(d, metric, dtype):
+    x, labels = sample((12, 9, 8), d, 3, "normal", np.float64)
+    x = (x * 100 * np.finfo(dtype).smallest_subnormal).astype(dtype)
+    with stand_in() as cupy:
+        there = cupy.asarray(x)
+        assert_same(hp.pairwise_hp(x, labels, metric=metric), hp.pairwise_hp(there, labels, metric=metric))
+        tree, expected = (hp.euclidean_mst(points, metric=metric) for points in (there, x))
+        np.testing.assert_array_equal(tree.source, expected.source)
+        np.testing.assert_allclose(tree.weight, expected.weight, rtol=1e-12)
+        assert_same(hp.multiclass_hp(x, labels, metric=metric), hp.multiclass_hp(there, labels, metric=metric))
+
+
+def test_the_host_gets_the_points_of_the_caller():
+    """Directions that the device rounds in its own way would tie in other pairs."""
+    rng = np.random.default_rng(2)
+    x = np.concatenate([np.outer(rng.integers(1, 50, 40), row) for row in rng.normal(size=(2, 7))]).astype(np.float32)
+    labels = np.arange(len(x)) % 3
+    with stand_in() as cupy:
+        there = hp.pairwise_hp(cupy.asarray(x), labels, metric="cosine")
+    assert_same(hp.pairwise_hp(x, labels, metric="cosine"), there)
+
+
+# ---- several devices
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_work_is_done_on_the_device_of_the_array(metric):
+    x, labels = sample((12, 9, 8), 40, 3, "normal")
+    order = np.random.default_rng(0).permutation(len(x))
+    with stand_in() as cupy:
+        with cupy.cuda.Device(1):
+            there = cupy.asarray(x[order])
+        assert there.device.id == 1
+        found = hp.pairwise_hp({"layer": there}, labels[order], metric=metric).isel(layer=0, drop=True)
+        assert_same(hp.pairwise_hp(x[order], labels[order], metric=metric), found)
+        assert_same(hp.multiclass_hp(x, labels[order]), hp.multiclass_hp(cupy.asarray(x), labels[order]))
+        with cupy.cuda.Device(1):
+            part = cupy.asarray(x[:9]), cupy.asarray(x[9:])
+        assert_same(hp.hp_statistic(x[:9], x[9:], metric=metric), hp.hp_statistic(*part, metric=metric))
+        np.testing.assert_array_equal(hp.euclidean_mst(part[1]).source, hp.euclidean_mst(x[9:]).source)
+        np.testing.assert_allclose(hp.pca2d(part[1]).scores, hp.pca2d(x[9:]).scores, atol=1e-9)
+        before, after = x[:10, :6].astype(float), x[10:20, :6].astype(float)
+        with cupy.cuda.Device(1):
+            values = cupy.asarray(before), cupy.asarray(after)
+        expected = hp.fisher_permutation(before, after, key=0).pvalue
+        np.testing.assert_array_equal(hp.fisher_permutation(*values, key=0).pvalue, expected)
+        with pytest.raises(ValueError, match="NaN"):
+            hp.pairwise_hp(_with_nan(cupy, x), labels)
+
+
+def _with_nan(cupy: Any, x: Any) -> Any:
+    with cupy.cuda.Device(1):
+        return cupy.asarray(np.where(np.arange(x.shape[1]) == 3, np.nan, x))
+
+
+# ---- how much is asked of the device
+
+
+@pytest.mark.parametrize("n_classes", [3, 12])
+def test_a_call_launches_and_waits_equally_often_for_any_number_of_classes(n_classes):
+    x, labels = sample((4,) * n_classes, 40, 1, "normal")
+    with stand_in() as cupy:
+        there = cupy.asarray(x)
+        before = dataclasses.replace(counts)
+        hp.pairwise_hp(there, labels)
+        spent = {name: value - getattr(before, name) for name, value in vars(counts).items()}
+    assert spent["launches"] <= 8  # sums, centre, product, radii, sides, table, trees
+    assert spent["waits"] <= 5  # finite, largest twice, results
+    assert spent["uploads"] <= 4  # classes, labels, pairs
+    assert spent["operations"] <= 60
+    assert spent["arrays"] <= 100
+
+
 # ---- memory
 
 
@@ -159,6 +276,47 @@ def test_when_the_device_runs_out_of_memory_the_batch_is_halved(tight, caplog):
         there = hp.pairwise_hp(cupy.asarray(x), labels)
     assert "ran out of memory" in caplog.text
     assert_same(hp.pairwise_hp(x, labels), there)
+
+
+def test_products_for_which_cublas_has_no_memory_are_made_again_in_less(caplog):
+    x, labels = sample((30, 41, 20), 50, 4, "normal")
+    with stand_in(cublas_fails=2) as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+        there = hp.pairwise_hp(cupy.asarray(x), labels)
+        tree = hp.euclidean_mst(cupy.asarray(x))
+    assert caplog.text.count("ran out of memory") == 2
+    assert_same(hp.pairwise_hp(x, labels), there)
+    np.testing.assert_array_equal(tree.source, hp.euclidean_mst(x).source)
+
+
+def test_other_errors_of_cublas_are_not_taken_for_a_lack_of_memory():
+    x, labels = sample((30, 41), 50, 4, "normal")
+    with stand_in(cublas_fails=1, cublas_status=13) as cupy, pytest.raises(RuntimeError, match="13"):
+        hp.pairwise_hp(cupy.asarray(x), labels)
+
+
+def test_what_torch_keeps_is_given_back_where_the_device_starves(monkeypatch):
+    x, labels = sample((30, 41), 50, 4, "normal")
+    released: list[int] = []
+    monkeypatch.setattr(memory, "free_device_bytes", lambda number=None: 10**9)
+    monkeypatch.setattr(memory, "release_device_memory", lambda: released.append(1))
+    for free, times in ((10**9, 0), (1000, 1)):
+        with stand_in(free=free) as cupy:
+            assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
+        assert len(released) == times
+
+
+def test_tiles_become_smaller_before_memory_is_too_little(monkeypatch):
+    x, labels = sample((90, 85), 40, 5, "normal")
+    monkeypatch.setattr(tables, "_ASIDE", 0)
+    monkeypatch.setattr(tiles, "_SMALLEST", 16)
+    used = []
+    size = tiles._tile_size
+    monkeypatch.setattr(tiles, "_tile_size", lambda *a: used.append(size(*a)) or used[-1])
+    with stand_in() as cupy:
+        for limit in (93_000, 105_000):
+            assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels, max_memory=limit))
+    assert used
+    assert set(used) == {16, 32}
 
 
 def test_a_device_that_gives_nothing_is_an_error_that_says_what_was_needed(tight):

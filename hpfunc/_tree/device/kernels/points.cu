@@ -4,7 +4,7 @@
 // zeros.
 //
 // Memory: none but the arrays. `widen`: blocks of 256 threads, in any number. `lengths`: blocks of 4 warps, each for
-// one edge at a time, in any number.
+// one edge at a time, in any number. Limit: none, indices have 64 bits.
 
 extern "C" __global__ void __launch_bounds__(256) widen(const POINT *x, long long count, int exponent, double *result) {
   long long stride = gridDim.x * 256LL;
