@@ -1,12 +1,12 @@
 """Run a sweep on a Dask cluster and stop it at any time: each checkpoint is one task and one file.
 
 Start it, stop it with Ctrl-C and start it again: it resumes where it stopped. Here the cluster consists of two
-processes on this machine:
+processes on this machine::
 
     python examples/dask_sweep.py --out sweep
 
 On another cluster only the cluster object changes; the store must be a folder that this program can write to. This
-starts one worker for each GPU of a machine:
+starts one worker for each GPU of a machine::
 
     from dask_cuda import LocalCUDACluster
     with LocalCUDACluster() as cluster, Client(cluster) as client:

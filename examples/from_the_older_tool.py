@@ -3,14 +3,14 @@
 Run it with ``python examples/from_the_older_tool.py --before preDict.json --after postDict.json --out moved``. Without
 files, it first writes two files in that format. These calls replace the older tool's ``ResultsAnalysis``:
 
-=================================  =====================================================================
+===================================  =====================================================================
 ``ResultsAnalysis(folder, stages)``  ``results = hp.read_seed_results({"Before": path, "After": path})``
 ``plot_results(by_layer=False)``     ``hp.plot_distributions(results)``
 ``plot_results(by_layer=True)``      ``hp.plot_distributions(results, by_layer=True)``
 ``FisherTraining(n, batches)``       ``hp.fisher_permutation(before, after, n_permutations=n, key=0)``
 ``FisherLayers(n, batches)``         ``hp.fisher_steps(results.hp, along="layer", n_permutations=n, key=0)``
 ``plotPCA(x, y)``                    ``hp.plot_pca(hp.pca2d(x, y))``, for activations; the JSON files hold none
-=================================  =====================================================================
+===================================  =====================================================================
 """
 
 from __future__ import annotations

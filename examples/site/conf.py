@@ -5,6 +5,8 @@ the documentation of xarray, NumPy and torch need a network; they are made where
 """
 
 import os
+import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +15,9 @@ import matplotlib as mpl
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+
+import matplotlib.pyplot as plt  # noqa: E402
+from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper  # noqa: E402
 
 import hpfunc  # noqa: E402
 
@@ -64,15 +69,52 @@ intersphinx_mapping = (
 )
 
 # ---- gallery
-# Each example is run as a program, in a folder of its own.
+# Each example is run as a program that writes into a folder of its own; these need data or a cluster, and are only shown.
 OUT = Path(tempfile.mkdtemp(prefix="hpfunc-site-"))
+NOT_RUN = ("mnist_guide", "dask_sweep")
+
+
+def arguments(gallery_conf, script_vars):
+    """Give an example the folder into which it writes."""
+    name = Path(script_vars["src_file"]).stem
+    return [] if name == "own_model_snapshot" or name.startswith("plot_") else ["--out", str(OUT / name)]
+
+
+def written_pictures(block, block_vars, gallery_conf):
+    """Take the pictures that an example wrote into its folder; for other pages those that matplotlib shows."""
+    written = sorted((OUT / Path(block_vars["src_file"]).stem).glob("*.png"))
+    if not written:
+        return matplotlib_scraper(block, block_vars, gallery_conf)
+    pictures = [next(block_vars["image_path_iterator"]) for _ in written]
+    for source, target in zip(written, pictures, strict=True):
+        shutil.move(source, target)
+    plt.close("all")
+    return figure_rst(pictures, gallery_conf["src_dir"])
+
+
+def add_title(app, docname, source):
+    """Make the first words of an example's docstring, up to a colon, the title of its page."""
+    if docname.startswith("gallery/") and not docname.endswith("index"):
+        sentence = re.search(r"^\.\. _sphx_glr_.*:\n+(.+)$", source[0], re.M)
+        if sentence and not source[0][sentence.end() :].startswith("\n="):
+            title = sentence.group(1).partition(":")[0].rstrip(".")
+            heading = f"{title}\n{'=' * len(title)}\n\n{sentence.group(1)}"
+            source[0] = source[0].replace(sentence.group(1), heading, 1)
+
+
+def setup(app):
+    """Connect the titles of the gallery."""
+    app.connect("source-read", add_title)
+
 
 sphinx_gallery_conf = {
-    "examples_dirs": [str(HERE / "concepts")],
-    "gallery_dirs": ["concepts_gallery"],
-    "filename_pattern": r"\.py",
-    "ignore_pattern": r"__init__\.py",
+    "examples_dirs": [str(HERE / "concepts"), str(HERE.parent)],
+    "gallery_dirs": ["concepts_gallery", "gallery"],
+    "filename_pattern": rf"^(?!.*({'|'.join(NOT_RUN)})).*\.py$",
+    "ignore_pattern": r"__init__\.py|conf\.py",
     "within_subsection_order": "FileNameSortKey",
+    "reset_argv": arguments,
+    "image_scrapers": (written_pictures,),
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1e6,
