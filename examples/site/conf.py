@@ -69,7 +69,7 @@ intersphinx_mapping = (
 )
 
 # ---- gallery
-# Each example is run as a program that writes into a folder of its own; these need data or a cluster, and are only shown.
+# Run each example as a program that writes into a folder of its own. Those that need data or a cluster are only shown.
 OUT = Path(tempfile.mkdtemp(prefix="hpfunc-site-"))
 NOT_RUN = ("mnist_guide", "dask_sweep")
 
