@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{reference} -> {name}: mean HP {change:+.3f}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
 
     args.out.mkdir(parents=True)
-    results.to_dataframe().to_csv(args.out / "pairs.csv")
+    hp.to_frame(results).to_csv(args.out / "pairs.csv", index=False)
     results.to_netcdf(args.out / "features.nc")
     axes = hp.plot_layers(results.rename(features="layer"))
     axes.set_xlabel("features")

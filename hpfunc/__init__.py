@@ -21,7 +21,7 @@ from stored counts        `hp_estimate` (other estimates), `bayes_error_bounds`
 checkpoints x data sets   `sweep`
 does it hold?             `fold_interval` (new samples, new trainings), `fisher_permutation`, `fisher_steps` (these
                           pairs), `adjust_pvalues`
-look                      `pca2d`, `to_square`, `plot_distributions`, `plot_layers`, `plot_pairs`,
+look                      `pca2d`, `to_frame`, `to_square`, `plot_distributions`, `plot_layers`, `plot_pairs`,
                           `plot_trajectory`, `plot_pca`, `plot_fisher`, `plot_intervals`
 files                     `open_results`, `label_pairs` (pairs opened elsewhere), `read_seed_results`,
                           `write_seed_results` (the older tool's JSON)
@@ -47,7 +47,7 @@ from hpfunc.plot import (
     plot_pca,
     plot_trajectory,
 )
-from hpfunc.results import label_pairs, open_results, read_seed_results, to_square, write_seed_results
+from hpfunc.results import label_pairs, open_results, read_seed_results, to_frame, to_square, write_seed_results
 from hpfunc.statistic import bayes_error_bounds, hp_estimate, hp_statistic
 from hpfunc.sweeps import sweep
 
@@ -75,6 +75,7 @@ __all__ = [
     "plot_trajectory",
     "read_seed_results",
     "sweep",
+    "to_frame",
     "to_square",
     "write_seed_results",
 ]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from os import PathLike
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from hpfunc._files import as_path
+from hpfunc._labels.frame import as_frame
 from hpfunc._labels.pair_index import PairIndex
 from hpfunc._labels.pairs import Labelled, label_pairs
 from hpfunc._older_tool.convert import read_seed_results, write_seed_results
 from hpfunc._store import is_store, open_store, read_results
 
-__all__ = ["label_pairs", "open_results", "read_seed_results", "to_square", "write_seed_results"]
+__all__ = ["label_pairs", "open_results", "read_seed_results", "to_frame", "to_square", "write_seed_results"]
 
 # On the other side of the diagonal the row's class is the column's, and so are their numbers of samples.
 _OTHER_HALF = {"n_a": "n_b", "n_b": "n_a"}
@@ -71,6 +73,52 @@ def to_square(values: Labelled, /) -> Labelled:
     return rest.assign({**tables, **turned})[list(values.data_vars)]
 
 
+def to_frame(results: xr.Dataset | xr.DataArray, /) -> pd.DataFrame:
+    """Make a tidy table: one row for each entry, with all labels as columns.
+
+    Parameters
+    ----------
+    results : xarray.Dataset or xarray.DataArray
+        Any result of hpfunc, or what was computed from one, with any dims.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A column for each coord (the classes of a pair among them), in the order of the dims, then a column for each
+        variable; a dim without coords gives a column of positions. A variable with fewer dims is repeated. Where two
+        variables have dims that the other lacks (`multiclass_hp`: pairs of classes, and single classes), each kind of
+        entry has its own rows, and the columns of the other kind are missing (NaN) there.
+
+    Raises
+    ------
+    TypeError
+        If ``results`` is not an xarray object.
+    ValueError
+        If it is a Dataset without variables.
+
+    Notes
+    -----
+    ``to_dataframe()`` of xarray leaves the classes out from version 2026.9 on.
+
+    Examples
+    --------
+    >>> import hpfunc as hp
+    >>> results = hp.pairwise_hp({"input": [0.0, 1.0, 8.0, 9.0]}, ["cat", "cat", "dog", "dog"])
+    >>> hp.to_frame(results[["hp", "n_a"]])  # doctest: +SKIP
+       layer  n_features class_a class_b   hp  n_a
+    0  input           1     cat     dog  0.5    2
+    >>> hp.to_frame(results.hp).columns.tolist()
+    ['layer', 'n_features', 'class_a', 'class_b', 'hp']
+    """
+    if not isinstance(results, (xr.Dataset, xr.DataArray)):
+        raise TypeError(f"results is a {type(results).__name__}; expected an xarray Dataset or DataArray")
+    if isinstance(results, xr.DataArray):
+        results = results.to_dataset(name=results.name if results.name is not None else "value")
+    if not results.data_vars:
+        raise ValueError("results holds no variable; pass what pairwise_hp or sweep returned")
+    return as_frame(results)
+
+
 def _table(index: PairIndex) -> tuple[xr.DataArray, xr.DataArray]:
     """For each row and column the position of their pair (-1: none), and whether row is ``class_b`` there."""
     first, second = index.first, index.second
@@ -109,35 +157,38 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
     Parameters
     ----------
     path : str or path-like
-        A netCDF file (``results.to_netcdf(path)``), a Zarr folder (``results.to_zarr(path)``), or the folder
-        ``store`` of a `sweep`, which may be still at work.
+        A netCDF file (``results.to_netcdf(path)``), or the folder ``store`` of a `sweep`, which may be still at work.
+        A ``~`` at its beginning is the home folder.
 
     Returns
     -------
     xarray.Dataset
-        With the dims that apply of ``(checkpoint, split, layer, pair)``. Either order of the
-        classes selects a pair (see `label_pairs`). The encodings of the file are dropped: they would cut
-        longer names off when the results are written again. Files are read into memory. A store gives all
-        checkpoints that are finished; where dask is installed its values are dask arrays, read when they are needed
-        (``.load()`` reads all).
+        What was written: the result of `pairwise_hp` or `sweep`, or what was computed from it, with further dims
+        (``seed``, ``run``), fewer, or others. Where there are pairs, either order of the classes selects one (see
+        `label_pairs`). The encodings of the file are dropped: they would cut longer names off when the results are
+        written again. Files are read into memory. A store gives all checkpoints that are finished; where dask is
+        installed its values are dask arrays, read when they are needed (``.load()`` reads all).
 
     Raises
     ------
     TypeError
         If ``path`` is not a path.
     ValueError
-        If there is nothing at ``path``, or it is damaged, or holds something other than results.
-    ImportError
-        For a Zarr folder where the package ``zarr`` is not installed.
+        If there is nothing at ``path``, or it is damaged, or holds something other than labelled numbers.
+    RuntimeError
+        If the Python program that checks the file cannot be started.
 
     Notes
     -----
-    Files may come from anywhere: before values are read, dims and dtypes are checked, and the declared sizes. These may
-    be at most 16 GiB, and at most 1,032 times the size of the file (which is what compression can do) plus 16 MiB; in
-    the classic netCDF format no more than the file. Labels may have 1,000 characters each and 64 MiB together. A Zarr
-    folder may hold a million files, no links, metadata of 16 MiB each, no chunk less than it declares, and only
-    these codecs: blosc, gzip, lz4, zlib, zstd, and those that only arrange bytes. The files of a store carry checksums,
-    which are verified when it is opened: that reads each file once.
+    Files may come from anywhere. Before anything of a file is read, a process of its own looks at what it declares,
+    since the HDF5 library itself crashes or runs without end on some damaged files; it is stopped after two seconds of
+    work. A file may hold variables of numbers and strings in its root group, at most 1,000, all of whose values lie in
+    the file, of 16 GiB at most: no groups, no links, no values in other files, no missing chunks, no packing but zlib
+    with or without shuffle. Labels may have 1,000 characters each and 64 MiB together, attributes 1 MiB. The files of
+    a store carry checksums, which are verified when it is opened: that reads each file once.
+
+    Zarr stores are not read, since some of Zarr's codecs run code that the store names. If you trust the source of one,
+    write ``hp.label_pairs(xarray.open_zarr(path))``.
 
     Examples
     --------

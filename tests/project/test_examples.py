@@ -249,6 +249,8 @@ def test_numpy_example_imports_no_torch_and_writes_what_it_measured(tmp_path):
     assert done.stdout.splitlines()[-1] == "False"
     assert written(out) == {"features.nc", "features.png", "pairs.csv"}
     rows = (out / "pairs.csv").read_text().splitlines()
+    assert rows[0].startswith("features,n_features,class_a,class_b,")
+    assert rows[1].startswith("pixels,64,0,1,")
     assert len(rows) == 1 + 4 * 45
 
 
