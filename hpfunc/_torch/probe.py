@@ -140,6 +140,8 @@ class _Second:
             self._counts[call] |= found != _TABLE
             if not _is_wanted(seen, leaf, self._layers):
                 continue
+            # A snapshot may give the input once more, as the model sees it.
+            self.reasons.pop(name, None)
             if isinstance(found, str):
                 self.reasons[name] = found
             elif tensor is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 import sys
 import threading
@@ -95,9 +94,18 @@ def _generators() -> list[Switch]:
     return generators
 
 
-def random_states() -> bytes:
+def random_states() -> Any:
     """Return the states of all random generators, to be compared with those of another moment."""
-    return pickle.dumps([read() for read, _ in _generators()])
+    return [_as_plain(read()) for read, _ in _generators()]
+
+
+def _as_plain(state: Any) -> Any:
+    """Return a state with its tensors and arrays as bytes, so that two states can be compared."""
+    if isinstance(state, (tuple, list)):
+        return [_as_plain(member) for member in state]
+    if isinstance(state, torch.Tensor):
+        return state.cpu().numpy().tobytes()
+    return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
 def seed_all(seed: int) -> None:

@@ -1,8 +1,11 @@
 """The other ways of observing a model, and models of several inputs."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from hpfunc.activations import collect_activations
 from tests.clone_hooks import leaf_values
@@ -96,6 +99,33 @@ def test_fx_sees_every_operation_under_torchvisions_names():
     expected |= {"mul_": 2 * fc2, "add_1": 2 * fc2 + relu}
     for name, value in expected.items():
         np.testing.assert_allclose(acts[name].values, value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "children",
+    [["fc_1", "fc_2", "fc_3"], ["conv_2", "conv_1"], ["ln", "ln_1"], ["a_1", "a", "a_2", "a_1_1"], ["add", "add_1"]],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_with_fx_a_modules_name_is_its_own(children, nested):
+    class Adds(nn.Sequential):
+        def forward(self, x):
+            for layer in self:
+                x = layer(x) + 1
+            return layer(x)
+
+    def build():
+        inner = Adds(OrderedDict((name, nn.Linear(4, 4)) for name in children))
+        return nn.Sequential(OrderedDict(block_0=inner, block_1=nn.Linear(4, 2))) if nested else inner
+
+    model, (x, y) = seeded(build), points(12, 4)
+    hooks = collect_activations(model, (x, y))
+    graph = collect_activations(model, (x, y), method="fx")
+    for name in hooks.data_vars:
+        np.testing.assert_allclose(graph[name].values, hooks[name].values, rtol=1e-5, atol=1e-6, err_msg=name)
+        alone = collect_activations(model, (x, y), method="fx", layers=[name])
+        np.testing.assert_array_equal(alone[name].values, graph[name].values)
+    # One addition for each child.
+    assert len(graph) == len(hooks) + len(children)
 
 
 def test_fx_keeps_the_defaults_of_arguments_that_are_not_given():
