@@ -1,4 +1,4 @@
-"""Results from and to the older tool's JSON files."""
+"""Read and write the older tool's JSON files as results."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from hpfunc._files import as_path
 from hpfunc._labels.pairs import label_pairs
 from hpfunc._labels.schema import SWEEP_DIMS, check_labels, check_results
 from hpfunc._older_tool.format import INPUT, METRICS, Axes, axes_of, read_entries
+from hpfunc._older_tool.layers import new_names
 
 __all__ = ["read_seed_results", "write_seed_results"]
 
 _DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 
 
-def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Dataset:
+def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /, *, layers: Any = None) -> xr.Dataset:
     """Read the older tool's JSON files, one for each stage of the training.
 
     Parameters
     ----------
     stages : mapping
         Label of the stage (integer or string) to the path of its file.
+    layers : mapping or list of str, optional
+        New names of layers, by a mapping from old to new names; or the names that hooks give the layers
+        (``layers=runs.layer``), of which each layer takes its own: ``relu1`` becomes ``relu`` and ``relu2`` becomes
+        ``relu_1`` where there are no such names themselves. By default names stay as they are.
 
     Returns
     -------
@@ -37,15 +42,16 @@ def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Datase
         ``checkpoint``; the files hold nothing else. It is the estimate ``1 - 2 min(N/2, R)/N`` (``"u"`` in
         `hp_estimate`; N samples, R cross edges), which is `hp_statistic`'s ``hp`` where both classes have
         equally many samples, and only there. The layer ``initial`` becomes ``input``; class labels become
-        integers where all of them are; the prefix ``Euclid`` becomes the attr ``metric``.
+        integers where all of them are; the word before each layer becomes the attr ``metric`` (``euclidean`` for
+        ``Euclid``, ``cosine`` for ``Cosine``, others as they stand).
 
     Raises
     ------
     TypeError
-        If ``stages`` is not a mapping from integers or from strings to paths.
+        If ``stages`` is not a mapping from integers or from strings to paths, or ``layers`` gives no names.
     ValueError
-        If a file is missing or malformed (which file, which key), or the files differ in their splits, layers
-        or pairs.
+        If a file is missing or malformed (which file, which key), or the files differ in their metric, splits, layers
+        or pairs; if a layer has no new name.
 
     Examples
     --------
@@ -61,21 +67,27 @@ def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Datase
         raise TypeError(f"stages is a {type(stages).__name__}; expected a mapping from label to path")
     check_labels(stages, "stages")
     files = {label: as_path(path, f"stages[{label!r}]") for label, path in stages.items()}
-    entries = {label: read_entries(file) for label, file in files.items()}
+    read = {label: read_entries(file) for label, file in files.items()}
+    entries = {label: found for label, (_, found) in read.items()}
+    metrics = {label: metric for label, (metric, _) in read.items()}
     axes = {label: axes_of(entries[label], file) for label, file in files.items()}
     first = next(iter(files))
     for label in files:
+        if metrics[label] != metrics[first]:
+            raise ValueError(
+                f"{files[first]} and {files[label]} differ in their metric, {metrics[first]!r} and {metrics[label]!r}; "
+                "read them apart"
+            )
         for name in Axes._fields:
-            here, there = set(getattr(axes[first], name)), set(getattr(axes[label], name))
-            odd = sorted(here ^ there, key=str)
+            odd = sorted(set(getattr(axes[first], name)) ^ set(getattr(axes[label], name)), key=str)
             if odd:
                 raise ValueError(
                     f"{files[first]} and {files[label]} differ: only one of them has the {name} "
                     f"{', '.join(map(repr, odd[:10]))}; read them apart"
                 )
-    splits, layers, pairs = axes[first]
+    splits, names, pairs = axes[first]
     values = [
-        [[[table[pair, split][layer] for pair in pairs] for layer in layers] for split in splits]
+        [[[table[pair, split][layer] for pair in pairs] for layer in names] for split in splits]
         for table in entries.values()
     ]
     attrs = {"long_name": "Henze-Penrose statistic (u estimate)", "units": "1"}
@@ -84,11 +96,11 @@ def read_seed_results(stages: Mapping[Any, str | PathLike[str]], /) -> xr.Datase
         coords={
             "checkpoint": list(files),
             "split": splits,
-            "layer": layers,
+            "layer": names if layers is None else new_names(names, layers),
             "class_a": ("pair", [a for a, _ in pairs]),
             "class_b": ("pair", [b for _, b in pairs]),
         },
-        attrs={"metric": "euclidean"},
+        attrs={"metric": metrics[first]},
     )
     return label_pairs(results)
 
@@ -99,8 +111,8 @@ def write_seed_results(results: xr.Dataset, folder: str | PathLike[str], /) -> l
     Parameters
     ----------
     results : xarray.Dataset
-        With the variable ``hp`` on the dims ``(checkpoint, split, layer, pair)``, Euclidean and from one
-        minimum spanning tree, the only kind the older tool has. What is written is ``hp`` as it stands; the
+        With the variable ``hp`` on the dims ``(checkpoint, split, layer, pair)``, from one minimum spanning tree, the
+        only graph the older tool has. What is written is ``hp`` as it stands; the
         older tool's own estimate (``"u"`` in `hp_estimate`) equals it only where both classes have equally
         many samples. Other variables are left out. The layer ``input`` becomes ``initial``.
     folder : str or path-like
@@ -161,8 +173,9 @@ def _texts(results: xr.Dataset) -> list[str]:
         raise ValueError(f"results must hold hp with the dims {SWEEP_DIMS}; found {found} (see Dataset.expand_dims)")
     names = {metric: prefix for prefix, metric in METRICS.items()}
     metric = results.attrs.get("metric")
-    if metric not in names:
-        raise ValueError(f"results has the attr metric={metric!r}; the older tool's files know {', '.join(names)}")
+    if not isinstance(metric, str) or not metric or " " in metric:
+        raise ValueError(f"results has the attr metric={metric!r}; such files hold the metric as one word")
+    prefix = names.get(metric, metric)
     if results.attrs.get("graph", "mst") != "mst" or results.attrs.get("k", 1) != 1:
         raise ValueError("results come from another graph than one minimum spanning tree, which is all such files hold")
     hp = results.hp.transpose("checkpoint", "pair", "split", "layer")
@@ -175,7 +188,7 @@ def _texts(results: xr.Dataset) -> list[str]:
     layers = hp.layer.values.tolist()
     if INPUT in layers:
         raise ValueError(f"results has a layer {INPUT!r}, which is the name of the input in such files; rename it")
-    keys = [f"{names[metric]} {INPUT if layer == 'input' else layer}" for layer in layers]
+    keys = [f"{prefix} {INPUT if layer == 'input' else layer}" for layer in layers]
     pairs = list(zip(hp.class_a.values.tolist(), hp.class_b.values.tolist(), strict=True))
     splits = hp.split.values.tolist()
     return [

@@ -1,4 +1,4 @@
-"""The form of the older tool's result files, checked on the way in.
+"""Read the older tool's result files, and check their form.
 
 One line of JSON: ``{"(0, 1) train": {"Euclid initial": 0.975, "Euclid conv1": 0.95}, "(0, 1) test": ...}``.
 """
@@ -15,8 +15,8 @@ from hpfunc._labels.schema import Label, bad_name
 
 __all__ = ["INPUT", "METRICS", "Axes", "Entries", "axes_of", "read_entries"]
 
-# The older tool's names of metrics and of the model's input.
-METRICS = {"Euclid": "euclidean"}
+# The older tool's names of metrics and of the model's input; other metrics keep the names that its users gave them.
+METRICS = {"Euclid": "euclidean", "Cosine": "cosine"}
 INPUT = "initial"
 
 # A result of 4,950 pairs, 2 splits and 20 layers takes 6 MB.
@@ -34,13 +34,15 @@ Entries = dict[tuple[Pair, str], dict[str, float]]
 
 
 class Axes(NamedTuple):
+    """Hold the labels of a file along each of its dims."""
+
     split: list[str]
     layer: list[str]
     pair: list[Pair]
 
 
-def read_entries(file: Path) -> Entries:
-    """Read a file's entries and check their form."""
+def read_entries(file: Path) -> tuple[str, Entries]:
+    """Read the metric and the entries of a file, and check their form."""
     content = _load(file)
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{file}: expected a JSON object with an entry for each pair and split")
@@ -62,6 +64,7 @@ def read_entries(file: Path) -> Entries:
             if why is not None:
                 raise ValueError(f"{file}: {why}")
     entries: Entries = {}
+    metrics: set[str] = set()
     for key, values in content.items():
         match = matches[key]
         pair = labels[match["first"]], labels[match["second"]]
@@ -69,8 +72,11 @@ def read_entries(file: Path) -> Entries:
             raise ValueError(f"{file}: key {key!r:.100} pairs a class with itself")
         if (pair, match["split"]) in entries or (pair[::-1], match["split"]) in entries:
             raise ValueError(f"{file}: key {key!r:.100} names a pair that is there already for this split")
-        entries[pair, match["split"]] = _layers(values, f"{file}: key {key!r:.100}")
-    return entries
+        entries[pair, match["split"]] = _layers(values, f"{file}: key {key!r:.100}", metrics)
+    if len(metrics) > 1:
+        raise ValueError(f"{file} holds values of the metrics {sorted(metrics)}; put each into a file of its own")
+    [prefix] = metrics
+    return METRICS.get(prefix, prefix), entries
 
 
 def _unquoted(text: str) -> str:
@@ -86,16 +92,16 @@ def _load(file: Path) -> Any:
         raise ValueError(f"{file} is not a result file of the older tool: {error}") from error
 
 
-def _layers(values: Any, where: str) -> dict[str, float]:
-    """Layer -> value of one entry, under hpfunc's names."""
+def _layers(values: Any, where: str, metrics: set[str]) -> dict[str, float]:
+    """Read the values of one entry by hpfunc's names of layers, and note the metrics that precede them."""
     if not isinstance(values, dict) or not values:
         raise ValueError(f"{where}: expected an object with a value for each layer")
     layers: dict[str, float] = {}
     for name, value in values.items():
         prefix, space, layer = name.partition(" ")
-        if prefix not in METRICS or not space or not layer:
-            known = ", ".join(repr(f"{metric} ") for metric in METRICS)
-            raise ValueError(f"{where}, layer {name!r:.100}: expected the metric, one of {known}, and a name")
+        if not prefix or not space or not layer:
+            raise ValueError(f"{where}, layer {name!r:.100}: expected a metric, such as 'Euclid ', and a name")
+        metrics.add(prefix)
         if (why := bad_name(layer, "layer")) is not None:
             raise ValueError(f"{where}: {why}")
         layer = "input" if layer == INPUT else layer

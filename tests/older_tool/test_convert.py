@@ -105,8 +105,10 @@ GOOD = {"(0, 1) train": {"Euclid initial": 0.5}, "(0, 2) train": {"Euclid initia
         ('{"(0, 1) train": {"Euclid initial": true}}', "True is not a number"),
         ('{"(0, 1) train": {"Euclid initial": "0.5"}}', "'0.5' is not a number"),
         ('{"(0, 1) train": {"Euclid initial": ' + "1" * 5000 + "}}", "a.json"),
-        ('{"(0, 1) train": {"Cosine initial": 0.5}}', "'Cosine initial'.*'Euclid '"),
-        ('{"(0, 1) train": {"Euclid": 0.5}}', "expected the metric, one of 'Euclid '"),
+        ('{"(0, 1) train": {"Cosine initial": 0.5, "Euclid fc": 0.5}}', r"the metrics \['Cosine', 'Euclid'\]"),
+        ('{"(0, 1) train": {"Euclid": 0.5}}', "expected a metric, such as 'Euclid '"),
+        ('{"(0, 1) train": {" initial": 0.5}}', "expected a metric, such as 'Euclid '"),
+        ('{"(0, 1) train": {"Euclid ": 0.5}}', "expected a metric, such as 'Euclid '"),
         ('{"(0, 1) train": {"Euclid initial": 0.5, "Euclid input": 0.5}}', "layer 'input' is there twice"),
         ('{"(0, 1) train": {}}', "a value for each layer"),
         ('{"(0, 1) train": 0.5}', "a value for each layer"),
@@ -205,7 +207,7 @@ def test_labels_never_become_paths(tmp_path, label):
         (lambda r: r.isel(checkpoint=0), ValueError, "must hold hp with the dims"),
         (lambda r: r.assign(hp=r.hp.where(r.hp > 0)), ValueError, "nan at .*'layer': 'input'"),
         (lambda r: r.assign(hp=r.hp - 0.01), ValueError, "from 0 to 1"),
-        (lambda r: r.assign_attrs(metric="cosine"), ValueError, "metric='cosine'"),
+        (lambda r: r.assign_attrs(metric="cos ine"), ValueError, "metric='cos ine'"),
         (lambda r: r.drop_attrs(), ValueError, "metric=None"),
         (lambda r: r.assign_attrs(graph="knn"), ValueError, "graph"),
         (lambda r: r.assign_attrs(k=3), ValueError, "graph"),
@@ -223,3 +225,66 @@ def test_an_unusable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="file"):
         write_seed_results(make_results(), tmp_path / "file")
+
+
+# ---- metrics and layers
+
+
+@pytest.mark.parametrize(
+    ("prefix", "metric"), [("Euclid", "euclidean"), ("Cosine", "cosine"), ("L1", "L1"), ("é", "é")]
+)
+def test_every_metric_is_read_and_written(tmp_path, prefix, metric):
+    text = json.dumps({"(0, 1) train": {f"{prefix} initial": 0.5, f"{prefix} fc": 0.25}})
+    (tmp_path / "a.json").write_text(text)
+    runs = read_seed_results({0: tmp_path / "a.json"})
+    assert runs.attrs == {"metric": metric}
+    assert runs.layer.values.tolist() == ["input", "fc"]
+    [file] = write_seed_results(runs, tmp_path / "new")
+    assert file.read_text() == text
+
+
+def test_files_of_two_metrics_are_an_error(tmp_path):
+    for prefix in ("Euclid", "Cosine"):
+        (tmp_path / prefix).write_text(json.dumps({"(0, 1) train": {f"{prefix} fc": 0.5}}))
+    with pytest.raises(ValueError, match="differ in their metric, 'euclidean' and 'cosine'"):
+        read_seed_results({0: tmp_path / "Euclid", 1: tmp_path / "Cosine"})
+
+
+OLDER = ["initial", "conv1", "relu1", "maxpool1", "conv2", "relu2", "maxpool2", "fc1", "relu3", "fc2", "softmax"]
+HOOKS = ["input", "conv1", "relu", "maxpool", "conv2", "relu_1", "maxpool_1", "fc1", "relu_2", "fc2", "softmax"]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [HOOKS, np.array(HOOKS), (*HOOKS, "flatten"), dict(zip(OLDER[1:], HOOKS[1:], strict=True))],
+    ids=["list", "array", "more", "mapping"],
+)
+def test_layers_take_the_names_that_hooks_give_them(tmp_path, layers):
+    content = entries(layers=OLDER)
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    older = read_seed_results({0: tmp_path / "a.json"}, layers=layers)
+    assert older.layer.values.tolist() == HOOKS
+    assert (
+        older.hp.sel(layer="relu_2", class_a=0, class_b=1, split="test", checkpoint=0)
+        == content["(0, 1) test"]["Euclid relu3"]
+    )
+    # All layers are there when it is compared with a result of hooks.
+    new = older.assign_coords(checkpoint=[0]) + 0.5
+    assert (new - older).sizes["layer"] == len(HOOKS)
+    assert read_seed_results({0: tmp_path / "a.json"}, layers=new.layer).identical(older)
+
+
+@pytest.mark.parametrize(
+    ("layers", "error", "words"),
+    [
+        ("hooks", TypeError, "neither a mapping from old to new names nor a list"),
+        (3, TypeError, "neither a mapping"),
+        (["input", "conv"], ValueError, r"no name for \['relu1'"),
+        ({"relu": "x"}, ValueError, "renames 'relu', which is not in the files"),
+        ({"relu1": "conv1"}, ValueError, "the name 'conv1' to more than one layer"),
+    ],
+)
+def test_names_that_do_not_fit_are_an_error(tmp_path, layers, error, words):
+    (tmp_path / "a.json").write_text(json.dumps(entries(layers=("initial", "conv1", "relu1"))))
+    with pytest.raises(error, match=words):
+        read_seed_results({0: tmp_path / "a.json"}, layers=layers)
