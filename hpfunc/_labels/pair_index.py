@@ -1,4 +1,4 @@
-"""Selecting a pair of classes in either order: an xarray index over ``class_a`` and ``class_b``."""
+"""Select a pair of classes in either order: an xarray index over ``class_a`` and ``class_b``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["PairIndex"]
 
 
 class PairIndex(xr.Index):
-    """An index over the two class coords of one dim, in which the order of the two does not matter.
+    """Index the two class coords of one dim so that the order of the two does not matter.
 
     Attach it with `label_pairs`. Then, along the dim of the pairs (``pair``):
 
@@ -31,18 +31,26 @@ class PairIndex(xr.Index):
     - ``sel(class_a=3)`` and ``sel(class_a=[3, 4])`` are the entries stored with that ``class_a``, in
       that place only; the dim stays.
     - A class or pair that is not there, or is there twice, is a ``KeyError`` that names it.
-    - ``to_dataframe`` leaves out coords that have an index and are no dim: call
-      ``drop_indexes(["class_a", "class_b"])`` first to have the classes as columns.
+    - ``to_dataframe`` leaves out coords that have an index and are no dim: `to_frame` has the classes as columns.
 
     Alignment (arithmetic, ``xr.align``, ``xr.concat`` over another dim) matches pairs in the order in which
     they are stored, since ``n_a`` and ``n_b`` depend on it.
     """
 
-    def __init__(self, first: ClassArray, second: ClassArray, names: tuple[Hashable, Hashable], dim: Hashable):
+    def __init__(
+        self,
+        first: ClassArray,
+        second: ClassArray,
+        names: tuple[Hashable, Hashable],
+        dim: Hashable,
+        dtypes: tuple[np.dtype[Any], np.dtype[Any]] | None = None,
+    ):
         self.first = read_only(first)
         self.second = read_only(second)
         self.names = names
         self.dim = dim
+        # The coords keep the dtypes of the integers that they were given.
+        self.dtypes = (first.dtype, second.dtype) if dtypes is None else dtypes
 
     # ---- making one, and the variables it stands for
 
@@ -67,16 +75,18 @@ class PairIndex(xr.Index):
         if first.size and np.any(first == second):
             at = int(np.argmax(first == second))
             raise ValueError(f"entry {at} along {dim!r} pairs class {first[at].item()!r} with itself")
-        return cls(first, second, (names[0], names[1]), dim)
+        given = [variable.dtype for variable in variables.values()]
+        dtypes = [old if old.kind in "iu" else new.dtype for old, new in zip(given, (first, second), strict=True)]
+        return cls(first, second, (names[0], names[1]), dim, (dtypes[0], dtypes[1]))
 
     def create_variables(self, variables: Mapping[Any, xr.Variable] | None = None) -> dict[Any, xr.Variable]:
-        """Make the two coords, with the attrs of ``variables``."""
-        old = variables or {}
-        classes = zip(self.names, (self.first, self.second), strict=True)
-        return {
-            name: xr.Variable((self.dim,), values, attrs=old[name].attrs if name in old else None)
-            for name, values in classes
-        }
+        """Make the two coords, with the attrs and encodings of ``variables``."""
+        coords = {}
+        for name, values, dtype in zip(self.names, (self.first, self.second), self.dtypes, strict=True):
+            old = (variables or {}).get(name)
+            kept = {} if old is None else {"attrs": old.attrs, "encoding": old.encoding}
+            coords[name] = xr.Variable((self.dim,), read_only(values.astype(dtype, copy=False)), **kept)
+        return coords
 
     def to_pandas_index(self) -> pd.MultiIndex:
         """Give the pairs in the order in which they are stored."""
@@ -91,7 +101,7 @@ class PairIndex(xr.Index):
         return np.unique(np.concatenate([self.first, self.second]))
 
     def _take(self, positions: Any) -> Self:
-        return type(self)(self.first[positions], self.second[positions], self.names, self.dim)
+        return type(self)(self.first[positions], self.second[positions], self.names, self.dim, self.dtypes)
 
     # ---- selecting
 
@@ -198,6 +208,8 @@ class PairIndex(xr.Index):
             indexer = np.asarray(indexer)
             if indexer.ndim != 1:
                 return None
+            if not indexer.size:
+                indexer = indexer.astype(np.intp)
         return self._take(indexer)
 
     # ---- putting several together
@@ -211,7 +223,11 @@ class PairIndex(xr.Index):
         some = [index for index in indexes if index.first.size] or indexes[:1]
         first = np.concatenate([index.first for index in some])
         second = np.concatenate([index.second for index in some])
-        whole = cls(first, second, indexes[0].names, dim)
+        joint = [
+            np.result_type(*(index.dtypes[at] for index in some)) if array.dtype.kind in "iu" else array.dtype
+            for at, array in enumerate((first, second))
+        ]
+        whole = cls(first, second, indexes[0].names, dim, (joint[0], joint[1]))
         if positions is None:
             return whole
         return whole._take(np.argsort(np.concatenate([np.asarray(list(p), dtype=np.intp) for p in positions])))
@@ -226,9 +242,9 @@ class PairIndex(xr.Index):
 
     def join(self, other: Self, how: Any = "inner") -> Self:
         """Keep the pairs in both (inner), or these and then the rest of the other (outer)."""
-        there = other._positions_of(self)
+        positions = other._positions_of(self)
         if how == "inner":
-            return self._take(there >= 0)
+            return self._take(positions >= 0)
         return self.concat([self, other._take(self._positions_of(other) < 0)], self.dim)
 
     def reindex_like(self, other: Self) -> dict[Hashable, Any]:
@@ -258,12 +274,12 @@ class PairIndex(xr.Index):
     def roll(self, shifts: Mapping[Any, int]) -> Self:
         """Move the pairs along, as the values are."""
         shift = shifts[self.dim]
-        return type(self)(np.roll(self.first, shift), np.roll(self.second, shift), self.names, self.dim)
+        return type(self)(np.roll(self.first, shift), np.roll(self.second, shift), self.names, self.dim, self.dtypes)
 
     def rename(self, name_dict: Mapping[Any, Hashable], dims_dict: Mapping[Any, Hashable]) -> Self:
         """Put the index under new names."""
         names = name_dict.get(self.names[0], self.names[0]), name_dict.get(self.names[1], self.names[1])
-        return type(self)(self.first, self.second, names, dims_dict.get(self.dim, self.dim))
+        return type(self)(self.first, self.second, names, dims_dict.get(self.dim, self.dim), self.dtypes)
 
     def __repr__(self) -> str:
         return f"<PairIndex {self.names[0]}, {self.names[1]} on {self.dim}: {self.first.size} pairs>"

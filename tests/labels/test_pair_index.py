@@ -255,3 +255,108 @@ def test_pairs_can_be_concatenated_over_checkpoints():
     np.testing.assert_array_equal(both.hp.sel(checkpoint=7), two.hp.isel(checkpoint=0))
     with pytest.raises(TypeError, match="integer classes"):
         xr.concat([one, make_results(tuple("abcd"), checkpoints=[0])], "pair", join="exact")
+
+
+# ---- all that xarray does
+
+
+@pytest.mark.parametrize(
+    "empty", [[], (), np.array([], int), np.zeros(6, bool), slice(0), xr.DataArray([], dims="pair")]
+)
+def test_nothing_can_be_selected(empty):
+    if isinstance(empty, xr.DataArray):
+        empty = empty.astype(int)
+    results = make_results()
+    for found in (results.isel(pair=empty), results.hp[..., empty]):
+        assert found.sizes["pair"] == 0
+        assert isinstance(found.xindexes["class_a"], PairIndex)
+        assert found.class_a.dtype == results.class_a.dtype
+        assert xr.concat([found, found], "pair", join="exact").sizes["pair"] == 0
+        assert found.sel(class_a=[]).sizes["pair"] == 0
+        with pytest.raises(KeyError, match="class 0 is not known"):
+            found.sel(class_a=0, class_b=1)
+    for found in (results.sel(class_a=[]), results.sel(class_a=[], class_b=[]), results.sel(class_a=[], class_b=3)):
+        assert found.sizes["pair"] == 0
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint8", "int32", "uint64", "<U9"])
+def test_dtypes_attrs_and_encodings_of_the_classes_survive(dtype):
+    plain = make_results().drop_indexes(["class_a", "class_b"])
+    plain = plain.assign_coords(class_a=plain.class_a.astype(dtype), class_b=plain.class_b.astype(dtype))
+    plain.class_a.attrs["long_name"] = "First class"
+    plain.class_b.encoding["zlib"] = True
+    results = label_pairs(plain)
+    some, rest = results.isel(pair=[3, 0]), results.isel(pair=[1])
+    joined = xr.concat([some, rest], "pair", join="exact", data_vars="all")
+    aligned = xr.align(results, some, join="outer")[1]
+    turned = results.roll(pair=1, roll_coords=True)
+    copied = pickle.loads(pickle.dumps(results))
+    for other in (results, some, turned, results.rename(pair="couple"), joined, aligned, copied):
+        assert other.class_a.dtype == other.class_b.dtype == plain.class_a.dtype
+        assert other.class_a.attrs == {"long_name": "First class"}
+    for other in (results, some, results.copy(deep=True)):
+        assert other.class_b.encoding == {"zlib": True}
+    label = (1).__class__ if dtype != "<U9" else str
+    assert results.sel(class_a=label(3), class_b=label(1)).hp.equals(plain.isel(pair=4).hp)
+
+
+STEPS = {
+    "take": lambda r, at: r.isel(pair=[at % max(r.sizes["pair"], 1)] * 2 if r.sizes["pair"] else []),
+    "some": lambda r, at: r.isel(pair=np.flatnonzero(np.arange(r.sizes["pair"]) % (at + 1) == 0)),
+    "mask": lambda r, at: r.isel(pair=np.arange(r.sizes["pair"]) % 3 != at % 3),
+    "variable": lambda r, at: r.isel(pair=xr.Variable("pair", np.arange(r.sizes["pair"])[::-1])),
+    "slice": lambda r, at: r.isel(pair=slice(at % 3, None, -1 if at % 2 else 2)),
+    "one and back": lambda r, at: r.isel(pair=[0]).squeeze("pair").expand_dims("pair"),
+    "head": lambda r, at: r.head(pair=at),
+    "tail": lambda r, at: r.tail(pair=3),
+    "thin": lambda r, at: r.thin(pair=1 + at % 2),
+    "sort": lambda r, at: r.sortby(["class_b", "class_a"], ascending=bool(at % 2)),
+    "roll": lambda r, at: r.roll(pair=at, roll_coords=bool(at % 2)),
+    "shift": lambda r, at: r.shift(pair=at % 3),
+    "turn": lambda r, at: r.transpose("pair", ...) if at % 2 else r.transpose(..., "pair"),
+    "halves": lambda r, at: xr.concat([r.isel(pair=slice(at, None)), r.isel(pair=slice(at))], "pair", join="exact"),
+    "seeds": lambda r, at: xr.concat([r, r + 1], "seed", join="exact") if "seed" not in r.dims else r.isel(seed=at % 2),
+    "where": lambda r, at: r.where(r.class_a != at % 4, drop=True),
+    "mask values": lambda r, at: r.where(r > 0.01),
+    "mean": lambda r, at: r.mean("split", keep_attrs=True) if "split" in r.dims else r,
+    "more": lambda r, at: r.assign_coords(width=("pair", np.arange(r.sizes["pair"]))),
+    "less": lambda r, at: r.drop_isel(pair=[0]),
+    "arithmetic": lambda r, at: r - r.isel({d: 0 for d in r.dims if d != "pair"}, drop=True),
+    "diff": lambda r, at: r.diff("pair", label=("upper", "lower")[at % 2]),
+    "pad": lambda r, at: r.pad(layer=1) if "layer" in r.dims else r,
+    "rolling": lambda r, at: r.rolling(pair=2).mean(),
+    "fill": lambda r, at: r.fillna(0),
+    "copy": lambda r, at: pickle.loads(pickle.dumps(r.copy(deep=bool(at % 2)))),
+    "dataset": lambda r, at: r.to_dataset(name="hp").assign(other=r.max("pair")).hp,
+    "groups": lambda r, at: r.groupby("class_a").map(operator.neg),
+    "stack": lambda r, at: r.stack(entry=("layer", "pair")).isel(entry=slice(3)) if "layer" in r.dims else r,
+    "points": lambda r, at: r.isel(pair=xr.DataArray([0, at % 2], dims="point")),
+    "drop": lambda r, at: r.dropna("pair"),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 5)), min_size=1, max_size=7))
+def test_a_walk_through_xarray_ends_where_it_ends_without_the_index(steps):
+    """Values, coords and attrs are those of the same steps without the index, and what is indexed can be selected."""
+    with_index = make_results().hp
+    without = with_index.drop_indexes(["class_a", "class_b"])
+    for name, at in steps:
+        results = []
+        for values in (with_index, without):
+            try:
+                results.append(STEPS[name](values, at))
+            except Exception as error:
+                results.append(error)
+        if isinstance(results[1], Exception):
+            assert type(results[0]) is type(results[1]), (name, at, results)
+            return
+        assert not isinstance(results[0], Exception), (name, at, results)
+        with_index, without = results
+        kept = [n for n in ("class_a", "class_b") if isinstance(with_index.xindexes.get(n), PairIndex)]
+        assert with_index.drop_indexes(kept).identical(without), (name, at)
+    if kept and with_index.dims.count("pair"):
+        pairs = list(zip(with_index.class_a.values.tolist(), with_index.class_b.values.tolist(), strict=True))
+        for place, (a, b) in enumerate(pairs):
+            if pairs.count((a, b)) == 1:
+                assert with_index.sel(class_a=b, class_b=a).equals(with_index.isel(pair=place))
