@@ -125,18 +125,24 @@ def _rough_trees(batch: _ClassBatch, scratch: Scratch) -> list[ClassTree]:
     trees = []
     for table, order, path_maxima in zip(batch.table, batch.orders, batch.path_maxima, strict=True):
         vertices, gaps = order
-        edges = _edges_of_order(table, vertices)
+        edges = _edges_of_order(table.T, vertices)
         fill_path_maxima(PrimOrder(vertices, round_up(gaps, path_maxima.dtype)), path_maxima, scratch)
         trees.append(ClassTree(TreeWithTies(edges, gaps[1:].astype(np.float64), edges[:0]), vertices))
     return trees
 
 
 def _edges_of_order(table: Array, vertices: Ints) -> Ints:
-    """Return the edges ``(n - 1, 2)`` of the tree that Prim's algorithm grew in this order of its vertices."""
-    # Every point is attached to one that was visited before it.
-    earlier = np.tri(len(vertices), k=-1, dtype=bool).T
-    bounds = np.where(earlier, table[np.ix_(vertices, vertices)], np.inf)
-    return np.stack([vertices[1:], vertices[bounds[:, 1:].argmin(axis=0)]], axis=1)
+    """Attach every vertex to the nearest one before it in this order: edges ``(n - 1, 2)`` of a spanning tree.
+
+    Parameters
+    ----------
+    table : (n, n) array
+        Weights; the row is that of the later vertex.
+    vertices : (n,) array
+    """
+    earlier = np.tri(len(vertices), k=-1, dtype=bool)
+    weights = np.where(earlier, table[vertices][:, vertices], np.inf)
+    return np.stack([vertices[1:], vertices[weights[1:].argmin(axis=1)]], axis=1)
 
 
 class _ClassCandidates(NamedTuple):
@@ -186,11 +192,14 @@ def _find_candidates(batch: _ClassBatch, g: int, scratch: Scratch) -> _ClassCand
         _fill_maxima_of_tree(batch, g, edges, batch.reduction.bounds(*(start + edges.T))[1], scratch)
     edges = candidate_edges(table, path_maxima, scratch)
     n_spare = len(edges) - (n - 1)
-    limit = remeasure.CROWDED * n if batch.reduction is None else batch.reduction.most_edges(n)
+    limit = remeasure.CROWDED * n if batch.reduction is None else batch.reduction.most_edges(n * n // 2, n)
     if n_spare > limit:
         return _ClassCandidates(edges[:0], np.empty(0), np.empty(0), n_spare, True)
     if n_spare and batch.reduction is not None:
-        return _ClassCandidates(edges, *batch.reduction.bounds(*(start + edges.T)), n_spare, False)
+        lower, upper = batch.reduction.bounds(*(start + edges.T))
+        kept = batch.reduction.limits(lower) <= path_maxima[edges[:, 0], edges[:, 1]]
+        edges = edges[kept]
+        return _ClassCandidates(edges, lower[kept], upper[kept], len(edges) - (n - 1), False)
     lower = table[edges[:, 0], edges[:, 1]].astype(np.float64)
     return _ClassCandidates(edges, lower, upper_bound(lower, error, relative), n_spare, False)
 

@@ -69,7 +69,21 @@ def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch) -> Can
         block.col_place,
         None if reduction is None else weigh,
     )
-    return find_light_edges(bounds, scratch)
+    found, limits = find_light_edges(bounds, scratch)
+    if reduction is None:
+        return found
+    # Pairs with more edges than are worth measuring here are left to be measured again.
+    sizes = np.diff(starts)[np.stack([class_a, class_b])]
+    few = np.bincount(found.pair, minlength=len(class_a)) <= reduction.most_edges(sizes.prod(axis=0), sizes.sum(axis=0))
+    measured = few[found.pair]
+    found.upper[:] = np.inf
+    found.lower[measured], found.upper[measured] = reduction.bounds(
+        starts[class_a[found.pair[measured]]] + found.source[measured],
+        starts[class_b[found.pair[measured]]] + found.target[measured],
+    )
+    kept = ~measured | (reduction.limits(found.lower) <= limits)
+    fields: list[Any] = [field[kept] for field in found]
+    return Candidates(*fields)
 
 
 def _maxima_of(layer: LayerData, group: ClassGroup) -> Array:
@@ -77,15 +91,23 @@ def _maxima_of(layer: LayerData, group: ClassGroup) -> Array:
     return layer.path_maxima[group.number][group.first : group.first + len(group.classes)]
 
 
-def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> Candidates:
-    """Find the edges that are no heavier than the best way found between their ends through both trees."""
+def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> tuple[Candidates, Array]:
+    """Find the edges that are no heavier than the best way found between their ends through both trees.
+
+    Returns
+    -------
+    Candidates
+    limits : (E,) array
+        How heavy that way is, as the path maxima are.
+    """
     parts: list[Any] = []
     for place in np.unique(bounds.col_place):
         # All pairs with one class of the columns.
         pair = np.flatnonzero(bounds.col_place == place)
         parts += _search_rows(bounds, pair, int(place), _find_detours(bounds, pair, int(place)), scratch)
-    fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
-    return Candidates(*fields)
+    pair, source, target, lower, limits = (np.concatenate(field) for field in zip(*parts, strict=True))
+    upper = upper_bound(lower, bounds.error[pair], bounds.relative)
+    return Candidates(pair, source, target, lower, upper), limits
 
 
 def _find_detours(bounds: BlockBounds, pair: Ints, place: int) -> _Detours:
@@ -153,7 +175,7 @@ def _search_rows(bounds: BlockBounds, pair: Ints, place: int, detours: _Detours,
     Returns
     -------
     list of tuples
-        Parts of the fields of `Candidates`.
+        Parts of pairs, sources, targets, lower bounds and limits.
     """
     _, m, c, n = bounds.lower.shape
     col_maxima, dtype = bounds.col_maxima[place], bounds.lower.dtype
@@ -178,5 +200,6 @@ def _search_rows(bounds: BlockBounds, pair: Ints, place: int, detours: _Detours,
         light = np.less_equal(rows, heaviest, out=scratch("light", shape, np.bool_))
         # Hits are few, and a search through the flat array is the fastest.
         row, target = np.divmod(np.flatnonzero(light), n)
-        parts.append((pair[at[strip][row]], source[strip][row], target, rows[row, target].astype(np.float64)))
+        lower = rows[row, target].astype(np.float64)
+        parts.append((pair[at[strip][row]], source[strip][row], target, lower, heaviest[row, target]))
     return parts

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import THIN, squared_distances
 from hpfunc._tree.mst.certify import BoundedEdges, certify
 from hpfunc._tree.mst.class_trees import ClassTrees
@@ -63,6 +62,7 @@ def count_candidates(
     if exact and layer.centred.relative == 0:
         n_points = np.diff(layer.points.starts)[pairs].sum(axis=1)
         crowded = np.bincount(found.pair, minlength=len(pairs)) > recount.CROWDED * n_points
+        crowded[found.pair[np.isinf(found.upper)]] = True
     if crowded.any():
         found = _select(found, ~crowded[found.pair])
     candidates = _measure_candidates(layer, trees, pairs, found, exact=exact)
@@ -95,7 +95,7 @@ def _select(found: Candidates, which: Any) -> Candidates:
 def _measure_candidates(
     layer: LayerData, trees: ClassTrees, pairs: Ints, found: Candidates, *, exact: bool
 ) -> _MeasuredCandidates:
-    """Find the rows and upper bounds of candidates; measure those of thin points and drop what is then too heavy."""
+    """Find the rows of candidates; measure those of thin points and drop what is then too heavy."""
     rows = np.stack([found.source, found.target], axis=1) + layer.points.starts[pairs[found.pair]]
     if exact and layer.points.x.shape[1] <= THIN and len(rows):
         # Measuring them all takes less time than certifying those that rounding does not tell apart.
@@ -103,11 +103,7 @@ def _measure_candidates(
         found = found._replace(lower=weights)
         kept = _drop_detoured(trees, found, rows)
         return _MeasuredCandidates(_select(found, kept), rows[kept], weights[kept])
-    if layer.reduction is not None:
-        lower, upper = layer.reduction.bounds(rows[:, 0], rows[:, 1])
-        return _MeasuredCandidates(found._replace(lower=lower), rows, upper)
-    error = layer.centred.error[pairs[:, 0], pairs[:, 1]][found.pair]
-    return _MeasuredCandidates(found, rows, upper_bound(found.lower, error, layer.centred.relative))
+    return _MeasuredCandidates(found, rows, found.upper)
 
 
 def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:

@@ -60,7 +60,7 @@ def candidates_in_float64(layer: LayerData, pair: Ints, *, by_differences: bool 
     lower = block_bounds(centred, np.array([0]), np.array([1]), row_maxima.shape[1], col_maxima.shape[1], scratch)
     only = np.zeros(1, np.intp)
     bounds = BlockBounds(lower, centred.error[:1, 1], centred.relative, row_maxima, col_maxima, only, only)
-    found = find_light_edges(bounds, scratch)
+    found, _ = find_light_edges(bounds, scratch)
     if len(found.pair) > CROWDED * len(rows) and not by_differences:
         return candidates_in_float64(layer, pair, by_differences=True)
     return np.stack([found.source + starts[pair[0]], found.target + starts[pair[1]]], axis=1)

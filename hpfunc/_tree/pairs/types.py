@@ -59,4 +59,5 @@ class Candidates(NamedTuple):
     pair: Ints  # (E,) number of the pair
     source: Ints  # (E,) point of the first class
     target: Ints  # (E,) point of the second class
-    lower: Floats  # (E,) lower bound of the squared distance, or of the reduced one
+    lower: Floats  # (E,) lower bound of the squared distance
+    upper: Floats  # (E,) upper bound of it; infinite if not known, as of all candidates of their pair

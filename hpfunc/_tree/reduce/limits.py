@@ -25,13 +25,13 @@ class Reduction(NamedTuple):
         """Return the largest squared reduced distance that an edge of at most this true weight may have."""
         # A weight in float64 differs from the squared distance by at most d + 2 units of its last place.
         unit64 = float(np.finfo(np.float64).eps) / 2
-        lengths = np.sqrt(weights) * (1 + (self.x.shape[1] + 8) * unit64) + 2 * self.slack
+        lengths = np.sqrt(np.maximum(weights, 0)) * (1 + (self.x.shape[1] + 8) * unit64) + 2 * self.slack
         return np.asarray(lengths**2 * (1 + 8 * unit64))
 
     @staticmethod
-    def most_edges(n: int) -> int:
-        """Return up to how many edges of n points are better measured one by one than all by products in float64."""
-        return n * n // _ENTRIES_FOR_EDGE + 8 * n
+    def most_edges(n_entries: int, n_points: int) -> int:
+        """Return up to how many edges are better measured one by one than all of so many by products in float64."""
+        return n_entries // _ENTRIES_FOR_EDGE + 8 * n_points
 
     def bounds(self, sources: Ints, targets: Ints) -> tuple[Floats, Floats]:
         """Bound the true weights of some edges, given as rows."""

@@ -80,7 +80,7 @@ def test_random_directions_give_the_same_bits(monkeypatch, dtype):
 
 
 def test_too_many_survivors_are_measured_in_float64(monkeypatch):
-    monkeypatch.setattr(Reduction, "most_edges", staticmethod(lambda n: 0))
+    monkeypatch.setattr(Reduction, "most_edges", staticmethod(lambda n_entries, n_points: 0 * n_points))
     monkeypatch.setattr(remeasure, "CROWDED", 0)
     monkeypatch.setattr(recount_module, "CROWDED", 0)
     check_cases(monkeypatch, 99, 30)
