@@ -86,13 +86,19 @@ def _from_pruefer(sequence, n):
     return edges
 
 
-def labelling_moments(edges, n, m):
-    """Mean and variance of the weighted cross edges over every choice of m of n vertices; edges (i, j) -> weight."""
+def every_labelling(edges, n, m):
+    """Count the weighted cross edges for every choice of m of n vertices; edges (i, j) -> weight."""
     counts = []
     for chosen in itertools.combinations(range(n), m):
         inside = set(chosen)
         counts.append(sum(w for (i, j), w in edges.items() if (i in inside) != (j in inside)))
-    return np.mean(counts), np.var(counts)
+    return np.array(counts)
+
+
+def labelling_moments(edges, n, m):
+    """Compute mean and variance of the weighted cross edges over every choice of m of n vertices."""
+    counts = every_labelling(edges, n, m)
+    return counts.mean(), counts.var()
 
 
 def orthogonal_trees(x, k):

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from hpfunc._arrays import namespace
-from hpfunc._stats.estimate import ESTIMATORS, null_moments, significance
+from hpfunc._stats.estimate import ESTIMATORS
+from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
 from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.warn import warn
-from hpfunc._tree import CrossEdges, PairCounts, count_pairs
+from hpfunc._tree import CrossEdges, PairCounts, count_pairs, weight_tables
 from hpfunc._version import __version__
 
 __all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
@@ -55,7 +56,7 @@ class GraphOptions(NamedTuple):
         samples = sizes.sum(axis=1)
         n, p = int(samples.min()), int(samples.argmin())
         if self.graph == "knn" and self.k >= n:
-            raise ValueError(f"k={self.k} neighbours among the {n} samples of {name(p)}; pass at most k={n - 1}")
+            raise ValueError(f"k={self.k} neighbours among the {n} samples of {name(p)}; at most {n - 1} are there")
 
 
 def measure_pairs(
@@ -91,10 +92,8 @@ def measure_pairs(
     dict
         Name of the variable to its ``(P,)`` values.
     """
-    sizes = np.diff(starts)[pairs]
-    options.check_neighbours(sizes, name)
-    counts = _count(points, starts, pairs, options, where, advance)
-    return _estimate(counts, sizes, options, where, name, clip=True)
+    options.check_neighbours(np.diff(starts)[pairs], name)
+    return _estimate(_count(points, starts, pairs, options, where, advance), options, where, name, clip=True)
 
 
 def measure_folds(
@@ -123,15 +122,14 @@ def measure_folds(
         Name of the variable to its ``(R, F, P)`` values.
     """
     n_folds = int(fold.max()) + 1
-    found, sizes = [], []
+    found = []
     xp = namespace(points)
     # One fold at a time: its points are the only copy that is held.
     for part in fold:
         for f in range(n_folds):
             rows = np.flatnonzero(part == f)
             starts_in_fold = np.searchsorted(rows, starts)
-            sizes.append(np.diff(starts_in_fold)[pairs])
-            options.check_neighbours(sizes[-1], lambda p: f"a fold of {name(p)}")
+            options.check_neighbours(np.diff(starts_in_fold)[pairs], lambda p: f"a fold of {name(p)}")
             found.append(_count(points[xp.asarray(rows)], starts_in_fold, pairs, options, where, lambda n: None))
         advance(len(pairs))
 
@@ -140,37 +138,62 @@ def measure_folds(
         f, pair = divmod(rest, len(pairs))
         return f"{name(pair)}, fold {f} of repeat {repeat}"
 
-    counts = _joined(found)
-    values = _estimate(counts, np.concatenate(sizes), options, where, name_in_fold, clip=False)
+    values = _estimate(_join(found), options, where, name_in_fold, clip=False)
     return {variable: value.reshape(len(fold), n_folds, len(pairs)) for variable, value in values.items()}
+
+
+class _Counted(NamedTuple):
+    """Counts of P pairs, and the graphs of those that have few labellings."""
+
+    counts: PairCounts
+    sizes: Ints  # (P, 2)
+    tables: list[npt.NDArray[np.float64] | None]  # P tables of edge weights, or None
 
 
 def _count(
     points: Any, starts: Ints, pairs: Ints, options: GraphOptions, where: str, advance: Callable[[int], Any]
-) -> PairCounts:
-    return count_pairs(
+) -> _Counted:
+    """Count the cross edges of pairs of classes, and keep the graphs of the small ones."""
+    counts = count_pairs(
         points, starts, pairs, metric=options.metric, graph=options.graph, k=options.k, exact=options.exact,
         max_memory=options.max_memory, name=where, advance=advance,
     )  # fmt: skip
+    sizes = np.diff(starts)[pairs]
+    few = np.array([options.exact and few_labellings(m, n) for m, n in sizes.tolist()])
+    tables: list[npt.NDArray[np.float64] | None] = [None] * len(pairs)
+    if few.any():
+        which = np.flatnonzero(few)
+        found = weight_tables(points, starts, pairs[which], metric=options.metric, graph=options.graph, k=options.k)
+        for p, table in zip(which, found, strict=True):
+            tables[p] = table
+    return _Counted(counts, sizes, tables)
 
 
-def _joined(counts: list[PairCounts]) -> PairCounts:
+def _join(parts: list[_Counted]) -> _Counted:
     """Put counts of pairs one after the other."""
-    cross = CrossEdges(*(np.concatenate(fields) for fields in zip(*(part.cross for part in counts), strict=True)))
-    return PairCounts(cross, *(np.concatenate(fields) for fields in list(zip(*counts, strict=True))[1:]))
+    counts = [part.counts for part in parts]
+    cross = CrossEdges(*(np.concatenate(fields) for fields in zip(*(c.cross for c in counts), strict=True)))
+    joined = PairCounts(cross, *(np.concatenate(fields) for fields in list(zip(*counts, strict=True))[1:]))
+    tables = [table for part in parts for table in part.tables]
+    return _Counted(joined, np.concatenate([part.sizes for part in parts]), tables)
 
 
 def _estimate(
-    counts: PairCounts, sizes: Ints, options: GraphOptions, where: str, name: Callable[[int], str], *, clip: bool
+    counted: _Counted, options: GraphOptions, where: str, name: Callable[[int], str], *, clip: bool
 ) -> dict[str, npt.NDArray[Any]]:
-    """Compute the variables of a result from counts and ``(P, 2)`` class sizes, and say what could not be computed."""
+    """Compute the variables of a result from counts, and say what could not be computed."""
+    counts, sizes, tables = counted
     _explain(counts, options.k, name)
     if counts.remeasured.any():
         _log.info("%s: %d of %d pairs measured again in float64", where, counts.remeasured.sum(), len(sizes))
     m, n = sizes.T
     cross = counts.cross
-    mean, variance = null_moments(m, n, cross.weight, cross.weight2, cross.degree2)
-    z, pvalue = significance(cross.mean, mean, variance)
+    z, pvalue = significance(cross.mean, m, n, cross)
+    small = np.array([table is not None for table in tables])
+    for m_small, n_small in np.unique(sizes[small], axis=0).tolist():
+        which = np.flatnonzero(small & (m == m_small) & (n == n_small))
+        graphs = [table for p in which if (table := tables[p]) is not None]
+        pvalue[which] = enumerated_pvalues(cross.mean[which], m_small, n_small, graphs)
     hp = ESTIMATORS["friedman-rafsky"](cross.mean, m, n)
     return {
         "cross_edges": cross.mean, "cross_edges_min": cross.low, "cross_edges_max": cross.high,

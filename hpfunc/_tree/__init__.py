@@ -18,6 +18,7 @@ Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `mst` -
 
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs.count_pairs import PairCounts, count_pairs
+from hpfunc._tree.small_graphs import weight_tables
 from hpfunc._tree.whole_tree import class_counts, span
 
-__all__ = ["CrossEdges", "PairCounts", "class_counts", "count_pairs", "span"]
+__all__ = ["CrossEdges", "PairCounts", "class_counts", "count_pairs", "span", "weight_tables"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from hpfunc._tree.distances import centre, fill_class_bounds
 from hpfunc._tree.exact import canonical_order, squared_distances
+from hpfunc._tree.graph_sums import sum_weighted
 from hpfunc._tree.mst.kruskal import kruskal_ranks
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -22,7 +23,14 @@ from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Array, Floats, Ints
 
-__all__ = ["DistinctSamples", "merge_equal_samples", "nearest_neighbours", "orthogonal_trees"]
+__all__ = [
+    "DistinctSamples",
+    "merge_equal_samples",
+    "nearest_neighbours",
+    "neighbour_edges",
+    "orthogonal_edges",
+    "orthogonal_trees",
+]
 
 
 class DistinctSamples(NamedTuple):
@@ -65,6 +73,27 @@ def orthogonal_trees(samples: DistinctSamples, k: int) -> tuple[CrossEdges, int]
     int
         How many trees there are, at most k.
     """
+    ends, weight, n_trees, unique = orthogonal_edges(samples, k)
+    counts = _count_weighted(samples.members, ends, weight)
+    if not unique:
+        counts = counts._replace(low=np.nan, high=np.nan)
+    return counts, n_trees
+
+
+def orthogonal_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, int, bool]:
+    """Find the edges of k successive minimum spanning trees, each without the edges of those before it.
+
+    Returns
+    -------
+    ends : (E, 2) array
+        Edges between points.
+    weight : (E,) array
+        The share of the trees that hold them, summed over copies.
+    n_trees : int
+        How many trees there are, at most k.
+    unique : bool
+        Whether no edges tied.
+    """
     size = samples.members.sum(axis=1).astype(np.intp)
     point = np.repeat(np.arange(len(size)), size)
     lower, width = _bounds(samples.x[point])
@@ -84,10 +113,7 @@ def orthogonal_trees(samples: DistinctSamples, k: int) -> tuple[CrossEdges, int]
         lower[edges[tree, 1], edges[tree, 0]] = np.inf
         trees.append(point[edges[tree]])
     ends, times = np.unique(np.sort(np.concatenate(trees), axis=1), axis=0, return_counts=True)
-    counts = _count_weighted(samples.members, ends, times / len(trees))
-    if not unique:
-        counts = counts._replace(low=np.nan, high=np.nan)
-    return counts, len(trees)
+    return ends, times / len(trees), len(trees), unique
 
 
 def _candidates(lower: Floats, width: float) -> Ints | None:
@@ -105,6 +131,23 @@ def nearest_neighbours(samples: DistinctSamples, k: int) -> CrossEdges:
 
     Where more points tie for the last places than there are places, each is taken with equal probability, and the
     extremes are over all choices.
+    """
+    ends, weight, low, high = neighbour_edges(samples, k)
+    counts = _count_weighted(samples.members, ends, weight)
+    return counts._replace(mean=low if low == high else counts.mean, low=low, high=high)
+
+
+def neighbour_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, float, float]:
+    """Find the edges of the k-nearest-neighbour graph.
+
+    Returns
+    -------
+    ends : (E, 2) array
+        Edges between points; both ends may be one point, whose copies they then join.
+    weight : (E,) array
+        How many ordered pairs (sample, neighbour) they stand for, divided by k.
+    low, high : float
+        The fewest and the most cross edges, divided by k, over all choices among neighbours at one distance.
     """
     members, size = samples.members, samples.members.sum(axis=1)
     lower, width = _bounds(samples.x)
@@ -135,8 +178,7 @@ def nearest_neighbours(samples: DistinctSamples, k: int) -> CrossEdges:
     ends, inverse = np.unique(np.sort(np.stack([source, target], axis=1), axis=1), axis=0, return_inverse=True)
     # Ordered pairs of samples that an ordered pair of points stands for, each direction once.
     weight = np.bincount(inverse.reshape(-1), chance * size[source] * places) / k
-    counts = _count_weighted(members, ends, weight)
-    return counts._replace(mean=low / k if low == high else counts.mean, low=low / k, high=high / k)
+    return ends, weight, low / k, high / k
 
 
 def _count_weighted(members: Floats, ends: Ints, weight: Floats) -> CrossEdges:
@@ -160,4 +202,6 @@ def _count_weighted(members: Floats, ends: Ints, weight: Floats) -> CrossEdges:
     pairs, crossing = pairs[used], crossing[used]
     mean = float((weight * crossing / pairs).sum())
     degree = np.bincount(source, weight, len(size)) + np.bincount(target, weight, len(size))
-    return CrossEdges(mean, mean, mean, weight.sum(), (weight**2 / pairs).sum(), (degree**2 / size).sum())
+    weight2, degree2 = (weight**2 / pairs).sum(), (degree**2 / size).sum()
+    third = sum_weighted(size, np.stack([source, target], axis=1), weight)
+    return CrossEdges(mean, mean, mean, weight.sum(), weight2, degree2, *third)

@@ -63,7 +63,7 @@ def spread(x, weight, label):
 
 
 def assert_neighbours(x, label, k):
-    (mean, low, high, weight, weight2, degree2), _ = count(x, label, graph="knn", k=k)
+    (mean, low, high, weight, weight2, degree2, *_), _ = count(x, label, graph="knn", k=k)
     chance = neighbour_chances(x, k)
     expected = spread(x, (np.triu(chance) + np.triu(chance.T)) / k, label)
     np.testing.assert_allclose([mean, weight, weight2, degree2], expected, rtol=1e-9, atol=1e-9)
@@ -105,7 +105,7 @@ def successive_trees(x, k):
 
 
 def assert_trees(x, label, k):
-    (mean, low, high, weight, weight2, degree2), n_trees = count(x, label, k=k, graph="mst")
+    (mean, low, high, weight, weight2, degree2, *_), n_trees = count(x, label, k=k, graph="mst")
     trees = successive_trees(x, k)
     assert n_trees == len(trees)
     matrix = np.zeros((len(x), len(x)))

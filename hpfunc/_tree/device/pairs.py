@@ -24,6 +24,7 @@ from hpfunc._tree.device.memory import is_shortage, tidy, working_bytes
 from hpfunc._tree.device.points import prepare_points, to_host
 from hpfunc._tree.device.prim import CROWDED, MOST_PLACES, TIED, UNIQUE, Accuracy, grow_pairs
 from hpfunc._tree.device.tables import fill_table, place_classes, table_bytes
+from hpfunc._tree.graph_sums import sum_tree
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.types import Bools, Ints
 
@@ -146,7 +147,7 @@ class _DeviceCount:
         classes, pairs = number_classes(self.pairs[batch], len(self.sizes))
         placed = place_classes(namespace(self.points.x), self.starts[classes], self.sizes[classes])
         trees = grow_pairs(fill_table(self.points.x, placed, dtype), pairs, self.accuracy)
-        self._record(batch, trees.status, trees.crossing, trees.degree2)
+        self._record(batch, trees.status, trees.crossing, trees.sums)
 
     def _by_tiles(self, p: int, dtype: np.dtype[Any], allowed: int) -> None:
         """Count a pair of classes too large for a table."""
@@ -154,17 +155,23 @@ class _DeviceCount:
         rows = xp.concatenate([self.points.x[self.starts[k] : self.starts[k + 1]] for k in pair])
         edges = tiles.spanning_by_tiles(rows, dtype, accuracy=self.accuracy, max_bytes=allowed)
         if edges is None:
-            self._record(np.array([p]), TIED, 0, 0)
+            self._record(np.array([p]), TIED, 0, np.zeros((1, 4)))
             return
         crossing = int(((edges < self.sizes[pair[0]]).sum(axis=1) == 1).sum())
-        degree2 = float((np.bincount(edges.reshape(-1)).astype(float) ** 2).sum())
-        self._record(np.array([p]), UNIQUE, crossing, degree2)
+        degree2, third = sum_tree(len(edges) + 1, edges)
+        sums = [[degree2, third.degree3, third.edge_degrees, third.leaves]]
+        self._record(np.array([p]), UNIQUE, crossing, np.array(sums))
 
-    def _record(self, which: Ints, status: Any, crossing: Any, degree2: Any) -> None:
+    def _record(self, which: Ints, status: Any, crossing: Any, sums: Any) -> None:
         """Keep what was counted of pairs."""
         self.status[which] = status
         self.advance(int((self.status[which] == UNIQUE).sum()))
         edges = self.sizes[self.pairs[which]].sum(axis=1) - 1.0
         extremes = np.asarray(crossing, float) if self.accuracy.exact else np.full(len(which), np.nan)
-        for field, values in zip(self.result, (crossing, extremes, extremes, edges, edges, degree2), strict=True):
+        degree2, degree3, edge_degrees, leaves = np.asarray(sums, float).T
+        counts = CrossEdges(
+            crossing, extremes, extremes, edges, edges, degree2, weight3=edges, degree3=degree3,
+            degree_weight2=degree2, edge_degrees=edge_degrees, triangles=np.zeros(len(which)), leaves=leaves,
+        )  # fmt: skip
+        for field, values in zip(self.result, counts, strict=True):
             field[which] = values

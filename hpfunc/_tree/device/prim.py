@@ -41,7 +41,7 @@ class PairTrees(NamedTuple):
 
     status: npt.NDArray[np.int64]
     crossing: npt.NDArray[np.int64]
-    degree2: Floats
+    sums: Floats  # (P, 4) of degrees: over vertices squared and cubed, over edges of products; and leaves
 
 
 def grow_pairs(table: DeviceTable, pairs: Ints, accuracy: Accuracy) -> PairTrees:
@@ -49,20 +49,20 @@ def grow_pairs(table: DeviceTable, pairs: Ints, accuracy: Accuracy) -> PairTrees
     xp, places = namespace(table.bounds), np.diff(table.classes.places)[pairs].sum(axis=1)
     few = places <= _WARP_PLACES
     order = np.argsort(~few, kind="stable")
-    on_device, results = xp.asarray(pairs[order].astype(np.int32)), xp.zeros((len(pairs), 3), np.uint64)
+    on_device, results = xp.asarray(pairs[order].astype(np.int32)), xp.zeros((len(pairs), 6), np.uint64)
     n_few = int(few.sum())
     for part in (slice(0, n_few), slice(n_few, len(pairs))):
         if part.start < part.stop:
             _launch(table, on_device[part], int(places[order[part]].max()), accuracy, results[part], 0)
-    found = np.empty((len(pairs), 3), np.int64)
+    found = np.empty((len(pairs), 6), np.int64)
     found[order] = results.get()
-    return PairTrees(found[:, 0], found[:, 1], found[:, 2].astype(np.float64))
+    return PairTrees(found[:, 0], found[:, 1], found[:, 2:].astype(np.float64))
 
 
 def grow_tree(table: DeviceTable, accuracy: Accuracy) -> tuple[Ints, int]:
     """Return the edges ``(n - 1, 2)`` of the minimum spanning tree of a table's only class, and its status."""
     xp, n = namespace(table.bounds), int(table.classes.sizes[0])
-    edges, results = xp.empty((n - 1, 2), np.int32), xp.zeros((1, 3), np.uint64)
+    edges, results = xp.empty((n - 1, 2), np.int32), xp.zeros((1, 6), np.uint64)
     single = xp.asarray(np.array([[0, -1]], np.int32))
     _launch(table, single, int(table.classes.places[-1]), accuracy, results, edges)
     return edges.get().astype(np.intp), int(results.get()[0, 0])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._tree.exact import canonical_order, squared_distances
+from hpfunc._tree.graph_sums import sum_weighted
 from hpfunc._tree.mst.kruskal import kruskal_multigraph, kruskal_ranks
 from hpfunc._tree.mst.ties import MergedPoints, edge_probabilities, merge_equal, tied_edges
 from hpfunc._tree.types import Bools, Floats, Ints
@@ -27,6 +28,13 @@ class CrossEdges(NamedTuple):
     weight: Any  # sum of the edge weights: vertices less one for a tree
     weight2: Any  # sum of their squares
     degree2: Any  # sum over vertices of the squared weighted degree
+    # As in `graph_sums.ThirdOrder`:
+    weight3: Any
+    degree3: Any
+    degree_weight2: Any
+    edge_degrees: Any
+    triangles: Any
+    leaves: Any
 
 
 class EveryTree(NamedTuple):
@@ -96,7 +104,10 @@ def count_cross(every: EveryTree) -> CrossEdges:
     weight2 = (2 * (size - 1) / size).sum() + (probability**2 / pairs).sum()
     degree = 2 * (size - 1) + _sum_at(source, probability, len(size)) + _sum_at(target, probability, len(size))
     degree2 = (degree**2 / size).sum()
-    return CrossEdges(float(mean), float(low), float(high), size.sum() - 1, weight2, degree2)
+    copied = np.flatnonzero(size > 1)
+    ends = np.concatenate([merged.edges, np.stack([copied, copied], axis=1)])
+    third = sum_weighted(size, ends, np.concatenate([probability, size[copied] - 1]))
+    return CrossEdges(float(mean), float(low), float(high), size.sum() - 1, weight2, degree2, *third)
 
 
 def count_classes(every: EveryTree) -> Floats:

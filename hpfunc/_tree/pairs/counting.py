@@ -185,16 +185,48 @@ def _find_trees(
 
 
 def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGraphs, tree: Bools) -> CrossEdges:
-    """Count the cross edges and degrees of one tree of each pair, as if it were the only one."""
+    """Count the cross edges and sum the degrees of one tree of each pair, as if it were the only one."""
     graph = graphs.edges.graph
     cross = np.arange(len(tree)) < len(tree) - len(graphs.paths)
     mean = np.bincount(graph[tree & cross], minlength=len(pairs)).astype(np.float64)
+    rows, offset, first = _list_points(starts, pairs)
     # Degrees are those within the classes, except at the ends of edges that came in or fell out.
     changed = np.flatnonzero(tree == cross)
-    key, place = np.unique((graph[changed, None] * starts[-1] + graphs.rows[changed]).reshape(-1), return_inverse=True)
-    pair, row = np.divmod(key, starts[-1])
-    more = np.bincount(place.reshape(-1), np.repeat(np.where(tree[changed], 1, -1), 2), minlength=len(key))
-    squares = np.add.reduceat(np.square(trees.degree), starts[:-1])[pairs].sum(axis=1).astype(np.float64)
-    degree2 = squares + np.bincount(pair, more * (2 * trees.degree[row] + more), minlength=len(pairs))
+    ends, sign = graphs.rows[changed], np.where(tree[changed], 1, -1)
+    low = starts[pairs[graph[changed]]]  # (C, 2) the first row of each class
+    side = ((ends < low[:, :1]) | (ends >= starts[pairs[graph[changed], :1] + 1])).astype(np.intp)
+    at = ends - np.take_along_axis(low, side, 1) + first[graph[changed, None], side]
+    degree = trees.degree[rows] + np.bincount(at.reshape(-1), np.repeat(sign, 2), minlength=len(rows))
+    # Edges of the class trees stand at all places but the first of each class.
+    inner = trees.edges[rows] + offset[:, None]
+    inner[first.reshape(-1)] = 0
+    products = degree[inner[:, 0]] * degree[inner[:, 1]]
+    products[first.reshape(-1)] = 0
+    begin = first[:, 0]
+    edge_degrees = np.add.reduceat(products, begin)
+    edge_degrees += np.bincount(graph[changed], sign * degree[at].prod(axis=1), minlength=len(pairs))
+    degree2, degree3, leaves = (np.add.reduceat(v, begin) for v in (degree**2, degree**3, (degree == 1).astype(float)))
     weight = np.diff(starts)[pairs].sum(axis=1) - 1.0
-    return CrossEdges(mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2)
+    return CrossEdges(
+        mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2,
+        weight3=weight.copy(), degree3=degree3, degree_weight2=degree2.copy(), edge_degrees=edge_degrees,
+        triangles=np.zeros(len(pairs)), leaves=leaves,
+    )  # fmt: skip
+
+
+def _list_points(starts: Ints, pairs: Ints) -> tuple[Ints, Ints, Ints]:
+    """List the points of P pairs, pair after pair and class after class.
+
+    Returns
+    -------
+    rows : (L,) array
+        Of the layer.
+    offset : (L,) array
+        What to add to a row of the same class to find its place in the list.
+    first : (P, 2) array
+        The place in the list where each class of a pair begins.
+    """
+    sizes = np.diff(starts)[pairs].reshape(-1)
+    first = np.cumsum(sizes) - sizes
+    offset = np.repeat(first - starts[pairs].reshape(-1), sizes)
+    return np.arange(sizes.sum()) - offset, offset, first.reshape(-1, 2)

@@ -18,11 +18,14 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
     const int *pairs, int n_pairs,                 // (P, 2) classes; the second is -1 for a single cloud
     const double *error, int n_classes, double relative,
     const POINT *x, long long d, double slack, double least_slack, int exact,
-    unsigned long long *results,                   // (P, 3) status, cross edges, sum of squared degrees; zeros
+    unsigned long long *results,                   // (P, 6) status, cross edges, and sums of degrees: over vertices
+                                                   // squared and cubed, over edges of products, leaves; zeros
     int *edges) {                                  // (n - 1, 2) of a single cloud, or null
   __shared__ Lightest slots[TEAMS][2][32];
   __shared__ Lists lists[TEAMS];
   __shared__ Pair described[TEAMS];
+  const int PASSED = 4 * TEAM * QUADS < 2048 ? 4 * TEAM * QUADS : 2048;
+  __shared__ unsigned short passed[TEAMS][PASSED];
   int team = threadIdx.x / TEAM, me = threadIdx.x % TEAM;
   long long p = (long long)blockIdx.x * TEAMS + team;
   if (p >= n_pairs) return;  // a warp of a block of four: they never wait for one another
@@ -54,7 +57,6 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
   }
   int v = 0, outcome = UNIQUE, crosses = 0;
   long long allowed = 16LL * size;
-  unsigned long long squares = 0;
   for (int step = 1; step < size; ++step) {
     const REAL *row = table + pair.place(v) * ld;
     Lightest mine = {NO_KEY, NO_KEY, NO_VERTEX, NO_VERTEX};
@@ -94,17 +96,48 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
     for (int i = 0; i < QUADS; ++i)
       for (int j = 0; j < 4; ++j) {
         int u = first_vertex(i) + j;
-        if (u == v) state[i].best[j] = state[i].next[j] = 0;
-        if (u == v || u == w) squares += 2 * state[i].degree[j]++ + 1;
+        if (u == v) {
+          state[i].best[j] = state[i].next[j] = 0;
+          state[i].from[j] = w;
+        }
+        state[i].degree[j] += u == v || u == w;
       }
     if (edges && me == 0) {
       edges[2 * (step - 1)] = v;
       edges[2 * (step - 1) + 1] = w;
     }
   }
-  if (me == 0) {
-    results[3 * p] = outcome;
-    results[3 * p + 1] = crosses;
+  // The degrees of all vertices pass through shared memory, some at a time, to those that hang on them.
+  unsigned long long squares = 0, cubes = 0, products = 0, leaves = 0;
+  for (int base = 0; base < 4 * TEAM * QUADS; base += PASSED) {
+    team_sync();
+#pragma unroll 2
+    for (int i = 0; i < QUADS; ++i)
+      for (int j = 0; j < 4; ++j) {
+        unsigned long long degree = state[i].degree[j];
+        int u = first_vertex(i) + j;
+        if (u < base || u >= base + PASSED) continue;
+        passed[team][u - base] = (unsigned short)degree;
+        squares += degree * degree;
+        cubes += degree * degree * degree;
+        leaves += degree == 1;
+      }
+    team_sync();
+#pragma unroll 2
+    for (int i = 0; i < QUADS; ++i)
+      for (int j = 0; j < 4; ++j) {
+        int u = first_vertex(i) + j, w = (int)state[i].from[j];
+        if (u && state[i].degree[j] && w >= base && w < base + PASSED)
+          products += (unsigned long long)state[i].degree[j] * passed[team][w - base];
+      }
   }
-  atomicAdd(&results[3 * p + 2], squares);  // whole numbers: in any order the same sum
+  if (me == 0) {
+    results[6 * p] = outcome;
+    results[6 * p + 1] = crosses;
+  }
+  // Whole numbers: in any order the same sum.
+  atomicAdd(&results[6 * p + 2], squares);
+  atomicAdd(&results[6 * p + 3], cubes);
+  atomicAdd(&results[6 * p + 4], products);
+  atomicAdd(&results[6 * p + 5], leaves);
 }

@@ -1,0 +1,84 @@
+"""Lay out the graphs of pairs with few samples as tables of weights, so that every labelling of them can be tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpfunc._arrays import to_host
+from hpfunc._tree.distances import prepare
+from hpfunc._tree.exact import points_for_metric
+from hpfunc._tree.graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
+from hpfunc._tree.mst.class_trees import grow_class_trees
+from hpfunc._tree.mst.tie_counts import find_every_tree
+from hpfunc._tree.threads import Scratch
+from hpfunc._tree.types import Floats, Ints
+
+__all__ = ["weight_tables"]
+
+# Points of the pairs that are worked on at a time.
+_BATCH_POINTS = 20_000
+
+
+def weight_tables(x: Any, starts: Ints, pairs: Ints, *, metric: str, graph: str, k: int) -> list[Floats]:
+    """Compute the ``(n, n)`` edge weights of the graph of each pair, its samples in any order.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        Finite points, class by class.
+    starts : (K + 1,) array
+    pairs : (P, 2) array
+        Class numbers of pairs of n samples each, n being small.
+    metric, graph, k
+        See `hpfunc.pairwise_hp`.
+    """
+    x = points_for_metric(x, metric)[0]
+    tables: list[Floats] = []
+    step = max(1, _BATCH_POINTS // int(np.diff(starts)[pairs].sum(axis=1).max()))
+    for first in range(0, len(pairs), step):
+        samples = [
+            merge_equal_samples(*(to_host(x[starts[c] : starts[c + 1]]) for c in pair))
+            for pair in pairs[first : first + step]
+        ]
+        if graph == "mst" and k == 1:
+            tables += _tree_tables(samples)
+        else:
+            edges = neighbour_edges if graph == "knn" else orthogonal_edges
+            tables += [_table(s.members.sum(axis=1), *edges(s, k)[:2]) for s in samples]
+    return tables
+
+
+def _tree_tables(samples: list[DistinctSamples]) -> list[Floats]:
+    """Lay out the minimum spanning trees of several clouds, averaged where there are several."""
+    starts = np.concatenate([[0], np.cumsum([len(s.x) for s in samples])])
+    x = np.concatenate([s.x for s in samples])
+    centred = prepare(x, starts)
+    path_maxima = [np.empty((len(s.x), len(s.x)), centred.dtype) for s in samples]
+    tables = []
+    for s, grown in zip(samples, grow_class_trees(x, centred, path_maxima, Scratch(), exact=True), strict=True):
+        size, edges = s.members.sum(axis=1), grown.tree.edges
+        weight = np.ones(len(edges))
+        if len(grown.tree.tied) or len(size) < size.sum():
+            every = find_every_tree(s.x, np.arange(len(s.x)), s.members, np.concatenate([edges, grown.tree.tied]))
+            size = every.merged.members.sum(axis=1)
+            own = np.repeat(np.arange(len(size))[:, None], 2, axis=1)
+            edges = np.concatenate([every.merged.edges, own])
+            weight = np.concatenate([every.probability, size - 1])
+        tables.append(_table(size, edges, weight))
+    return tables
+
+
+def _table(size: Floats, ends: Ints, weight: Floats) -> Floats:
+    """Spread the weights of edges between points evenly over the samples at both ends."""
+    source, target = ends.T
+    own = source == target
+    pairs = np.where(own, size[source] * (size[source] - 1) / 2, size[source] * size[target])
+    used = pairs > 0
+    table = np.zeros((len(size), len(size)))
+    table[source[used], target[used]] = table[target[used], source[used]] = weight[used] / pairs[used]
+    point = np.repeat(np.arange(len(size)), size.astype(np.intp))
+    spread = table[np.ix_(point, point)]
+    np.fill_diagonal(spread, 0)
+    return spread
