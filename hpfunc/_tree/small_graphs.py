@@ -34,13 +34,16 @@ def weight_tables(x: Any, starts: Ints, pairs: Ints, *, metric: str, graph: str,
     metric, graph, k
         See `hpfunc.pairwise_hp`.
     """
+    classes, place = np.unique(pairs, return_inverse=True)
+    # Few points: those of a device array are brought to the host.
+    x, pairs = np.concatenate([to_host(x[starts[c] : starts[c + 1]]) for c in classes]), place.reshape(-1, 2)
+    starts = np.concatenate([[0], np.cumsum(np.diff(starts)[classes])])
     x = points_for_metric(x, metric)[0]
     tables: list[Floats] = []
     step = max(1, _BATCH_POINTS // int(np.diff(starts)[pairs].sum(axis=1).max()))
     for first in range(0, len(pairs), step):
         samples = [
-            merge_equal_samples(*(to_host(x[starts[c] : starts[c + 1]]) for c in pair))
-            for pair in pairs[first : first + step]
+            merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pair)) for pair in pairs[first : first + step]
         ]
         if graph == "mst" and k == 1:
             tables += _tree_tables(samples)
