@@ -196,7 +196,9 @@ def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGrap
     low = starts[pairs[graph[changed]]]  # (C, 2) the first row of each class
     side = ((ends < low[:, :1]) | (ends >= starts[pairs[graph[changed], :1] + 1])).astype(np.intp)
     at = ends - np.take_along_axis(low, side, 1) + first[graph[changed, None], side]
-    degree = trees.degree[rows] + np.bincount(at.reshape(-1), np.repeat(sign, 2), minlength=len(rows))
+    # Of no edges at all, bincount would make integers.
+    change = np.bincount(at.reshape(-1), np.repeat(sign, 2), minlength=len(rows)).astype(np.float64)
+    degree = trees.degree[rows] + change
     # Edges of the class trees stand at all places but the first of each class.
     inner = trees.edges[rows] + offset[:, None]
     inner[first.reshape(-1)] = 0
