@@ -8,11 +8,11 @@ import numpy as np
 
 from hpfunc._tree.distances import is_narrow
 from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
-from hpfunc._tree.reduce.basis import Basis, centred_chunk, find_directions, orthonormalise
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_directions, orthonormalise
+from hpfunc._tree.threads import Scratch, n_threads
 from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
-__all__ = ["choose_directions"]
+__all__ = ["MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "surviving_edges"]
 
 # Fewer features, or multiplications in one full product, are not worth a reduction.
 _LEAST_FEATURES, _LEAST_WORK = 256, 1e10
@@ -20,7 +20,10 @@ _LEAST_FEATURES, _LEAST_WORK = 256, 1e10
 _LARGEST_NUMBER = 2.0**50
 # From so much work on, more rows and directions are looked at.
 _LARGE_WORK = 3e11
-_STEPS = (16, 32, 48, 64, 96, 128, 160, 192, 256)
+MOST_DIRECTIONS = 256
+_STEPS = (16, 32, 48, 64, 96, 128, 160, 192, MOST_DIRECTIONS)
+# Rows of the sample that the directions are found from: a few, or where much work depends on them many.
+_FEW_ROWS, _MANY_ROWS = 512, 1024
 # Where a first look at few rows and directions excludes less than this share of the edges, no more is looked at.
 _FIRST_ROWS, _FIRST_DIRECTIONS, _FIRST_SHARE = 256, 48, 0.6
 _TEST_ROWS = 384
@@ -58,10 +61,10 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     survivors = surviving_edges(x, centre, directions, rows[1::2], np.array([directions.shape[1]]))
     if survivors[0] > _FIRST_SHARE * len(rows[1::2]):
         return None
-    n_rows = min(n - _TEST_ROWS, 1024 if full >= _LARGE_WORK else 512)
+    n_rows = min(n - _TEST_ROWS, _MANY_ROWS if full >= _LARGE_WORK else _FEW_ROWS)
     rows = _spread(n, n_rows + _TEST_ROWS)
     test = _spread(len(rows), _TEST_ROWS)
-    centre, directions = find_directions(x, np.delete(rows, test), n_rows // 4, parallel_map)
+    centre, directions = find_directions(x, np.delete(rows, test), min(n_rows // 4, MOST_DIRECTIONS), parallel_map)
     steps = np.array([r for r in (*_STEPS, directions.shape[1]) if r <= directions.shape[1]])
     survivors = surviving_edges(x, centre, directions, rows[test], steps)
     n_survivors = n * survivors * (_OWN + _ACROSS * 2 * len(pairs) / len(sizes))
@@ -70,6 +73,11 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     if cost[best] > _WORTH * full:
         return None
     return orthonormalise(centre, np.ascontiguousarray(directions[:, : steps[best]]), parallel_map)
+
+
+def bytes_for_directions(d: int) -> int:
+    """Estimate the memory of `choose_directions`: the directions twice, and in every thread the rows of the sample."""
+    return 4 * (2 * d * MOST_DIRECTIONS + n_threads() * (2 * _MANY_ROWS * min(d, SAMPLED) + _MANY_ROWS**2))
 
 
 def _spread(n: int, n_rows: int) -> Ints:
@@ -96,10 +104,10 @@ def surviving_edges(x: Any, centre: Array, directions: Array, rows: Ints, steps:
         Two for each row are the edges of the tree itself.
     """
     inner, coordinates = np.zeros((len(rows), len(rows))), np.zeros((len(rows), directions.shape[1]))
-    for lo in range(0, x.shape[1], 4096):
-        part = centred_chunk(x, centre, rows, lo, lo + 4096)
+    for lo in range(0, x.shape[1], SAMPLED):
+        part = centred_chunk(x, centre, rows, lo, lo + SAMPLED)
         inner += part @ part.T
-        coordinates += part @ directions[lo : lo + 4096]
+        coordinates += part @ directions[lo : lo + SAMPLED]
     table = _squared_distances(inner)
     vertices, gaps = (part[0] for part in prim(table[None], np.array([len(rows)])))
     limits = np.empty_like(table)

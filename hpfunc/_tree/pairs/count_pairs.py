@@ -34,11 +34,11 @@ from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs.blocking import WIDTH, block_height, block_pairs, divide_classes, take_batches
 from hpfunc._tree.pairs.candidates import find_candidates
-from hpfunc._tree.pairs.choose_reduction import choose_directions
+from hpfunc._tree.pairs.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
-from hpfunc._tree.reduce.coordinates import reduce_points
+from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 from hpfunc._tree.types import Array, Bools, Ints
@@ -149,38 +149,59 @@ def cross_edges(
     numpy.ndarray
         ``(P,)``, the pairs that were measured again in float64.
     """
+    d = x.shape[1]
+    fits = bytes_for_blocks(starts, d, working_dtype(x).itemsize) <= max_bytes
+    fits_reduced = bytes_for_blocks(starts, MOST_DIRECTIONS + 1, 4) + bytes_for_directions(d) <= max_bytes
+    if fits or (exact and fits_reduced):
+        points = distinct_points(x, starts) if exact else LayerPoints(x, starts, np.ones(len(x), np.intp))
+        with worker_threads() as threads:
+            reduced = _reduce_layer(points, pairs, threads) if exact and fits_reduced else None
+            if fits or reduced is not None:
+                return _count_by_blocks(points, reduced, pairs, exact, threads, advance)
+    return _count_large_pairs(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
+
+
+def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor) -> ReducedPoints | None:
+    """Reduce the points of a layer to few coordinates; return None where that is not worth it."""
+    basis = choose_directions(points.x, points.starts, pairs, threads.map)
+    return None if basis is None else reduce_points(points.x, basis, threads.map)
+
+
+def _count_by_blocks(
+    points: LayerPoints,
+    reduced: ReducedPoints | None,
+    pairs: Ints,
+    exact: bool,
+    threads: ThreadPoolExecutor,
+    advance: Callable[[int], Any],
+) -> tuple[CrossEdges, Bools]:
+    """Count pairs of classes whose distances fit in memory, block by block; see `cross_edges`."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
-    remeasured = np.zeros(len(pairs), bool)
-    dtype = working_dtype(x)
-    if bytes_for_blocks(starts, x.shape[1], dtype.itemsize) > max_bytes:
-        return _count_large_pairs(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
-    points = distinct_points(x, starts) if exact else LayerPoints(x, starts, np.ones(len(x), np.intp))
-    scratch = Scratch()
-    with worker_threads() as threads:
-        layer, groups = _prepare_layer(points, pairs, exact, threads, scratch)
-        trees = lay_out_trees(points.starts, layer.class_trees)
+    remeasured, scratch = np.zeros(len(pairs), bool), Scratch()
+    layer, groups = _prepare_layer(points, reduced, exact, threads, scratch)
+    trees = lay_out_trees(points.starts, layer.class_trees)
 
-        def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
-            """Find the candidates of a block. The thread that finishes a batch counts all its candidates."""
-            found = batch.keep(place, find_candidates(layer, batch.blocks[place], scratch))
-            if found is None:
-                return None
-            return batch.number, *count_candidates(layer, trees, batch.pairs, found, exact=exact)
+    def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
+        """Find the candidates of a block. The thread that finishes a batch counts all its candidates."""
+        found = batch.keep(place, find_candidates(layer, batch.blocks[place], scratch))
+        if found is None:
+            return None
+        return batch.number, *count_candidates(layer, trees, batch.pairs, found, exact=exact)
 
-        blocks = block_pairs(groups, pairs, len(starts) - 1)
-        jobs = [
-            threads.submit(work, batch, place)
-            for batch in map(_PairBatch, take_batches(blocks, np.diff(starts)))
-            for place in range(len(batch.blocks))
-        ]
-        for job in jobs:
-            if (counted := job.result()) is None:
-                continue
-            number, counts, remeasured_here = counted
-            for field, values in zip(result, counts, strict=True):
-                field[number] = values
-            remeasured[number] = remeasured_here
-            advance(len(number))
+    blocks = block_pairs(groups, pairs, len(points.starts) - 1)
+    jobs = [
+        threads.submit(work, batch, place)
+        for batch in map(_PairBatch, take_batches(blocks, np.diff(points.starts)))
+        for place in range(len(batch.blocks))
+    ]
+    for job in jobs:
+        if (counted := job.result()) is None:
+            continue
+        number, counts, remeasured_here = counted
+        for field, values in zip(result, counts, strict=True):
+            field[number] = values
+        remeasured[number] = remeasured_here
+        advance(len(number))
     return result, remeasured
 
 
@@ -228,17 +249,14 @@ class _PairBatch:
 
 
 def _prepare_layer(
-    points: LayerPoints, pairs: Ints, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
+    points: LayerPoints, reduced: ReducedPoints | None, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
 ) -> tuple[LayerData, list[ClassGroup]]:
     """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
-    reduction, centred = None, None
-    if exact and (basis := choose_directions(points.x, points.starts, pairs, threads.map)) is not None:
-        reduced = reduce_points(points.x, basis, threads.map)
-        if reduced is not None:
-            reduction = Reduction(points.x, reduced.slack)
-            centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)
-    if centred is None:
-        centred = prepare(points.x, points.starts, threads.map)
+    if reduced is None:
+        reduction, centred = None, prepare(points.x, points.starts, threads.map)
+    else:
+        reduction = Reduction(points.x, reduced.slack)
+        centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)
     sizes = np.diff(points.starts)
     groups = divide_classes(sizes, points.x.shape[1])
     path_maxima = _room_for_path_maxima(groups, centred.dtype)

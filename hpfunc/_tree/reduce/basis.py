@@ -13,12 +13,12 @@ from hpfunc._tree.distances import is_narrow
 from hpfunc._tree.threads import n_threads
 from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
-__all__ = ["CHUNK", "Basis", "centred_chunk", "find_basis", "find_directions", "orthonormalise"]
+__all__ = ["CHUNK", "SAMPLED", "Basis", "centred_chunk", "find_basis", "find_directions", "orthonormalise"]
 
 # Features that are worked on at a time: products of this many terms are summed in float32, their sums in float64.
 CHUNK = 512
 # The same where rounding does not matter.
-_SAMPLED = 4096
+SAMPLED = 4096
 # More directions than wanted are iterated, because the last ones converge slowly.
 _SPARE_DIRECTIONS = 32
 _ITERATIONS = 2
@@ -63,7 +63,7 @@ def find_directions(x: Any, rows: Ints, n_directions: int, parallel_map: Paralle
 
     def multiply(span: tuple[int, int]) -> Array:
         inner = np.zeros((len(rows), len(rows)), np.float32)
-        for lo, hi in _chunks(*span, _SAMPLED):
+        for lo, hi in _chunks(*span, SAMPLED):
             centre[lo:hi] = x[rows, lo:hi].mean(axis=0, dtype=np.float64).astype(np.float32)
             part = centred_chunk(x, centre, rows, lo, hi)
             inner += part @ part.T
@@ -74,7 +74,7 @@ def find_directions(x: Any, rows: Ints, n_directions: int, parallel_map: Paralle
     directions = np.empty((x.shape[1], weights.shape[1]), np.float32)
 
     def combine(span: tuple[int, int]) -> None:
-        for lo, hi in _chunks(*span, _SAMPLED):
+        for lo, hi in _chunks(*span, SAMPLED):
             np.matmul(centred_chunk(x, centre, rows, lo, hi).T, weights, out=directions[lo:hi])
 
     deque(parallel_map(combine, spans), maxlen=0)

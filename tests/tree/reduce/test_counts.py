@@ -4,7 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from hpfunc import pairwise_hp
 from hpfunc._tree import count_pairs
 from hpfunc._tree.mst import remeasure
 from hpfunc._tree.pairs import candidates as candidates_module
@@ -98,3 +100,31 @@ def test_points_out_of_the_range_of_float32_are_not_reduced(monkeypatch):
     cross, reduced = count(monkeypatch, x, label, find_basis(np.ldexp(x, -90), np.arange(20), 3))
     assert not reduced
     assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
+
+
+def test_memory_that_holds_the_coordinates_is_enough(monkeypatch):
+    rng = np.random.default_rng(8)
+    starts, pairs = np.arange(5) * 30, np.stack(np.triu_indices(4, 1), axis=1)
+    x = (rng.normal(size=(120, 6)) @ rng.normal(size=(6, 5000))).astype(np.float32)
+    small = {"metric": "euclidean", "graph": "mst", "k": 1, "exact": True, "name": "x", "max_memory": 1_500_000}
+    monkeypatch.setattr(count_pairs_module, "bytes_for_directions", lambda d: 0)
+    monkeypatch.setattr(count_pairs_module, "MOST_DIRECTIONS", 8)
+    with pytest.raises(ValueError, match="max_memory"):
+        count_pairs(x, starts, pairs, **small)
+    whole = count_pairs(x, starts, pairs, **(small | {"max_memory": None})).cross
+    monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *a: find_basis(x, np.arange(0, 120, 2), 8))
+    for field, value in zip(whole, count_pairs(x, starts, pairs, **small).cross, strict=True):
+        np.testing.assert_array_equal(field, value)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, xr.DataArray])
+def test_points_on_disk_give_the_same_counts(monkeypatch, tmp_path, wrap):
+    rng = np.random.default_rng(9)
+    x = (rng.normal(size=(90, 6)) @ rng.normal(size=(6, 2000))).astype(np.float32)
+    np.save(tmp_path / "points.npy", x)
+    on_disk = np.load(tmp_path / "points.npy", mmap_mode="r")
+    label = np.repeat(np.arange(3), 30)
+    basis = find_basis(x, np.arange(0, 90, 2), 8)
+    monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *arguments: basis)
+    variable = on_disk if wrap is np.asarray else wrap(on_disk, dims=("sample", "feature"))
+    assert pairwise_hp(variable, label).identical(pairwise_hp(x, label))
