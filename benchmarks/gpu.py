@@ -1,9 +1,10 @@
-"""Every check and measurement that wants a GPU, in one command: ``python -m benchmarks.gpu --json FILE``.
+"""Run every check and measurement that wants a GPU, in one command: ``python -m benchmarks.gpu --json FILE``.
 
-Checks: counts equal to those of the host engine on points of many kinds, arrays that share memory with tensors, little
-memory. Measurements: score = time of pairwise_hp / time of one float32 product of all points with a copy of themselves,
-by events on the device, medians after a warm-up; peak memory; the full job of the older tool. It needs torch, CuPy,
-NumPy, SciPy and xarray, and hpfunc to be importable. Without a GPU it says so and measures nothing.
+Checks: counts equal to those of the host engine on points of many kinds, denormal numbers among them; arrays that share
+memory with tensors; little memory. All checks run, even if one fails. Measurements: score = time of pairwise_hp / time
+of one float32 product of all points with a copy of themselves, by events on the device, medians after a warm-up; peak
+memory; the full job of the older tool. It needs torch, CuPy, NumPy, SciPy and xarray, and hpfunc to be importable.
+Without a GPU it says so and measures nothing.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def why_not() -> str | None:
-    """Why nothing can be measured here, if so."""
+    """Return why nothing can be measured here, or None."""
     try:
         import cupy
         import torch
@@ -97,7 +98,7 @@ def describe_device(cupy: Any) -> dict[str, Any]:
 
 
 def outcome(function: Callable[..., Any], *given: Any) -> dict[str, Any]:
-    """What a check or measurement found, or its error: one that fails does not keep the others from running."""
+    """Return what a check or measurement found, or its error: one that fails does not keep the others from running."""
     started = time.perf_counter()
     try:
         found: dict[str, Any] = function(*given) or {}
@@ -108,7 +109,7 @@ def outcome(function: Callable[..., Any], *given: Any) -> dict[str, Any]:
 
 
 def seconds_on_device(cupy: Any, job: Callable[[], Any], repeat: int) -> list[float]:
-    """Time of a job by events, after a run that warms up."""
+    """Return the times of a job by events, after a run that warms up."""
     job()
     times = []
     for _ in range(repeat):
@@ -122,7 +123,7 @@ def seconds_on_device(cupy: Any, job: Callable[[], Any], repeat: int) -> list[fl
 
 
 def measure_case(cupy: Any, case: Case, repeat: int) -> dict[str, Any]:
-    """One row of the table."""
+    """Measure one row of the table."""
     from cupy import cublas
 
     points, origin = points_of(case, Sources())
@@ -156,7 +157,7 @@ def measure_case(cupy: Any, case: Case, repeat: int) -> dict[str, Any]:
 
 
 def measure_job(cupy: Any, size: str, device: str = "cuda") -> dict[str, Any]:
-    """Two checkpoints, two splits, all layers, every pair, forward passes included."""
+    """Measure a sweep: two checkpoints, two splits, all layers, every pair, forward passes included."""
     from benchmarks.network import LAYERS, builder, untrained
 
     n_classes, n_samples, side = _JOB[size]

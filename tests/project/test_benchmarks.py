@@ -360,8 +360,19 @@ def test_without_a_gpu_the_command_says_so(capsys):
 @needs_compiler
 def test_what_is_checked_on_a_gpu_holds_on_the_stand_in():
     with stand_in() as cupy:
-        assert gpu_checks.counts(cupy, ((1, 1), (5, 6), (17, 31, 33)), (2, 40))["pairs"] == 5 * 15 * 2
+        assert gpu_checks.counts(cupy, ((1, 1), (5, 6), (17, 31, 33)), (2, 40))["pairs"] == 5 * 19 * 2
         gpu_checks.other_functions(cupy)
+
+
+@needs_compiler
+def test_little_memory_reaches_every_way_of_counting(monkeypatch):
+    monkeypatch.setattr(device.tables, "_ASIDE", 0)
+    monkeypatch.setattr(device.tiles, "_SMALLEST", 16)
+    with stand_in() as cupy:
+        ways = gpu_checks.little_memory(cupy, (75, 90, 80), (10**6, 200_000, 130_000))["ways"]
+        assert [way["tables"] for way in ways] == [1, 3, 0]
+        with pytest.raises(AssertionError, match="not every way was taken"):
+            gpu_checks.little_memory(cupy, (75, 90, 80), (10**6, 10**6, 10**6))
 
 
 @needs_compiler
@@ -374,7 +385,8 @@ def test_a_check_that_does_not_hold_is_an_error_in_the_results(monkeypatch):
     monkeypatch.setattr(device, "cross_edges", wrong)
     with stand_in() as cupy:
         found = gpu.outcome(gpu_checks.counts, cupy, ((5, 6),), (40,))
-    assert "AssertionError: normal, classes of (5, 6)" in found["error"]
+    assert "19 of the layers are counted wrongly" in found["error"]
+    assert "tiny, classes of (5, 6), 40 features, float64: AssertionError" in found["error"]
 
 
 @needs_compiler

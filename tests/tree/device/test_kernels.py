@@ -181,7 +181,7 @@ from tests.cuda_host.stand_in import RawModule, stand_in
 text, place = compiler.source("prim"), int(sys.argv[1])
 whole, without = compiler.source, text[:place] + text[text.index(";", place) :]
 compiler.source = lambda name: without if name == "prim" else whole(name)
-pairs._on_host = None  # a pair that is given up is a difference too
+pairs._DeviceCount.on_host = None  # a pair that is given up is a difference too
 x = np.random.default_rng(1).normal(size=(140, 40)).astype(np.float32)
 x[:, 0] += 400 * (np.arange(140) % 2)  # enough is in doubt for float32, and not too much
 labels = np.repeat([0, 1], 70)
