@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def plain(model: Any, images: Any, labels: Any, batch_size: int) -> int:
-    """The forward pass, with nothing kept."""
+    """Run the forward pass and keep nothing."""
     import torch
 
     with torch.no_grad():
@@ -72,7 +72,7 @@ WAYS = {"plain": plain, "collect": collect}
 
 
 def ways(model: str, size: int, images: int, batch_size: int) -> dict[str, partial[int]]:
-    """The two ways on random images, with everything loaded that is loaded once."""
+    """Make both ways on random images, with everything loaded that is loaded once."""
     import numpy as np
     import torch
     import torchvision
@@ -97,7 +97,7 @@ def measure_peak(way: str, *shape: Any) -> dict[str, int] | None:
 
 
 def compared(row: dict[str, Any]) -> dict[str, Any]:
-    """What it costs to collect."""
+    """Measure what collecting costs."""
     best = {way: min(seconds) for way, seconds in row["seconds"].items()}
     ratio = best["collect"] / best["plain"]
     peak = row["peak"]

@@ -58,7 +58,7 @@ FAMILIES = tuple(case.name for case in CASES["large"])
 
 
 def chosen_cases(size: str, families: Sequence[str] | None, sources: Sources) -> list[Case]:
-    """The rows asked for, by default all of this size; those of a checkpoint bear its name."""
+    """Choose the rows asked for, by default all of this size; those of a checkpoint bear its name."""
     if families is None:
         cases = list(CASES[size])
     else:

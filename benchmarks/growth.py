@@ -52,7 +52,7 @@ def measure_growth(size: str, repeat: int) -> dict[str, Any]:
 
 
 def exponent(values: list[int], seconds: list[float]) -> float:
-    """The slope of the line that fits best on logarithmic axes."""
+    """Fit a line on logarithmic axes and return its slope."""
     return float(np.polyfit(np.log(values), np.log(seconds), 1)[0])
 
 

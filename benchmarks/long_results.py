@@ -99,7 +99,7 @@ def read_store(folder: Path) -> dict[str, Any]:
 
 
 def peak() -> int | None:
-    """The most memory of this process in bytes; None where the system does not tell."""
+    """Return the most memory of this process in bytes, or None where the system does not tell."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -26,7 +26,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def when() -> dict[str, str]:
-    """The time, and the state of the sources where git tells."""
+    """Return the time, and the state of the sources where git tells."""
     facts = {"measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
     try:
         command = ["git", "rev-parse", "--short=10", "HEAD"]
@@ -38,7 +38,7 @@ def when() -> dict[str, str]:
 
 
 def cores() -> int:
-    """The cores that this process may use: as many threads multiply."""
+    """Count the cores that this process may use: as many threads multiply."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -26,7 +26,7 @@ _REST, _SHORT = 0.2, 1.0
 
 
 def in_a_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a process of its own, with a heap that nobody has used before."""
+    """Call a function in a process of its own, whose heap nobody has used before."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -38,7 +38,7 @@ def seconds_of(work: Work) -> float:
 
 
 def interleaved(works: Mapping[str, Work], repeat: int) -> dict[str, list[float]]:
-    """The seconds of each, in turns: what slows the machine down for a while slows all of them down."""
+    """Time each in turns: what slows the machine down for a while slows all of them down."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeat):
         for name, work in works.items():

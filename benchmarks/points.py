@@ -32,7 +32,7 @@ def _find(places: Sequence[Path], name: str) -> Path:
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """The array in a file of MNIST's format, packed by gzip or not."""
+    """Read the array in a file of MNIST's format, packed by gzip or not."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
         data = stream.read()
     # Two zero bytes, the type (8: bytes without a sign), the number of axes, and the length of each.
@@ -55,7 +55,7 @@ def labels_of(n_classes: int, n_samples: int) -> Ints:
 
 
 def around_means(n_classes: int, n_samples: int, n_features: int) -> Floats:
-    """Normal noise of full rank around the means of classes that overlap."""
+    """Draw normal noise of full rank around the means of classes that overlap."""
     random = np.random.default_rng(0)
     points = random.standard_normal((n_classes * n_samples, n_features), dtype=np.float32)
     points += np.repeat(_means(random, n_classes, n_features), n_samples, axis=0)
@@ -63,7 +63,7 @@ def around_means(n_classes: int, n_samples: int, n_features: int) -> Floats:
 
 
 def low_rank(n_classes: int, n_samples: int, n_features: int, rank: int = 1000) -> Floats:
-    """What a wide convolution gives: few directions, a little noise, cut off below zero."""
+    """Draw what a wide convolution gives: few directions, a little noise, cut off below zero."""
     random = np.random.default_rng(0)
     latent = around_means(n_classes, n_samples, rank)
     spread = random.standard_normal((rank, n_features), dtype=np.float32) / np.float32(np.sqrt(rank))
@@ -93,7 +93,7 @@ def softmax(points: Floats) -> Floats:
 
 
 def in_strips(array: npt.NDArray[Any], width: int, most: int = 2**26) -> Iterator[npt.NDArray[Any]]:
-    """Views of some rows each, so that a table of as many rows and ``width`` columns has at most ``most`` entries."""
+    """Give views of some rows each, so that a table of as many rows and ``width`` columns has at most ``most`` entries."""
     step = max(1, most // width)
     for start in range(0, len(array), step):
         yield array[start : start + step]

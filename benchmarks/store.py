@@ -14,7 +14,7 @@ def new_store(benchmark: str, size: str, machine: dict[str, Any]) -> dict[str, A
 
 
 def open_store(path: Path | None, benchmark: str, size: str, machine: dict[str, Any]) -> dict[str, Any]:
-    """What the file holds, if it holds the same benchmark of the same machine; else an error."""
+    """Read what the file holds; it must hold the same benchmark of the same machine."""
     fresh = new_store(benchmark, size, machine)
     if path is None or not path.exists():
         return fresh

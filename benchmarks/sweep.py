@@ -125,7 +125,7 @@ def measure_checkpoint(
 
 
 def product_of(checkpoint: Path | None, images: Any, labels: Any, layer: str) -> Any:
-    """The product of one layer; making its points is not part of it."""
+    """Time the product of one layer; making its points is not part of it."""
     from benchmarks.network import layer_points
 
     return product(layer_points(checkpoint, images, labels, [layer])[layer])

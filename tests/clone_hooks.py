@@ -46,12 +46,12 @@ def clone_hooks(model, x, forward=None):
 
 
 def leaf_values(model, x, forward=None):
-    """The values of the calls inside which there was no other, without names."""
+    """Return the values of the calls inside which there was no other, without names."""
     return [tensor for _, tensor, leaf in clone_hooks(model, x, forward) if leaf]
 
 
 def tensors_in(value):
-    """The tensors in nested tuples and dicts."""
+    """List the tensors in nested tuples and dicts."""
     if isinstance(value, torch.Tensor):
         return [value]
     if isinstance(value, dict):
@@ -60,7 +60,7 @@ def tensors_in(value):
 
 
 def assert_is_all_of(acts, values, y):
-    """The variables after the input are these values, in this order, sorted by class."""
+    """Assert that the variables after the input are these values, in this order, sorted by class."""
     layers = list(acts.data_vars)[1:]
     assert len(layers) == len(values)
     for name, value in zip(layers, values, strict=True):

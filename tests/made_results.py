@@ -51,6 +51,6 @@ def stored_pairs(draw):
 
 
 def labelled(pairs):
-    """Number some pairs of classes by their place."""
+    """Give some pairs of classes numbers by their place."""
     coords = {"class_a": ("pair", [a for a, _ in pairs]), "class_b": ("pair", [b for _, b in pairs])}
     return label_pairs(xr.DataArray(np.arange(len(pairs)), dims="pair", coords=coords, name="place"))

@@ -64,7 +64,7 @@ class Mlp(nn.Module):
 
 
 def seeded(build, seed=0):
-    """A network of reproducible weights; torch's random state is left alone."""
+    """Make a network of reproducible weights; torch's random state is left alone."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build()

@@ -58,7 +58,7 @@ def save_checkpoints(folder, count, first=0):
 
 
 def start(code, **options):
-    """A program that has imported what is here."""
+    """Start a program that has imported what is here."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", f"from tests.sweep_parts import *; {code}"]
     return subprocess.Popen(
@@ -157,7 +157,7 @@ def sweep_and_be_killed(folder, kills):
 
 
 def slow_sweep(folder, count):
-    """A sweep that takes 0.2 s for each checkpoint."""
+    """Run a sweep that takes 0.2 s for each checkpoint."""
 
     def forward(model, x):
         time.sleep(0.05)

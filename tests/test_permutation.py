@@ -37,7 +37,7 @@ def results(seed=0, *, layers=3, splits=2, ties=False):
 
 
 def oracle(before, after, *, paired, alternative):
-    """The exact p-value of integers, in integer arithmetic, one arrangement at a time."""
+    """Compute the exact p-value of integers, in integer arithmetic, one arrangement at a time."""
     if paired:
         differences = [a - b for a, b in zip(after, before, strict=True)]
         observed = sum(differences)

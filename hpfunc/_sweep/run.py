@@ -129,7 +129,7 @@ def _attempt(function: Callable[[], Result], attempts: int = 1) -> Result | Exce
 
 
 def _samples(plan: Plan, executor: Executor | None) -> dict[str, str]:
-    """A digest of the samples of each data set."""
+    """Digest the samples of each data set."""
     found: dict[str, str] = {}
     function = functools.partial(_digest, options=plan.collecting)
     for (split, _), outcome in _outcomes(function, plan.data.items(), executor, attempts=2):
@@ -157,7 +157,7 @@ class _Finished:
         self._first_of: dict[str, Measured] = {}
 
     def expected_key(self, label: Label) -> StoreKey:
-        """The key of a checkpoint's file, from what the weights are now."""
+        """Return the key of a checkpoint's file, from what the weights are now."""
         from hpfunc._torch.digest import weights_digest
 
         return self._key(label, weights_digest(self._plan.checkpoints[label]))
@@ -217,7 +217,7 @@ class _Finished:
         return join([part for part in parts if part is not None], labels)
 
     def saved(self) -> str:
-        """What is safe, in words."""
+        """Say in words what is safe."""
         if self.store is None:
             return "nothing was kept, since no store= was named"
         done, total = len(self._done), len(self._plan.checkpoints)

@@ -45,7 +45,7 @@ class Measured(NamedTuple):
 
 
 def named(label: Label, split: str | None = None) -> str:
-    """What errors call a part of a sweep."""
+    """Return what errors call a part of a sweep."""
     return f"checkpoint {label!r}" + ("" if split is None else f" on data {split!r}")
 
 
@@ -73,7 +73,7 @@ def measure(task: Task) -> list[Measured]:
 
 
 def samples_of(data: Any, options: Mapping[str, Any]) -> str:
-    """A digest of the samples that a sweep would take; reads the data set once."""
+    """Digest the samples that a sweep would take; the data set is read once."""
     from hpfunc._torch.digest import samples_digest
     from hpfunc._torch.options import check_options
 

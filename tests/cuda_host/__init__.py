@@ -36,7 +36,7 @@ extern "C" size_t sizes_{0}(size_t *sizes) {{
 
 @functools.cache
 def _compile(source: str, defines: tuple[str, ...]) -> tuple[ctypes.CDLL, tuple[str, ...]]:
-    """A shared library of the kernels in a text, and their names."""
+    """Compile the kernels in a text to a shared library; return it and their names."""
     folder = Path(tempfile.mkdtemp(prefix="cuda_host"))
     names = tuple(_KERNEL.findall(source))
     text = _DYNAMIC.sub(r"\1 *\2 = (\1 *)host::dynamic_memory.data();", source)
@@ -83,7 +83,7 @@ class HostModule:
 
 
 def _c_value(arg: Any) -> Any:
-    """An argument as the C value that a kernel gets."""
+    """Convert an argument to the C value that a kernel gets."""
     if isinstance(arg, np.ndarray):
         assert arg.flags.c_contiguous, "a kernel takes contiguous arrays"
         return ctypes.c_void_p(arg.ctypes.data)

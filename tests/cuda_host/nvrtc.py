@@ -21,7 +21,7 @@ class Usage(NamedTuple):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The newest NVRTC among the packages that are installed."""
+    """Find the newest NVRTC among the packages that are installed."""
     found = [
         path
         for folder in map(Path, sys.path)
@@ -83,7 +83,7 @@ def _text(nvrtc: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> str:
 
 
 def _usage(log: str) -> dict[str, Usage]:
-    """What the assembler reports: for each kernel its registers, and spills, with those of functions it calls."""
+    """Read what the assembler reports: for each kernel its registers and spills, with those of functions it calls."""
     usage = {}
     for part in log.split("Compiling entry function '")[1:]:
         registers = re.search(r"Used (\d+) registers", part)

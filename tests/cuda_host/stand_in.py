@@ -175,7 +175,7 @@ class ndarray:  # noqa: N801
 
 
 def _bare(value: Any) -> Any:
-    """What an argument stands for: arrays of the device unwrapped, numbers as they are, NumPy's arrays refused."""
+    """Unwrap arrays of the device, pass numbers as they are, and refuse NumPy's arrays."""
     if isinstance(value, ndarray):
         assert value._device == Device.current, "an array of another device than the current one"
         return value._inner
@@ -256,7 +256,7 @@ for _name in _COMPARISONS:
 def make_cupy(
     *, free: int = 2**32, largest: float = math.inf, kept: int = 0, cublas_fails: int = 0, cublas_status: int = 3
 ) -> types.ModuleType:
-    """A module to stand at ``sys.modules["cupy"]``.
+    """Make a module to stand at ``sys.modules["cupy"]``.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def _failing(product: Any, failures: Iterator[int], status: int) -> Any:
 
 
 def _real_names() -> str:
-    """The text that names what the CuPy that is installed has; importing it would take long. Empty without one."""
+    """Read the names of the installed CuPy from its source, since importing takes long; empty without CuPy."""
     spec = importlib.util.find_spec("cupy") if "cupy" not in sys.modules else None
     return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
 
@@ -345,7 +345,7 @@ def _has(name: str) -> bool:
 
 
 def _public(attribute: Any, *, moves: bool = False) -> Any:
-    """A function of NumPy's for arrays of the device; its methods (``reduceat``, ``at``) are not CuPy's."""
+    """Wrap a function of NumPy for arrays of the device; its methods (``reduceat``, ``at``) are not CuPy's."""
     if not callable(attribute) or isinstance(attribute, type):
         return attribute
 
@@ -424,7 +424,7 @@ class Kernel:
 
 @contextlib.contextmanager
 def stand_in(**options: Any) -> Iterator[types.ModuleType]:
-    """The stand-in, where `hpfunc` looks for CuPy."""
+    """Put the stand-in where `hpfunc` looks for CuPy."""
     before = sys.modules.get("cupy")
     sys.modules["cupy"] = make_cupy(**options)
     try:

@@ -77,7 +77,7 @@ class Net(nn.Module):
 
 
 def saved(**changes):
-    """A checkpoint file, of which some entries are replaced."""
+    """Write a checkpoint file of which some entries are replaced."""
     buffer = io.BytesIO()
     torch.save(Net().state_dict(), buffer)
     with zipfile.ZipFile(buffer) as archive:
@@ -107,7 +107,7 @@ def plain(values):
 
 
 def opcodes(text):
-    """A pickle that calls something by name, as no object would."""
+    """Make a pickle that calls something by name, as no object would."""
     return b"\x80\x02" + text + b"."
 
 
@@ -117,7 +117,7 @@ def test_the_files_made_here_are_whole_unless_changed(folder):
 
 
 def torch_storage(count, key=b"0", kind=b"FloatStorage"):
-    """The opcodes of a tensor of ``count`` numbers."""
+    """Write the opcodes of a tensor of ``count`` numbers."""
     number = b"\x8a\x08" + struct.pack("<q", count)
     storage = (
         b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x00" + key + b"X\x03\x00\x00\x00cpu" + number

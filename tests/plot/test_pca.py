@@ -49,7 +49,7 @@ def test_many_classes_have_no_legend():
 
 
 def drawn_edges(axes: Axes) -> list[set[tuple[tuple[float, ...], tuple[float, ...]]]]:
-    """The segments of the edges within classes and of those between them."""
+    """Return the segments of the edges within classes and of those between them."""
     lines = [c for c in axes.collections if isinstance(c, LineCollection)]
     return [{tuple(sorted(map(tuple, s.tolist()))) for s in line.get_segments()} for line in lines]
 

@@ -206,7 +206,7 @@ def test_help_names_every_option():
 
 
 def written(out: Path) -> set[str]:
-    """What an example wrote; every picture is one."""
+    """List what an example wrote, and assert that every picture is one."""
     for picture in out.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
     return {path.name for path in out.iterdir()}

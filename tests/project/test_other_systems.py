@@ -54,7 +54,7 @@ def test_any_folder_will_do(tmp_path, name, kind):
 
 
 def open_here():
-    """The files that this process has open."""
+    """List the files that this process has open."""
     folder = Path("/proc/self/fd")
     found = set()
     for entry in folder.iterdir():
@@ -137,7 +137,7 @@ POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "term
 
 
 def at_import(tree):
-    """What runs when a module is imported."""
+    """List what runs when a module is imported."""
     for node in ast.iter_child_nodes(tree):
         if not isinstance(node, (ast.FunctionDef, ast.Lambda)):
             yield node

@@ -35,7 +35,7 @@ def paths(tmp_path):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """The checkpoints that are really measured, in order."""
+    """List the checkpoints that are really measured, in order."""
     import hpfunc._sweep.run as module
 
     labels, measure = [], module.measure

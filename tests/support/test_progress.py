@@ -58,7 +58,7 @@ class Terminal:
         self.text = found.decode()
 
     def screen(self):
-        """The lines that stand there in the end, the last one that of the cursor."""
+        """Return the lines that stand there in the end, the last one that of the cursor."""
         self.stream.close()
         self._reader.join(10)
         lines, row, column = [""], 0, 0
@@ -241,7 +241,7 @@ CALLS = {
 
 
 def executed(first):
-    """A notebook after all its cells ran, and the state of its widgets."""
+    """Run all cells of a notebook; return it and the state of its widgets."""
     nbformat = pytest.importorskip("nbformat", reason="the notebook needs nbclient and ipykernel, of the extra 'test'")
     nbclient = pytest.importorskip("nbclient")
     cells = [IMPORTS.format(first=first), *(code for code, _ in CALLS.values())]

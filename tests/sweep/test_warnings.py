@@ -43,7 +43,7 @@ class Recorder:
 
 
 def swept(*args, **options):
-    """The result of a sweep, and its warnings, each of which is of the line that called it."""
+    """Run a sweep; return its result and its warnings, each of which is of the line that called it."""
     recorder = Recorder()
     with mock.patch.object(_warn, "warnings", recorder):
         line = inspect.currentframe().f_lineno + 1

@@ -204,7 +204,7 @@ def test_an_exported_module_gives_its_output_and_its_graph():
 
 
 def sizes_of(model, data, **options):
-    """The sizes of the batches that a model was given."""
+    """Record the sizes of the batches that a model was given."""
     seen = []
 
     def forward(model, x):

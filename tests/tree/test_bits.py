@@ -44,7 +44,7 @@ def calls():
 
 
 def digests(code: str, **environment: str) -> object:
-    """What a new process prints after `CALLS`."""
+    """Return what a new process prints after `CALLS`."""
     done = subprocess.run(
         [sys.executable, "-c", CALLS + code],
         check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2],

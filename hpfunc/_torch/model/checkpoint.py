@@ -90,7 +90,7 @@ def makes_itself(checkpoint: Any) -> bool:
 
 
 def load_structure(checkpoint: Any, build: Callable[[], torch.nn.Module] | None) -> torch.nn.Module:
-    """The module that `load_module` would fill, with whatever weights it has."""
+    """Return the module that `load_module` would fill, with whatever weights it has."""
     return checkpoint if isinstance(checkpoint, torch.nn.Module) else _build(build)
 
 

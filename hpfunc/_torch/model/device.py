@@ -15,7 +15,7 @@ __all__ = ["as_device", "device_of", "dtype_of", "moved", "on_device"]
 
 
 def as_device(value: Any, name: str = "device") -> torch.device:
-    """A device that exists.
+    """Return a device that exists.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def as_device(value: Any, name: str = "device") -> torch.device:
 
 
 def device_of(model: nn.Module) -> torch.device | None:
-    """The device of the model's first parameter or buffer, None if it has neither."""
+    """Return the device of the model's first parameter or buffer, or None if it has neither."""
     for tensor in itertools.chain(model.parameters(), model.buffers()):
         if tensor.device.type == "meta":
             raise ValueError("model is on the meta device and holds no values; materialise it first")
@@ -45,13 +45,13 @@ def device_of(model: nn.Module) -> torch.device | None:
 
 
 def dtype_of(model: nn.Module) -> torch.dtype | None:
-    """The dtype of the model's floating parameters, None if they have none in common."""
+    """Return the dtype of the model's floating parameters, or None if they have none in common."""
     dtypes = {p.dtype for p in model.parameters() if p.dtype.is_floating_point}
     return dtypes.pop() if len(dtypes) == 1 else None
 
 
 def on_device(model: nn.Module, device: torch.device | None) -> nn.Module:
-    """The model, or a copy of it on another device: the caller's stays where it is."""
+    """Return the model, or a copy of it on another device: the caller's stays where it is."""
     if device is None or device_of(model) in (None, device):
         return model
     try:

@@ -194,7 +194,7 @@ def test_a_shuffled_loader_gives_positions_in_the_data_set(kind):
 
 
 def double(items):
-    """A collation of the caller's."""
+    """Collate as a caller would."""
     return torch.stack([x for x, _ in items]) * 2, [y for _, y in items]
 
 

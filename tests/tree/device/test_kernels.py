@@ -150,7 +150,7 @@ def test_an_argument_of_another_size_is_an_error():
 
 
 def tree_of_one_cloud(points, seed):
-    """The crossing edges and status that the engine for CuPy arrays finds, in an order of threads."""
+    """Return the cross edges and status that the engine for CuPy arrays finds, in an order of threads."""
     RawModule.seed = seed
     x = np.random.default_rng(1).normal(size=(points, 40)).astype(np.float32)
     x[::7] = x[1]  # ties

@@ -12,7 +12,7 @@ from tests import oracles
 
 
 def sparse_graph(rng, n, n_edges):
-    """Some edges of a complete graph of n vertices, in random order, perhaps in several components."""
+    """Draw some edges of a complete graph of n vertices, in random order, perhaps in several components."""
     every = np.array(list(itertools.combinations(range(n), 2)), np.intp).reshape(-1, 2)
     return rng.permutation(every)[:n_edges]
 
