@@ -93,7 +93,7 @@ def softmax(points: Floats) -> Floats:
 
 
 def in_strips(array: npt.NDArray[Any], width: int, most: int = 2**26) -> Iterator[npt.NDArray[Any]]:
-    """Give views of some rows each, so that a table of as many rows and ``width`` columns has at most ``most`` entries."""
+    """Give views of rows, so that a table of as many rows and ``width`` columns has at most ``most`` entries."""
     step = max(1, most // width)
     for start in range(0, len(array), step):
         yield array[start : start + step]

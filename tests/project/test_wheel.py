@@ -12,7 +12,7 @@ from tests.sweep_parts import ROOT
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """Build the wheel of a copy of the sources with files such as kernels added; return the copy and the names it holds."""
+    """Build a wheel from a copy of the sources with kernels added; return the copy and the names of the files."""
     pytest.importorskip("hatchling", reason="the wheel is built by hatchling, of the extra 'test'")
     copy = tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
