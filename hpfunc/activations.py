@@ -139,6 +139,7 @@ def collect_activations(
     (array([0, 0, 1, 1]), array([0, 2, 1, 3]))
     """
     need("torch", "collect_activations")
+    from hpfunc._labels.provenance import collected_attrs
     from hpfunc._torch.collect import Collection
     from hpfunc._torch.options import check_options
 
@@ -157,4 +158,8 @@ def collect_activations(
         label=label,
         max_memory=max_memory,
     )
-    return Collection(model, data, options, progress=progress).whole()
+    attrs = collected_attrs({
+        "layers": options.layers, "classes": options.classes, "samples_per_class": samples_per_class, "key": key,
+        "method": method, "reduce": reduce, "dtype": dtype, "forward": forward, "label": label,
+    })  # fmt: skip
+    return Collection(model, data, options, progress=progress).whole().assign_attrs(attrs)

@@ -12,6 +12,7 @@ from hpfunc._labels.folds import SampleOptions, draw_and_part
 from hpfunc._labels.layer_results import LayerResult, assemble, pair_numbers
 from hpfunc._labels.layers import group_by_class, read_layers
 from hpfunc._labels.measure import GraphOptions, measure_folds, measure_pairs
+from hpfunc._labels.provenance import kept_attrs
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
 
@@ -131,4 +132,5 @@ def pairwise_hp(
                 else:
                     values = measure_folds(classes.points, classes.starts, numbers, fold, graph_options, **options)
             results.append(LayerResult(layer.name, classes.points.shape[1], class_a, class_b, values))
-    return assemble(results, graph_options).assign_attrs(sample_options.attrs())
+    collected = kept_attrs(activations.attrs) if isinstance(activations, xr.Dataset) else {}
+    return assemble(results, graph_options).assign_attrs(collected | sample_options.attrs())

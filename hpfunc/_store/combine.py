@@ -115,6 +115,9 @@ def assemble(results: Sequence[xr.Dataset], label: Label, splits: list[str]) -> 
 def join(parts: Sequence[xr.Dataset], labels: list[Label]) -> xr.Dataset:
     """Put the results of all checkpoints together."""
     whole = concat(parts, "checkpoint", labels)
+    weights = [part.attrs["weights"] for part in parts if "weights" in part.attrs]
+    if weights:
+        whole.attrs["weights"] = "; ".join(weights)
     whole.coords["checkpoint"].attrs["long_name"] = "Checkpoint"
     return whole
 

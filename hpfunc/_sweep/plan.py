@@ -68,10 +68,10 @@ class Plan(NamedTuple):
                         f"{name} cannot be sent to another process ({error}); define functions at the top of a module"
                     ) from error
 
-    def tasks(self, labels: list[Label], executor: Executor | None, *, keyed: bool) -> list[Task]:
+    def tasks(self, labels: list[Label], executor: Executor | None) -> list[Task]:
         """Make one task for each checkpoint here, or for each checkpoint and data set elsewhere."""
         whole = [
-            Task(label, _absolute(self.checkpoints[label]), self.build, self.data, self.collecting, self.pairing, keyed)
+            Task(label, _absolute(self.checkpoints[label]), self.build, self.data, self.collecting, self.pairing)
             for label in labels
         ]
         if executor is None:

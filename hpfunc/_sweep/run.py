@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
+from hpfunc._labels.provenance import collected_attrs
 from hpfunc._labels.schema import Label
 from hpfunc._store import Store, StoreKey, assemble, join, layout_difference, locked, read_part
 from hpfunc._support.progress import ProgressBar
@@ -61,7 +62,7 @@ def run_sweep(
 
 
 def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[Label], progress: bool) -> xr.Dataset:
-    tasks = plan.tasks(todo, executor, keyed=finished.store is not None)
+    tasks = plan.tasks(todo, executor)
     total = len(plan.checkpoints) * len(plan.data)
     # With nowhere to keep the others' results, the first failure is the end.
     patient = executor is not None or finished.store is not None
@@ -189,10 +190,17 @@ class _Finished:
         weights = {part.weights for part in parts.values()}
         if len(weights) > 1:
             raise ValueError(f"{named(new.label)} was changed while the sweep ran")
+        whole = whole.assign_attrs(self._provenance(new.label, weights, parts))
         parts.clear()
         if self.store is not None:
-            self.store.save(new.label, whole, self._key(new.label, weights.pop()))
+            self.store.save(new.label, whole, self._key(new.label, *weights))
         self._done[new.label] = None if self.store is not None else whole
+
+    def _provenance(self, label: Label, weights: set[str], parts: dict[str, Measured]) -> dict[str, Any]:
+        """Describe from what the results of a checkpoint were made; digests by their first 16 digits."""
+        samples = "; ".join(f"{split}: {parts[split].samples[:16]}" for split in self._plan.data)
+        [digest] = weights
+        return collected_attrs(self._plan.collecting) | {"samples": samples, "weights": f"{label}: {digest[:16]}"}
 
     def _check_alike(self, new: Measured) -> None:
         """Raise ValueError where the new result has other layers, pairs or samples than those before it."""

@@ -27,7 +27,6 @@ class Task(NamedTuple):
     data: Mapping[str, Any]
     collecting: Mapping[str, Any]
     pairing: Mapping[str, Any]
-    keyed: bool
 
     def __str__(self) -> str:
         return " and ".join(named(self.label, split) for split in self.data)
@@ -55,7 +54,7 @@ def measure(task: Task) -> list[Measured]:
     from hpfunc._torch.model.checkpoint import load_module
     from hpfunc._torch.model.process import run_alone
 
-    weights = weights_digest(task.source) if task.keyed else ""
+    weights = weights_digest(task.source)
     model = load_module(task.source, task.build, named(task.label))
     measured = []
     for split, data in task.data.items():

@@ -1,6 +1,7 @@
 """A sweep is what its parts give, checkpoint by checkpoint and split by split."""
 
 import copy
+import hashlib
 import inspect
 import weakref
 
@@ -35,9 +36,12 @@ def test_a_sweep_is_what_its_parts_give():
         for split, data in DATA.items():
             expected = pairwise_hp(collect_activations(model, data, **options), pairs=[(0, 2), (1, 2)], k=2)
             found = runs.sel(checkpoint=label, split=split).drop_vars(["checkpoint", "split"])
+            made_from = {name: found.attrs.pop(name) for name in ("samples", "weights")}
             assert found.identical(expected)
     assert runs.hp.sel(checkpoint=5, split="test", layer="fc2", class_a=2, class_b=0).shape == ()
-    assert runs.attrs == expected.attrs
+    assert runs.attrs == expected.attrs | made_from
+    assert [part.split(": ")[0] for part in runs.weights.split("; ")] == ["0", "5", "12"]
+    assert [part.split(": ")[0] for part in runs.samples.split("; ")] == ["train", "test"]
     assert runs.hp.attrs == expected.hp.attrs
 
 
@@ -273,3 +277,27 @@ def test_without_a_limit_a_stream_is_read_once_for_each_checkpoint():
     data = Counted()
     sweep({0: seeded(Mlp), 1: seeded(Mlp, 1)}, {"a": data})
     assert data.reads == 2
+
+
+# ---- from what it was made
+
+
+def test_attrs_say_from_what_the_results_were_made(tmp_path):
+    torch.save(seeded(Mlp).state_dict(), tmp_path / "a.ckpt")
+    digest = hashlib.sha256((tmp_path / "a.ckpt").read_bytes()).hexdigest()
+    options = {"key": (2, 3), "samples_per_class": 7, "layers": ["fc*", "input"], "classes": [2, 0], "reduce": None}
+    runs = sweep({4: tmp_path / "a.ckpt"}, DATA, build=Mlp, metric="cosine", **options)
+    expected = {
+        "key": "(2, 3)", "samples_per_class": 7, "layers": "fc*, input", "classes": "[2, 0]", "method": "hooks",
+        "metric": "cosine", "weights": f"4: {digest[:16]}", "numpy_version": np.__version__,
+        "torch_version": str(torch.__version__),
+    }  # fmt: skip
+    assert {name: runs.attrs[name] for name in expected} == expected
+    runs.to_netcdf(tmp_path / "runs.nc")
+    assert open_results(tmp_path / "runs.nc").attrs == runs.attrs
+    # Other samples and other weights are told apart, and the same are the same.
+    again = sweep({4: str(tmp_path / "a.ckpt")}, DATA, build=Mlp, metric="cosine", **options)
+    assert again.attrs == runs.attrs
+    other = sweep({4: seeded(Mlp, 1)}, DATA, metric="cosine", **(options | {"key": 9}))
+    assert other.attrs["weights"] != runs.attrs["weights"]
+    assert other.attrs["samples"] != runs.attrs["samples"]
