@@ -99,7 +99,7 @@ def test_the_options_are_those_of_the_parts():
     parts = {}
     for function, elsewhere in (
         (collect_activations, {"model", "data", "store"}),
-        (pairwise_hp, {"activations", "labels"}),
+        (pairwise_hp, {"activations", "labels", "samples_per_class"}),
     ):
         signature = inspect.signature(function).parameters
         parts |= {name: p.default for name, p in signature.items() if name not in elsewhere}
