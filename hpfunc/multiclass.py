@@ -66,8 +66,8 @@ def multiclass_hp(
     check_option("metric", metric, ("euclidean", "cosine"))
     results, sizes, names = [], None, None
     for layer in read_layers(activations, labels):
-        points, classes, _, starts = group_by_class(layer, metric)
-        count = class_counts(points, starts, metric=metric, max_memory=max_memory, name=layer.where)
+        points, classes, _, starts, held = group_by_class(layer, metric, max_memory)
+        count = class_counts(points, starts, metric=metric, max_memory=max_memory, held=held, name=layer.where)
         if names is not None and not np.array_equal(names, classes):
             raise ValueError(f"{layer.where} holds other classes than the first layer; give all layers the same labels")
         names, sizes = classes, np.diff(starts)

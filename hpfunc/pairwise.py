@@ -118,10 +118,11 @@ def pairwise_hp(
     results = []
     with ProgressBar(progress, "pairs of classes") as bar:
         for layer in layers:
-            grouped = group_by_class(layer, metric)
+            grouped = group_by_class(layer, metric, max_memory)
             with on_device(grouped.points):
                 classes, fold = draw_and_part(layer, grouped, sample_options)
             numbers = pair_numbers(chosen, classes.names)
+            graph_options = graph_options._replace(held=classes.held)
             bar.expect(len(layers) * len(numbers) * repeats)
             class_a, class_b = classes.names[numbers].T
             called = [f"{layer.where}, classes {a} and {b}" for a, b in zip(class_a, class_b, strict=True)]

@@ -137,7 +137,7 @@ def _select(classes: ClassPoints, identity: SampleIdentity, rows: Ints, n: int) 
     starts = np.arange(len(classes.names) + 1) * n
     groups = None if identity.groups is None else identity.groups[rows]
     kept = SampleIdentity(identity.position[rows], groups)
-    return ClassPoints(points, classes.names, classes.order[rows], starts), kept
+    return ClassPoints(points, classes.names, classes.order[rows], starts, points.nbytes), kept
 
 
 def _check_fold_sizes(classes: ClassPoints, fold: Ints, options: SampleOptions, layer: NamedLayer) -> None:

@@ -21,6 +21,8 @@ from hpfunc._arrays import (
     samples_first,
 )
 from hpfunc._labels.schema import bad_name
+from hpfunc._support.memory import max_bytes
+from hpfunc._tree.memory import check_bytes
 
 __all__ = ["ClassPoints", "NamedLayer", "group_by_class", "read_layers"]
 
@@ -47,6 +49,7 @@ class ClassPoints(NamedTuple):
     names: npt.NDArray[Any]  # (K,) the classes, sorted
     order: npt.NDArray[np.intp]  # (N,) the row of each point in the array that was given
     starts: npt.NDArray[np.intp]  # (K + 1,) rows starts[k]:starts[k + 1] are class k
+    held: int = 0  # bytes of the copy that the points are, if they are one
 
 
 def read_layers(activations: Any, labels: Any, groups: Any = None) -> Iterator[NamedLayer]:
@@ -125,8 +128,8 @@ def _groups_or_coord(values: Any, groups: Any) -> Any:
     return values.coords[groups].values
 
 
-def group_by_class(layer: NamedLayer, metric: str) -> ClassPoints:
-    """Check the points of a layer and put them in the order of their classes."""
+def group_by_class(layer: NamedLayer, metric: str, max_memory: int | None = None) -> ClassPoints:
+    """Check the points of a layer and put them in the order of their classes, unless the copy takes too much memory."""
     points = as_points(layer.points, layer.where)
     label = as_labels(layer.labels, len(points))
     check_finite(points, layer.where, label)
@@ -141,4 +144,6 @@ def group_by_class(layer: NamedLayer, metric: str) -> ClassPoints:
     order = np.argsort(number, kind="stable")
     with on_device(points):
         rows = order if namespace(points) is np else namespace(points).asarray(order)
-        return ClassPoints(points[rows], names, order, starts)
+        if namespace(points) is np:
+            check_bytes(points.nbytes, max_bytes(max_memory), f"{layer.where}: a copy of the samples class by class")
+        return ClassPoints(points[rows], names, order, starts, points.nbytes)

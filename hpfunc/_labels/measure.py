@@ -44,6 +44,7 @@ class GraphOptions(NamedTuple):
     k: int
     exact: bool
     max_memory: int | None
+    held: int = 0  # bytes of max_memory that a copy of the points takes already
 
     def check(self) -> None:
         """Raise TypeError or ValueError unless metric, graph and k are known."""
@@ -156,7 +157,7 @@ def _count(
     """Count the cross edges of pairs of classes, and keep the graphs of the small ones."""
     counts = count_pairs(
         points, starts, pairs, metric=options.metric, graph=options.graph, k=options.k, exact=options.exact,
-        max_memory=options.max_memory, name=where, advance=advance,
+        max_memory=options.max_memory, held=options.held, name=where, advance=advance,
     )  # fmt: skip
     sizes = np.diff(starts)[pairs]
     few = np.array([options.exact and few_labellings(m, n) for m, n in sizes.tolist()])

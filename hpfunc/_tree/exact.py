@@ -13,8 +13,8 @@ from hpfunc._arrays import namespace
 from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = [
-    "THIN", "Scaling", "canonical_order", "choose_scaling", "equal_rows", "points_for_metric", "rank_rows", "rescale",
-    "scale", "squared_distances", "unit_rows",
+    "THIN", "Scaling", "bytes_for_metric", "canonical_order", "choose_scaling", "equal_rows", "points_for_metric",
+    "rank_rows", "rescale", "scale", "squared_distances", "unit_rows",
 ]  # fmt: skip
 
 # Up to this number of features, differences cost little more than a product, and leave nothing undecided but ties.
@@ -49,6 +49,11 @@ class Scaling(NamedTuple):
 def points_for_metric(x: Any, metric: str) -> tuple[Any, int]:
     """Return points whose Euclidean distances are in the order of the metric, and the exponent of their scale."""
     return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
+
+
+def bytes_for_metric(x: Any, metric: str) -> int:
+    """Return the bytes of the copy that `points_for_metric` makes for certain."""
+    return x.size * 8 if metric == "cosine" else 0
 
 
 def rescale(x: Array) -> tuple[Array, int]:
@@ -97,7 +102,8 @@ def scale(x: Array, scaling: Scaling) -> Array:
     """Return the points divided as a scaling says."""
     if scaling.dtype is None:
         return x
-    return np.asarray(np.ldexp(x.astype(scaling.dtype), -scaling.exponent))
+    scaled = x.astype(scaling.dtype)
+    return np.asarray(np.ldexp(scaled, -scaling.exponent, out=scaled))
 
 
 def unit_rows(x: Any) -> Any:
@@ -106,10 +112,15 @@ def unit_rows(x: Any) -> Any:
     Dividing by the largest entry first makes rows that are exact multiples of each other equal to the last bit.
     """
     xp = namespace(x)
-    rows = x.astype(np.float64)
-    rows /= abs(rows).max(axis=1, keepdims=True)
-    rows /= xp.sqrt(xp.square(rows).sum(axis=1, keepdims=True))
-    return rows
+    result = xp.empty(x.shape, np.float64)
+    # A GPU has no use for chunks.
+    step = max(1, _CHUNK // x.shape[1]) if xp is np else len(x)
+    for lo in range(0, len(x), step):
+        rows = x[lo : lo + step].astype(np.float64)
+        rows /= abs(rows).max(axis=1, keepdims=True)
+        rows /= xp.sqrt(xp.square(rows).sum(axis=1, keepdims=True))
+        result[lo : lo + step] = rows
+    return result
 
 
 def equal_rows(x: Any, starts: Ints) -> Ints:

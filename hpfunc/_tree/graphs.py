@@ -25,6 +25,7 @@ from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = [
     "DistinctSamples",
+    "bytes_for_graph",
     "merge_equal_samples",
     "nearest_neighbours",
     "neighbour_edges",
@@ -38,6 +39,12 @@ class DistinctSamples(NamedTuple):
 
     x: Any  # (G, d)
     members: Floats  # (G, 2) samples of each class that equal the point
+
+
+def bytes_for_graph(n: int, d: int, itemsize: int, graph: str) -> int:
+    """Estimate the bytes for one pair of n samples in all: copies of the points, and tables of all distances."""
+    tables = 2.4 if graph == "knn" else 5.3
+    return int(n * d * (4 * itemsize + 9) + n**2 * 8 * tables) + min(8 * n * d, 8_000_000)
 
 
 def merge_equal_samples(class_a: Array, class_b: Array) -> DistinctSamples:

@@ -16,6 +16,7 @@ import numpy as np
 
 from hpfunc._tree.distances import CentredPoints, fill_class_bounds, upper_bound
 from hpfunc._tree.exact import squared_distances
+from hpfunc._tree.memory import check_ties
 from hpfunc._tree.mst import remeasure
 from hpfunc._tree.mst.certify import BoundedEdges, certify
 from hpfunc._tree.mst.kruskal import kruskal
@@ -34,10 +35,10 @@ from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Array, Bools, Floats, Ints, ParallelMap
 
-__all__ = ["ClassTree", "ClassTrees", "grow_class_trees", "lay_out_trees"]
+__all__ = ["BATCH_VERTICES", "ClassTree", "ClassTrees", "grow_class_trees", "lay_out_trees"]
 
 # Vertices of all graphs that Prim's algorithm is given at a time, so that its state stays in the second-level cache.
-_BATCH_VERTICES = 80_000
+BATCH_VERTICES = 80_000
 
 
 class ClassTree(NamedTuple):
@@ -58,6 +59,7 @@ class _ClassBatch(NamedTuple):
     orders: list[PrimOrder]  # g Prim orders of the lower bounds
     path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
     reduction: Reduction | None  # where the table holds reduced distances
+    max_bytes: float  # to work in
 
 
 def grow_class_trees(
@@ -67,6 +69,7 @@ def grow_class_trees(
     scratch: Scratch,
     *,
     exact: bool,
+    max_bytes: float = np.inf,
     reduction: Reduction | None = None,
     parallel_map: ParallelMap = map,
 ) -> list[ClassTree]:
@@ -84,6 +87,8 @@ def grow_class_trees(
     scratch : Scratch
     exact : bool
         If False, return the trees of the lower bounds, with these bounds as weights.
+    max_bytes : int
+        Bytes to work in.
     reduction : Reduction, optional
         What tells of the true distances, where ``centred`` holds reduced coordinates.
     parallel_map : callable
@@ -91,7 +96,7 @@ def grow_class_trees(
     """
     sizes = np.diff(centred.starts)
     by_size = np.argsort(sizes, kind="stable")
-    n_batches = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / _BATCH_VERTICES)))
+    n_batches = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / BATCH_VERTICES)))
     found: dict[int, ClassTree] = {}
     for classes in np.array_split(by_size, n_batches):
         table = _bounds_within(centred, classes, parallel_map, scratch)
@@ -100,7 +105,7 @@ def grow_class_trees(
             for vertices, gaps, n in zip(*prim(table, sizes[classes]), sizes[classes], strict=True)
         ]
         maxima = [path_maxima[k] for k in classes]
-        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, maxima, reduction)
+        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, maxima, reduction, max_bytes)
         trees = _exact_trees(batch, parallel_map, scratch) if exact else _rough_trees(batch, scratch)
         found.update(zip(classes.tolist(), trees, strict=True))
     return [found[k] for k in range(len(sizes))]
@@ -164,6 +169,8 @@ def _exact_trees(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch
     def finish(g: int) -> ClassTree:
         start = batch.centred.starts[batch.classes[g]]
         points = batch.x[start : start + batch.sizes[g]]
+        if found[g].crowded or tied[g]:
+            check_ties(found[g].n_spare + len(points), batch.max_bytes)
         if found[g].crowded:
             edges = remeasure.candidates_in_float64(points)
             exact = remeasure.tree_with_ties(points, edges)._replace(remeasured=batch.table.dtype != np.float64)

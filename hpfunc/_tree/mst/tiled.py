@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hpfunc._tree.distances import CentredPoints, centre, tile_bounds
+from hpfunc._tree.memory import check_ties
 from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree, round_up
 from hpfunc._tree.mst.remeasure import TreeWithTies, tree_with_ties
@@ -32,19 +33,21 @@ _CROWDED = 30
 
 
 def bytes_for_tiles(n: int, d: int, itemsize: int) -> int:
-    """Estimate the memory of `tree_by_tiles`: two copies of the points, tiles of every thread, nearest points."""
-    return 2 * n * d * itemsize + n_threads() * 6 * _TILE**2 * itemsize + n * (-(-n // _TILE)) * 12
+    """Estimate the bytes for `tree_by_tiles`: two copies of the points, tiles of every thread, neighbours, edges."""
+    tile = float(min(n, _TILE))
+    wide = min(8_000_000, 8 * n * d)
+    return int(2 * n * d * itemsize + n_threads() * 6 * tile**2 * itemsize + n * (-(-n // _TILE) * 24 + 2500) + wide)
 
 
-def tree_by_tiles(x: Any, dtype: Any) -> TreeWithTies:
+def tree_by_tiles(x: Any, dtype: Any, max_bytes: int) -> TreeWithTies:
     """Find the exact minimum spanning trees of distinct points ``(n, d)``, by products in ``dtype`` or in float64."""
-    edges = _candidates(centre(x, np.array([0, len(x)]), dtype))
+    edges = _candidates(centre(x, np.array([0, len(x)]), dtype), max_bytes)
     if edges is None:
-        return tree_by_tiles(x, np.dtype(np.float64))._replace(remeasured=True)
+        return tree_by_tiles(x, np.dtype(np.float64), max_bytes)._replace(remeasured=True)
     return tree_with_ties(x, edges)
 
 
-def _candidates(centred: CentredPoints) -> Ints | None:
+def _candidates(centred: CentredPoints, max_bytes: int) -> Ints | None:
     """Find every edge that may stand in a minimum spanning tree; return None if float32 leaves too many."""
     tree, weights = _nearly_minimum_tree(centred)
     width = 2 * centred.error[0, 0]
@@ -76,6 +79,7 @@ def _candidates(centred: CentredPoints) -> Ints | None:
         count += len(hits)
         if count > _CROWDED * len(vertices) and centred.points.dtype != np.float64:
             return None
+        check_ties(count, max_bytes)
     return np.concatenate(found)
 
 

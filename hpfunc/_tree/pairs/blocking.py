@@ -10,7 +10,7 @@ from hpfunc._tree.exact import THIN
 from hpfunc._tree.pairs.types import ClassGroup, PairBlock
 from hpfunc._tree.types import Ints
 
-__all__ = ["WIDTH", "block_height", "block_pairs", "divide_classes", "take_batches"]
+__all__ = ["BATCH_POINTS", "WIDTH", "block_height", "block_pairs", "divide_classes", "take_batches"]
 
 # Points of the columns of a block, unless a single class has more.
 WIDTH = 1024
@@ -20,7 +20,7 @@ _HEIGHT, _THIN_HEIGHT = 2048, 4096
 # A class that is more than this many times as large as another begins a new group instead of filling the other up.
 _SIMILAR = 1.25
 # Points of the pairs in a batch. Large enough that the fixed cost of one count is negligible.
-_BATCH_POINTS = 20_000
+BATCH_POINTS = 20_000
 
 
 def block_height(size: int, d: int) -> int:
@@ -91,7 +91,7 @@ def take_batches(blocks: list[PairBlock], sizes: Ints) -> Iterator[list[PairBloc
         batch.append(block)
         row_classes, col_classes = block.rows.classes[block.row_place], block.cols.classes[block.col_place]
         n_points += int(sizes[row_classes].sum() + sizes[col_classes].sum())
-        if n_points >= _BATCH_POINTS:
+        if n_points >= BATCH_POINTS:
             yield batch
             batch, n_points = [], 0
     if batch:

@@ -26,13 +26,15 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._support import memory
 from hpfunc._tree import device
-from hpfunc._tree.distances import centre, prepare, working_dtype
-from hpfunc._tree.exact import equal_rows, points_for_metric
-from hpfunc._tree.graphs import merge_equal_samples, nearest_neighbours, orthogonal_trees
+from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
+from hpfunc._tree.exact import bytes_for_metric, equal_rows, points_for_metric
+from hpfunc._tree.graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
+from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
-from hpfunc._tree.pairs.blocking import WIDTH, block_height, block_pairs, divide_classes, take_batches
+from hpfunc._tree.pairs.blocking import block_pairs, divide_classes, take_batches
+from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
 from hpfunc._tree.pairs.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.pairs.counting import count_candidates
@@ -40,7 +42,7 @@ from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import Scratch, n_threads, worker_threads
+from hpfunc._tree.threads import Scratch, worker_threads
 from hpfunc._tree.types import Array, Bools, Ints
 
 __all__ = ["PairCounts", "count_pairs", "cross_edges", "distinct_points"]
@@ -65,6 +67,7 @@ def count_pairs(
     exact: bool,
     max_memory: int | None,
     name: str,
+    held: int = 0,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> PairCounts:
     """Count the cross edges of the graph over each pair of classes, by the engine of the array's own kind.
@@ -81,6 +84,8 @@ def count_pairs(
         See `hpfunc.pairwise_hp`.
     name : str
         What errors call the points.
+    held : int
+        Bytes of ``max_memory`` that the caller holds already, in a copy of the points.
     advance : callable
         Told the number of pairs done.
     """
@@ -97,11 +102,16 @@ def count_pairs(
                 advance=advance,
             )  # fmt: skip
         return PairCounts(cross, remeasured, trees)
-    x = points_for_metric(x, metric)[0]
+    max_bytes = memory.max_bytes(max_memory)
+    check_bytes(held + bytes_for_metric(x, metric), max_bytes, name)
+    given, x = x, points_for_metric(x, metric)[0]
+    held += 0 if x is given else x.nbytes
     if graph == "mst" and k == 1:
-        max_bytes = memory.max_bytes(max_memory)
-        cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
+        cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, held=held, advance=advance)
         return PairCounts(cross, remeasured, trees)
+    largest = int(np.diff(starts)[pairs].sum(axis=1).max())
+    need = held + bytes_for_graph(largest, x.shape[1], x.dtype.itemsize, graph)
+    check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples")
     cross = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     for p, (a, b) in enumerate(pairs):
         merged = merge_equal_samples(x[starts[a] : starts[a + 1]], x[starts[b] : starts[b + 1]])
@@ -122,6 +132,7 @@ def cross_edges(
     *,
     exact: bool,
     max_bytes: int,
+    held: int = 0,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> tuple[CrossEdges, Bools]:
     """Count the cross edges of the minimum spanning trees of pairs of classes, on the host.
@@ -139,6 +150,8 @@ def cross_edges(
         the extremes are NaN.
     max_bytes : int
         Bytes to work in, beyond the points.
+    held : int
+        How many of these bytes the caller holds already, in a copy of the points.
     advance : callable
         Told the number of pairs done.
 
@@ -150,15 +163,20 @@ def cross_edges(
         ``(P,)``, the pairs that were measured again in float64.
     """
     d = x.shape[1]
-    fits = bytes_for_blocks(starts, d, working_dtype(x).itemsize) <= max_bytes
-    fits_reduced = bytes_for_blocks(starts, MOST_DIRECTIONS + 1, 4) + bytes_for_directions(d) <= max_bytes
+    copies = np.bincount(equal_rows(x, starts), minlength=len(x)) if exact else np.ones(len(x), np.intp)
+    copied = held + (0 if copies.all() else x.nbytes)
+    narrow = is_narrow(x.dtype)
+    need = copied + bytes_for_blocks(starts, pairs, d, working_dtype(x).itemsize, narrow=narrow)
+    need_reduced = copied + bytes_for_directions(d)
+    need_reduced += bytes_for_blocks(starts, pairs, MOST_DIRECTIONS + 1, 4, narrow=narrow)
+    fits, fits_reduced = need <= max_bytes, need_reduced <= max_bytes
     if fits or (exact and fits_reduced):
-        points = distinct_points(x, starts) if exact else LayerPoints(x, starts, np.ones(len(x), np.intp))
+        points = _keep_distinct(x, starts, copies)
         with worker_threads() as threads:
             reduced = _reduce_layer(points, pairs, threads) if exact and fits_reduced else None
             if fits or reduced is not None:
-                return _count_by_blocks(points, reduced, pairs, exact, threads, advance)
-    return _count_large_pairs(x, starts, pairs, exact=exact, max_bytes=max_bytes, advance=advance)
+                return _count_by_blocks(points, reduced, pairs, max_bytes, exact, threads, advance)
+    return _count_large_pairs(x, starts, pairs, (max_bytes, held, need), exact=exact, advance=advance)
 
 
 def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor) -> ReducedPoints | None:
@@ -171,6 +189,7 @@ def _count_by_blocks(
     points: LayerPoints,
     reduced: ReducedPoints | None,
     pairs: Ints,
+    max_bytes: int,
     exact: bool,
     threads: ThreadPoolExecutor,
     advance: Callable[[int], Any],
@@ -178,7 +197,7 @@ def _count_by_blocks(
     """Count pairs of classes whose distances fit in memory, block by block; see `cross_edges`."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured, scratch = np.zeros(len(pairs), bool), Scratch()
-    layer, groups = _prepare_layer(points, reduced, exact, threads, scratch)
+    layer, groups = _prepare_layer(points, reduced, max_bytes, exact, threads, scratch)
     trees = lay_out_trees(points.starts, layer.class_trees)
 
     def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
@@ -205,22 +224,16 @@ def _count_by_blocks(
     return result, remeasured
 
 
-def bytes_for_blocks(starts: Ints, d: int, itemsize: int) -> int:
-    """Estimate the memory for centred points, two tables of each class, and the blocks and tables of every thread."""
-    sizes, n = np.diff(starts).astype(float), float(starts[-1])
-    largest = float(sizes.max())
-    height = max(block_height(int(largest), d), block_height(1, d))
-    block = min(height, n) * min(max(largest, WIDTH), n)
-    return int((n * d + 2 * (sizes**2).sum() + n_threads() * (2 * block + 4 * largest**2)) * itemsize)
-
-
 def distinct_points(x: Any, starts: Ints) -> LayerPoints:
     """Leave out samples that equal an earlier one of their class, and count the copies of each that is kept."""
-    first = equal_rows(x, starts)
-    copies = np.bincount(first, minlength=len(x))
-    keep = np.flatnonzero(copies)
-    if len(keep) == len(x):
+    return _keep_distinct(x, starts, np.bincount(equal_rows(x, starts), minlength=len(x)))
+
+
+def _keep_distinct(x: Any, starts: Ints, copies: Ints) -> LayerPoints:
+    """Keep the samples with at least one copy."""
+    if copies.all():
         return LayerPoints(x, starts, copies)
+    keep = np.flatnonzero(copies)
     return LayerPoints(x[keep], np.searchsorted(keep, starts), copies[keep])
 
 
@@ -249,7 +262,12 @@ class _PairBatch:
 
 
 def _prepare_layer(
-    points: LayerPoints, reduced: ReducedPoints | None, exact: bool, threads: ThreadPoolExecutor, scratch: Scratch
+    points: LayerPoints,
+    reduced: ReducedPoints | None,
+    max_bytes: int,
+    exact: bool,
+    threads: ThreadPoolExecutor,
+    scratch: Scratch,
 ) -> tuple[LayerData, list[ClassGroup]]:
     """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
     if reduced is None:
@@ -267,12 +285,19 @@ def _prepare_layer(
     }
     in_order = [of_class[k] for k in range(len(sizes))]
     class_trees = grow_class_trees(
-        points.x, centred, in_order, scratch, exact=exact, reduction=reduction, parallel_map=threads.map
-    )
+        points.x,
+        centred,
+        in_order,
+        scratch,
+        max_bytes=max_bytes,
+        exact=exact,
+        reduction=reduction,
+        parallel_map=threads.map,
+    )  # fmt: skip
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes, products leave little undecided and are faster than differences.
         centred = centre(points.x, points.starts, centred.dtype, threads.map)
-    return LayerData(points, centred, class_trees, path_maxima, reduction), groups
+    return LayerData(points, centred, class_trees, path_maxima, reduction, max_bytes), groups
 
 
 def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
@@ -285,24 +310,24 @@ def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
 
 
 def _count_large_pairs(
-    x: Any, starts: Ints, pairs: Ints, *, exact: bool, max_bytes: int, advance: Callable[[int], Any]
+    x: Any, starts: Ints, pairs: Ints, limits: tuple[int, int, int], *, exact: bool, advance: Callable[[int], Any]
 ) -> tuple[CrossEdges, Bools]:
-    """Count pairs of classes too large for all their distances: each pair is one cloud, worked on tile by tile."""
+    """Count pairs of classes too large for all their distances: each pair is one cloud, worked on tile by tile.
+
+    ``limits`` are the bytes allowed, those that the caller holds already, and those that blocks would need.
+    """
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured = np.zeros(len(pairs), bool)
-    dtype, sizes = working_dtype(x), np.diff(starts)
+    dtype, sizes, (max_bytes, held, for_blocks) = working_dtype(x), np.diff(starts), limits
     largest = int(sizes[pairs].sum(axis=1).max())
-    need = tiled.bytes_for_tiles(largest, x.shape[1], dtype.itemsize)
-    if need > max_bytes:
-        raise ValueError(
-            f"a pair of {largest} samples of {x.shape[1]} features needs about {need:,} bytes to work in, more than "
-            f"max_memory allows ({max_bytes:,}); raise max_memory or take fewer samples of each class"
-        )
+    copies = 2 * largest * x.shape[1] * x.dtype.itemsize
+    need = min(for_blocks, held + copies + tiled.bytes_for_tiles(largest, x.shape[1], dtype.itemsize))
+    check_bytes(need, max_bytes, f"a pair of {largest} samples of {x.shape[1]} features")
     for p, pair in enumerate(pairs):
         rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
         points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
-        tree = tiled.tree_by_tiles(points.x, dtype)
-        counts = average_over_trees(points, np.array([0, 1]), np.concatenate([tree.edges, tree.tied]))
+        tree = tiled.tree_by_tiles(points.x, dtype, max_bytes)
+        counts = average_over_trees(points, np.array([0, 1]), np.concatenate([tree.edges, tree.tied]), max_bytes)
         for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
             field[p] = value
         remeasured[p] = tree.remeasured

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpfunc._tree.distances import block_bounds, centre, differences
+from hpfunc._tree.memory import check_ties
 from hpfunc._tree.mst.prim import tree_path_maxima
 from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, find_every_tree
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
@@ -23,10 +24,10 @@ def count_every_tree(layer: LayerData, pair: Ints, candidates: Ints) -> CrossEdg
     """Count the cross edges of two classes over all minimum spanning trees, given all candidate cross edges as rows."""
     starts, trees = layer.points.starts, [layer.class_trees[k].tree for k in pair]
     within = [np.concatenate([tree.edges, tree.tied]) + starts[k] for k, tree in zip(pair, trees, strict=True)]
-    return average_over_trees(layer.points, pair, np.concatenate([candidates, *within]))
+    return average_over_trees(layer.points, pair, np.concatenate([candidates, *within]), layer.max_bytes)
 
 
-def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints) -> CrossEdges:
+def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, max_bytes: int) -> CrossEdges:
     """Count the cross edges of two classes over all minimum spanning trees, given edges that hold all these trees.
 
     Parameters
@@ -36,7 +37,10 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints) -> CrossEdg
         Class numbers.
     edges : (E, 2) array
         Rows.
+    max_bytes : int
+        Bytes to work in.
     """
+    check_ties(len(edges), max_bytes)
     class_rows = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
     vertices = np.concatenate(class_rows)
     place = np.empty(len(points.x), np.intp)

@@ -28,6 +28,7 @@ class LayerData(NamedTuple):
     class_trees: list[ClassTree]  # K
     path_maxima: list[Array]  # of each class group (r, m, m), rounded up; 0 past the end of a class
     reduction: Reduction | None  # if not None, path maxima are limits of reduced distances
+    max_bytes: int  # to work in
 
 
 class ClassGroup(NamedTuple):

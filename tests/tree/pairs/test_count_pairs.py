@@ -200,11 +200,11 @@ def test_blocks_batches_and_threads_change_nothing(
     x = rng.integers(0, 4, (len(label), d)).astype(dtype)
     x += (rng.normal(size=x.shape) * (label[:, None] % 3 == 0)).astype(dtype)
     whole = count(x, label)
-    monkeypatch.setattr(class_trees_module, "_BATCH_VERTICES", batch_vertices)
+    monkeypatch.setattr(class_trees_module, "BATCH_VERTICES", batch_vertices)
     monkeypatch.setattr(blocking_module, "WIDTH", block_points // 2)
     for limit in ("_HEIGHT", "_THIN_HEIGHT"):
         monkeypatch.setattr(blocking_module, limit, block_points)
-    monkeypatch.setattr(blocking_module, "_BATCH_POINTS", 3 * block_points)
+    monkeypatch.setattr(blocking_module, "BATCH_POINTS", 3 * block_points)
     monkeypatch.setattr(candidates_module, "_STRIP", batch_vertices)
     monkeypatch.setattr(threads_module, "n_threads", lambda: n_threads)
     part = count(x, label)
@@ -222,7 +222,7 @@ def test_classes_that_do_not_fit_are_refused():
 
 def test_large_classes_are_seen_tile_by_tile(monkeypatch):
     monkeypatch.setattr(tiled_module, "_TILE", 16)
-    monkeypatch.setattr(count_pairs_module, "bytes_for_blocks", lambda starts, d, itemsize: 2**60)
+    monkeypatch.setattr(count_pairs_module, "bytes_for_blocks", lambda *args, **kwargs: 2**60)
     rng = np.random.default_rng(12)
     for d, dtype, make in itertools.product((2, 80), (np.float32, np.float64), ("normal", "grid", "copies", "apart")):
         x, label = rng.normal(size=(120, d)), rng.integers(0, 3, 120)
