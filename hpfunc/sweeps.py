@@ -22,6 +22,7 @@ def sweep(
     /,
     *,
     build: Callable[[], Any] | None = None,
+    part: str | None = None,
     executor: Executor | None = None,
     store: str | PathLike[str] | None = None,
     overwrite: bool = False,
@@ -54,15 +55,18 @@ def sweep(
     Parameters
     ----------
     checkpoints : mapping
-        Label (integers, such as epochs, or strings) to a path, a state dict or a ``torch.nn.Module``. Files are read
-        by ``torch.load(weights_only=True)``: what is more than plain tensors is refused. Files that end in
-        ``.safetensors`` are read if that package is installed. Modules are left as they were.
+        Label (integers, such as epochs, or strings) to a path, a state dict or a ``torch.nn.Module``. Files are those
+        of ``torch.save`` and of safetensors. The weights may lie inside other mappings (``state_dict``, ``model``),
+        beside other objects, and under a prefix (``module.``); the log ``hpfunc`` says what was taken. Modules are left
+        as they were.
     data : mapping
         Name of the split (a string) to the data set, as in `collect_activations`, or to a function without
         arguments that makes it. Such a function is called for each checkpoint anew.
     build : callable
         Makes a module that the weights fit, for each checkpoint a new one: often the class itself. Not needed where
         all checkpoints are modules.
+    part : str, optional
+        The key or prefix of the weights (such as ``"state_dict_ema"``), where checkpoints hold several that fit.
     executor : concurrent.futures.Executor, optional
         Runs one task for each checkpoint and split: a thread or process pool (start it by ``spawn``), a Dask client's
         ``get_executor()``, mpi4py's or loky's. Unless it is a pool of threads, checkpoints are paths and data are
@@ -123,9 +127,10 @@ def sweep(
     data set is read once to know), and all options but ``max_memory``, ``device`` and ``progress``. Code that a
     ``forward``, ``reduce`` or data set calls is not followed.
 
-    Checkpoint files may come from anywhere. Before torch reads one, its archive is checked: it may declare no more than
-    it holds, in at most 100,000 entries with a pickle of at most 16 MiB, and its sums must be right; the pickle is gone
-    through without making anything of it. Tensors are dense, and of the module's shapes before they are copied.
+    Checkpoint files may come from anywhere. Their pickle is gone through as a list of at most 400,000 opcodes in 16
+    MiB: nothing that it names is looked up, made or called, and what is not a tensor is skipped. A file may declare no
+    more than it holds, in at most 50,000 entries, and the sums of what is read must be right. Tensors are dense, and of
+    the module's shapes before they are copied.
 
     Where threads do the work in parallel, the last bits of a layer's values may depend on their number, and so, in
     rare near-ties, a count: give all workers the same number of threads (Dask sets one).
@@ -147,6 +152,7 @@ def sweep(
         _paths(plain_labels(checkpoints)),
         plain_labels(data),
         build,
+        part=part,
         collecting={
             "layers": _listed(layers), "classes": _listed(classes), "samples_per_class": samples_per_class, "key": key,
             "batch_size": batch_size, "device": device, "method": method, "reduce": reduce,

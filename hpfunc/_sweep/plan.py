@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     build: Callable[[], Any] | None
     collecting: Mapping[str, Any]
     pairing: Mapping[str, Any]
+    part: str | None = None
 
     def check(self) -> None:
         """Raise TypeError or ValueError for what can be seen without measuring anything."""
@@ -71,7 +72,15 @@ class Plan(NamedTuple):
     def tasks(self, labels: list[Label], executor: Executor | None) -> list[Task]:
         """Make one task for each checkpoint here, or for each checkpoint and data set elsewhere."""
         whole = [
-            Task(label, _absolute(self.checkpoints[label]), self.build, self.data, self.collecting, self.pairing)
+            Task(
+                label,
+                _absolute(self.checkpoints[label]),
+                self.build,
+                self.data,
+                self.collecting,
+                self.pairing,
+                self.part,
+            )
             for label in labels
         ]
         if executor is None:
@@ -93,6 +102,8 @@ class Plan(NamedTuple):
             "splits": describe(list(self.data)),
             **data,
             **options,
+            # Left out where it is not given: stores from before it match.
+            **({} if self.part is None else {"part": repr(self.part)}),
         }
 
     def model_digest(self, label: Label) -> str:

@@ -27,6 +27,7 @@ class Task(NamedTuple):
     data: Mapping[str, Any]
     collecting: Mapping[str, Any]
     pairing: Mapping[str, Any]
+    part: str | None = None
 
     def __str__(self) -> str:
         return " and ".join(named(self.label, split) for split in self.data)
@@ -55,7 +56,7 @@ def measure(task: Task) -> list[Measured]:
     from hpfunc._torch.model.process import run_alone
 
     weights = weights_digest(task.source)
-    model = load_module(task.source, task.build, named(task.label))
+    model = load_module(task.source, task.build, named(task.label), task.part)
     measured = []
     for split, data in task.data.items():
         with kept_warnings() as warnings:

@@ -1,21 +1,12 @@
 """Files that mean harm are refused: in words, at once, in little memory, and without running anything."""
 
 import contextlib
-import io
-import os
-import pickle
 import resource
-import struct
 import time
-import warnings
-import zipfile
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
-from hpfunc._torch.model.checkpoint import load_module
 from hpfunc.results import open_results, read_seed_results
 
 # No test may fill the disk, whatever the library does with what is declared.

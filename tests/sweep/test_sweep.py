@@ -20,7 +20,7 @@ from tests.models import Mlp, seeded
 from tests.sweep_parts import make_data
 
 # What neither of its parts has.
-OWN = {"checkpoints", "data", "build", "executor", "store", "overwrite"}
+OWN = {"checkpoints", "data", "build", "part", "executor", "store", "overwrite"}
 
 
 DATA = {"train": make_data(), "test": make_data(n=45, seed=1)}

@@ -47,7 +47,7 @@ def test_each_kind_of_hostile_file_is_refused(folder, kind):
 
 
 def saved(**changes):
-    """A checkpoint file, of which some entries are replaced."""
+    """Make a checkpoint file, of which some entries are replaced."""
     buffer = io.BytesIO()
     torch.save(Net().state_dict(), buffer)
     with zipfile.ZipFile(buffer) as archive:
