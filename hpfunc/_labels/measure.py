@@ -24,6 +24,9 @@ Ints = npt.NDArray[np.intp]
 
 _log = logging.getLogger("hpfunc")
 
+# Points of the folds that are measured together: one call for each fold would take longer than the work.
+_POINTS_AT_ONCE = 2000
+
 _LONG_NAMES = {
     "cross_edges": "Cross edges",
     "cross_edges_min": "Cross edges, least over all trees",
@@ -122,16 +125,22 @@ def measure_folds(
     dict
         Name of the variable to its ``(R, F, P)`` values.
     """
-    n_folds = int(fold.max()) + 1
+    n_folds, n_classes = int(fold.max()) + 1, len(starts) - 1
+    label, xp = np.repeat(np.arange(n_classes), np.diff(starts)), namespace(points)
+    # Some folds at a time: their points are the only copy that is held.
+    step = max(1, min(n_folds, _POINTS_AT_ONCE * n_folds // len(label)))
     found = []
-    xp = namespace(points)
-    # One fold at a time: its points are the only copy that is held.
     for part in fold:
-        for f in range(n_folds):
-            rows = np.flatnonzero(part == f)
-            starts_in_fold = np.searchsorted(rows, starts)
-            options.check_neighbours(np.diff(starts_in_fold)[pairs], lambda p: f"a fold of {name(p)}")
-            found.append(_count(points[xp.asarray(rows)], starts_in_fold, pairs, options, where, lambda n: None))
+        for first in range(0, n_folds, step):
+            n_here = min(step, n_folds - first)
+            rows = np.flatnonzero((part >= first) & (part < first + n_here))
+            # A class of a fold is a class of its own.
+            number = (part[rows] - first) * n_classes + label[rows]
+            rows = rows[np.argsort(number, kind="stable")]
+            starts_here = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=n_here * n_classes))])
+            pairs_here = np.concatenate([pairs + f * n_classes for f in range(n_here)])
+            options.check_neighbours(np.diff(starts_here)[pairs_here], _name_of_fold(name, len(pairs)))
+            found.append(_count(points[xp.asarray(rows)], starts_here, pairs_here, options, where, lambda n: None))
         advance(len(pairs))
 
     def name_in_fold(p: int) -> str:
@@ -141,6 +150,11 @@ def measure_folds(
 
     values = _estimate(_join(found), options, where, name_in_fold, clip=False)
     return {variable: value.reshape(len(fold), n_folds, len(pairs)) for variable, value in values.items()}
+
+
+def _name_of_fold(name: Callable[[int], str], n_pairs: int) -> Callable[[int], str]:
+    """Name the pair of which a fold has too few samples."""
+    return lambda p: f"a fold of {name(p % n_pairs)}"
 
 
 class _Counted(NamedTuple):

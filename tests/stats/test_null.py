@@ -111,9 +111,9 @@ def test_pvalues_are_close_to_those_of_random_labellings(m, n, hubs):
     # In the tail, where it decides: never a p-value below 5 % for a count that more than 6.5 % are as small as.
     assert (expected[found <= 0.05] <= 0.065).all()
     assert (expected[found <= 0.01] <= 0.02).all()
-    # Above, three moments are near enough: within .03 where no vertex has most of the edges.
+    # Above, three moments are near enough: within .06 where no vertex has most of the edges.
     low = expected <= 0.2
-    assert np.abs(found - expected)[low].max(initial=0) < (0.03 if hubs < 1 else 0.1)
+    assert np.abs(found - expected)[low].max(initial=0) < (0.06 if hubs < 1 else 0.1)
 
 
 def test_without_skewness_the_tail_is_normal_half_a_step_further():
