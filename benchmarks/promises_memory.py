@@ -22,7 +22,7 @@ import numpy as np
 
 import hpfunc as hp
 
-__all__ = ["FLOOR", "SHAPES", "SLACK", "MemoryUse", "measure", "rows"]
+__all__ = ["FLOOR", "SHAPES", "SLACK", "MemoryUse", "bits_rows", "measure", "rows"]
 
 # What a call may use: so much more than it was allowed, and a floor for libraries and the buffers of threads.
 SLACK, FLOOR = 1.25, 64 * 2**20
@@ -65,7 +65,7 @@ SHAPES: dict[str, tuple[Callable[..., Any], dict[str, Any], Callable[[], tuple[A
     "pairs, samples in random order": (_pairs, {}, lambda: _shuffled(*_classes(8, 300, 784))),
     "pairs, cosine": (_pairs, {"metric": "cosine"}, lambda: _classes(8, 300, 784)),
     "pairs, thin": (_pairs, {}, lambda: _classes(6, 500, 10)),
-    "many classes": (_pairs, {}, lambda: _classes(100, 30, 256)),
+    "many classes": (_pairs, {}, lambda: _classes(30, 30, 256)),
     "5 nearest neighbours": (_pairs, {"graph": "knn", "k": 5}, lambda: _classes(2, 1000, 300)),
     "3 orthogonal trees": (_pairs, {"k": 3}, lambda: _classes(2, 800, 300)),
     "one-hot, all distances tie": (_pairs, {}, lambda: _classes(2, 500, 1000, kind="one-hot")),
@@ -92,17 +92,47 @@ class MemoryUse(NamedTuple):
 def rows() -> list[dict[str, Any]]:
     """Measure every shape: what was asked, what was used, and whether that keeps the promise."""
     found = [measure(shape) for shape in SHAPES]
-    return [use._asdict() | {"kept": use.kept} for use in found]
+    return [use._asdict() | {"kept": use.kept} for use in found] + bits_rows()
+
+
+# Small calls with ties, whose averages are sums of fractions.
+_BITS = """
+import hashlib, json, warnings
+import numpy as np
+import hpfunc as hp
+warnings.simplefilter("ignore")
+label, rng = np.repeat([0, 1, 2], 60), np.random.default_rng(3)
+points = {"one-hot": np.eye(180, 200), "grid": rng.integers(0, 3, (180, 5)).astype(float)}
+calls = {
+    "pairs": hp.pairwise_hp,
+    "neighbours": lambda x, y: hp.pairwise_hp(x, y, graph="knn", k=3),
+    "one tree over all classes": hp.multiclass_hp,
+}
+def digest(found):
+    return hashlib.sha256(b"".join(found[name].values.tobytes() for name in sorted(found.data_vars))).hexdigest()
+print(json.dumps({f"{kind}, {name}": [digest(call(x, label)) for _ in range(2)]
+                  for kind, x in points.items() for name, call in calls.items()}))
+"""
+
+
+def bits_rows() -> list[dict[str, Any]]:
+    """Compare the bits of first and second calls, in processes with the default, 1 and 7 BLAS threads."""
+    environments: list[dict[str, str]] = [{}, {"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "7"}]
+    digests = [json.loads(_run_python(["-c", _BITS], environment)) for environment in environments]
+    same = {name: len({d for found in digests for d in found[name]}) == 1 for name in digests[0]}
+    return [{"shape": f"bits of 6 calls: {name}", "kept": kept} for name, kept in same.items()]
 
 
 def measure(shape: str) -> MemoryUse:
     """Measure one shape in a new process."""
-    root = str(Path(hp.__file__).parents[1])
-    command = [sys.executable, "-m", "benchmarks.promises_memory", shape]
-    environment = os.environ | {"PYTHONPATH": root}
-    folder = Path(__file__).parents[1]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=environment)
-    return MemoryUse(shape, *json.loads(done.stdout))
+    return MemoryUse(shape, *json.loads(_run_python(["-m", "benchmarks.promises_memory", shape], {})))
+
+
+def _run_python(arguments: list[str], environment: dict[str, str]) -> str:
+    """Run Python in a new process that finds this package; return what it prints."""
+    environment = os.environ | {"PYTHONPATH": str(Path(hp.__file__).parents[1])} | environment
+    command, folder = [sys.executable, *arguments], Path(__file__).parents[1]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=environment).stdout
 
 
 def _measure_here(shape: str) -> tuple[int, int]:
@@ -149,3 +179,5 @@ if __name__ == "__main__":
         for name in SHAPES:
             found = measure(name)
             print(json.dumps(found._asdict() | {"kept": found.kept}), flush=True)
+        for row in bits_rows():
+            print(json.dumps(row), flush=True)

@@ -35,7 +35,9 @@ def multiclass_hp(
     metric : {"euclidean", "cosine"}
         Distance between points.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free.
+        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
+        with the bytes that it needs: at the start, or where many distances tie as soon as that is known. Estimates
+        hold up to a quarter, and libraries and their threads take up to 64 MB besides.
 
     Returns
     -------
@@ -115,7 +117,9 @@ def euclidean_mst(
         True: the tree of float64 distances by direct differences, for certain. False: the tree that float64 matrix
         products find.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free.
+        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
+        with the bytes that it needs: at the start, or where many distances tie as soon as that is known. Estimates
+        hold up to a quarter, and libraries and their threads take up to 64 MB besides.
 
     Returns
     -------

@@ -49,7 +49,9 @@ def hp_statistic(
         the tree that the working precision finds; the extremes are then NaN. Only the single tree knows the
         difference; other graphs are always exact.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free.
+        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
+        with the bytes that it needs: at the start, or where many distances tie as soon as that is known. Estimates
+        hold up to a quarter, and libraries and their threads take up to 64 MB besides.
 
     Returns
     -------
