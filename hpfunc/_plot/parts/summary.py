@@ -10,6 +10,7 @@ import xarray as xr
 
 from hpfunc._plot.parts.values import pair_means
 from hpfunc._plot.parts.words import counted
+from hpfunc._stats.intervals import fold_intervals
 
 __all__ = ["LEVEL", "Summary", "check_spread", "drawn_values", "interval_words", "spread_words", "summarise"]
 
@@ -60,21 +61,16 @@ def drawn_values(summaries: Sequence[Summary]) -> tuple[list[Any], list[Any]]:
 
 
 def mean_interval(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.DataArray]:
-    """Find the interval of the mean over repeated measurements; NaN where all of them are equal."""
-    from scipy.special import stdtrit
+    """Find the interval of the mean over repeated measurements, as `fold_interval` does.
 
-    n = values.sizes[over]
-    repeated = over == "fold" and "repeat" in values.dims and values.sizes["repeat"] > 1
-    within: xr.DataArray = values.var(over, ddof=1) / n
-    variance = within
-    if "repeat" in values.dims:
-        within = within.mean("repeat")
-        between = values.mean(over).var("repeat", ddof=1) * (1 - 1 / values.sizes["repeat"]) if repeated else 0.0
-        # The floor keeps the size right where folds of one partition vary no more than partitions do.
-        variance = (within - between).clip(min=within / 2)
-    estimate = values.mean([dim for dim in (over, "repeat") if dim in values.dims])
-    half = stdtrit(n - 1, (1 + LEVEL) / 2) * np.sqrt(variance.where(variance > 0))
-    return estimate - half, estimate + half
+    Both ends are NaN where all values are equal, or where one of them is NaN; no warning says so, as no bar does.
+    """
+    ordered = values if "repeat" in values.dims else values.expand_dims("repeat")
+    ordered = ordered.transpose(..., "repeat", over)
+    array = np.asarray(ordered.values, dtype=np.float64)
+    found = fold_intervals(array.reshape(-1, *array.shape[-2:]), LEVEL)
+    rest = ordered.isel({"repeat": 0, over: 0}, drop=True)
+    return rest.copy(data=found.low.reshape(rest.shape)), rest.copy(data=found.high.reshape(rest.shape))
 
 
 def check_spread(spread: object) -> None:
