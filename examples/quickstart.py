@@ -6,13 +6,15 @@ Run it with ``python examples/quickstart.py --out results``. It
    saves a checkpoint before training and after every few epochs,
 2. measures with ``hpfunc.sweep`` how well each pair of classes is separated at each layer of each checkpoint,
    for training and test images,
-3. tests with Fisher's permutation test which layers training has changed, and which steps between layers matter,
-4. writes ``results.nc`` and pictures into the folder ``--out``.
+3. measures the first and the last checkpoint once more in folds, disjoint groups of samples, which tell what changes
+   would also show on new images of the same digits: by layer, and from each layer to the next,
+4. writes ``results.nc``, ``folds.nc`` and pictures into the folder ``--out``.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -28,6 +30,9 @@ import hpfunc as hp
 
 Data = dict[str, tuple[Tensor, Tensor]]
 
+PICTURES = ("distributions", "distributions_by_layer", "layers", "changes", "pca")
+WRITTEN = ("checkpoints", "results.nc", "folds.nc", *(f"{name}.png" for name in PICTURES))
+
 
 # ---- the network
 
@@ -41,7 +46,6 @@ class CNN(nn.Module):
         self.relu = nn.ReLU()  # called three times: the results name them relu, relu_1 and relu_2
         self.maxpool = nn.MaxPool2d(2)
         self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
-        self.flatten = nn.Flatten()
         # conv1 adds 4 pixels to each side and each pooling halves it: 28 pixels give 4096 features, 8 pixels give 576.
         self.fc1 = nn.Linear(64 * ((side + 4) // 2 // 2) ** 2, 512)
         self.fc2 = nn.Linear(512, 10)
@@ -51,7 +55,7 @@ class CNN(nn.Module):
         """Compute the input of the softmax, which the loss needs."""
         x = self.maxpool(self.relu(self.conv1(x)))
         x = self.maxpool(self.relu(self.conv2(x)))
-        return self.fc2(self.relu(self.fc1(self.flatten(x))))
+        return self.fc2(self.relu(self.fc1(x.flatten(1))))
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the class probabilities."""
@@ -119,41 +123,42 @@ def train(model: CNN, data: Data, *, epochs: int, save_at: Sequence[int], folder
 # ---- tables and pictures
 
 
-def print_training_table(runs: xr.Dataset, first: int, last: int, seed: int) -> None:
-    """Print mean HP by layer before and after training, with the p-value of the difference."""
-    mean = runs.hp.mean("pair")
-    test = hp.fisher_permutation(runs.hp.sel(checkpoint=first), runs.hp.sel(checkpoint=last), key=(seed, 0))
-    p = hp.adjust_pvalues(test.pvalue, method="holm")
-    splits = runs.split.values.tolist()
-    print(f"\nMean HP over {runs.sizes['pair']} pairs of classes after epochs {first} and {last}")
-    print(f"{'':12}" + "".join(f"{split:^28}" for split in splits))
-    print(f"{'layer':12}" + "".join(f"{first:>8}{last:>8}{'p':>10}  " for _ in splits))
-    for layer in runs.layer.values.tolist():
-        row = f"{layer:12}"
+def print_changes(title: str, names: Sequence[str], changes: xr.Dataset) -> None:
+    """Print each change of mean HP with its 95 % interval and its p-value, adjusted by Holm within the table."""
+    # Without any spread there is no p-value; counting it as 1 finds nothing.
+    p = hp.adjust_pvalues(changes.pvalue.fillna(1), method="holm")
+    splits = changes.split.values.tolist()
+    print(f"\n{title}")
+    print(f"{'':26}" + "".join(f"{split:^38}" for split in splits))
+    print(f"{'':26}" + "".join(f"{'change':>8}{'95 % interval':>20}{'p':>8}  " for _ in splits))
+    for i, name in enumerate(names):
+        row = f"{name:26}"
         for split in splits:
-            before, after = (float(mean.sel(checkpoint=c, split=split, layer=layer)) for c in (first, last))
-            row += f"{before:8.3f}{after:8.3f}{float(p.sel(split=split, layer=layer)):10.4f}  "
+            at = changes.sel(split=split).isel(layer=i)
+            interval = f"[{float(at.low):+.3f}, {float(at.high):+.3f}]"
+            row += f"{float(at.estimate):+8.3f}{interval:>20}{float(p.sel(split=split).isel(layer=i)):8.4f}  "
         print(row)
 
 
-def print_layer_table(runs: xr.Dataset, last: int, seed: int) -> None:
-    """Print how mean HP changes from each layer to the next in the trained network."""
-    steps = hp.fisher_steps(runs.hp.sel(checkpoint=last), along="layer", key=(seed, 1))
-    p = hp.adjust_pvalues(steps.pvalue, method="holm")
-    splits = runs.split.values.tolist()
-    print(f"\nChange of mean HP from each layer to the next after epoch {last}")
-    print(f"{'':26}" + "".join(f"{split:^20}" for split in splits))
-    print(f"{'step':26}" + "".join(f"{'change':>8}{'p':>10}  " for _ in splits))
-    for i, (before, after) in enumerate(zip(steps.before.values, steps.after.values, strict=True)):
-        row = f"{before} -> {after}".ljust(26)
-        for split in splits:
-            change, adjusted = (float(v.isel(step=i).sel(split=split)) for v in (steps.statistic, p))
-            row += f"{change:+8.3f}{adjusted:10.4f}  "
-        print(row)
+def analyse_folds(folded: xr.Dataset) -> xr.Dataset:
+    """Print which changes hold for new images, and return those between the two checkpoints."""
+    mean = folded.hp.mean("pair")
+    first, last = folded.checkpoint.values.tolist()
+    samples = int(folded.n_a.max())
+    # Training does not change the input.
+    training = (mean.sel(checkpoint=last) - mean.sel(checkpoint=first)).isel(layer=slice(1, None))
+    changes = hp.fold_interval(training)
+    layers = folded.layer.values.tolist()
+    title = f"Change of mean HP from epoch {first} to epoch {last}, by layer ({samples} images of a class in each fold)"
+    print_changes(title, layers[1:], changes)
+    steps = hp.fold_interval(mean.sel(checkpoint=last).diff("layer"))
+    names = [f"{before} -> {after}" for before, after in itertools.pairwise(layers)]
+    print_changes(f"Change of mean HP from each layer to the next after epoch {last}", names, steps)
     print(
-        "\np: Fisher's permutation test, paired by pair of classes, adjusted by Holm within each table.\n"
-        "Pairs that share a class are dependent, so p is a guide and not an exact level."
+        "\nIntervals and p-values hold for new images of the same digits and this network (t test over folds). They\n"
+        "do not say what another training would give: for that, train with several seeds."
     )
+    return changes
 
 
 def hardest_pair(runs: xr.Dataset, first: int, layer: str) -> list[int]:
@@ -205,6 +210,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     images.add_argument(
         "--samples", type=int, default=80, metavar="N", help="images of each class that are measured (80)"
     )
+    images.add_argument(
+        "--folds", type=int, default=8, metavar="N", help="folds of these images, each of at least 5 of a class (8)"
+    )
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=int, default=10, metavar="N", help="how long to train (10)")
     training.add_argument(
@@ -226,19 +234,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="its classes (those that the untrained network separates least)",
     )
     args = parser.parse_args(argv)
-    for name, least in (("samples", 2), ("epochs", 1), ("save_every", 1), ("seed", 0)):
+    for name, least in (("samples", 2), ("folds", 2), ("epochs", 1), ("save_every", 1), ("seed", 0)):
         if getattr(args, name) < least:
             parser.error(f"--{name.replace('_', '-')} {getattr(args, name)} is too small; the least is {least}")
+    if args.samples < 5 * args.folds:
+        parser.error(f"--samples {args.samples} is too few for --folds {args.folds}: take 5 for each fold")
     if args.download and args.mnist is None:
         parser.error("--download fetches MNIST; say where with --mnist FOLDER")
     return args
 
 
 def prepare(out: Path, overwrite: bool) -> None:
-    """Make the folder, and stop before any work if files would be overwritten or cannot be written."""
+    """Make the folder, and stop before any work if files of an earlier run would be lost or cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        present = sorted(path.name for path in out.iterdir())
+        present = [name for name in WRITTEN if (out / name).exists()]
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
@@ -262,24 +272,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoints = train(
         network(), data, epochs=args.epochs, save_at=save_at, folder=args.out / "checkpoints", seed=args.seed
     )
-    runs = hp.sweep(checkpoints, data, build=network, samples_per_class=args.samples, progress=True)
+    options = {"build": network, "samples_per_class": args.samples, "key": args.seed, "progress": True}
+    runs = hp.sweep(checkpoints, data, **options)
     runs.to_netcdf(args.out / "results.nc")
+    ends = {epoch: checkpoints[epoch] for epoch in (save_at[0], save_at[-1])}
+    folded = hp.sweep(ends, data, folds=args.folds, repeats=5, **options)
+    folded[["hp", "n_a", "n_b"]].to_netcdf(args.out / "folds.nc")
 
-    first, last = save_at[0], save_at[-1]
-    print_training_table(runs, first, last, args.seed)
-    print_layer_table(runs, last, args.seed)
-
-    ends = runs.sel(checkpoint=[first, last])
-    pair = args.pair or hardest_pair(runs, first, args.layer)
+    changes = analyse_folds(folded)
+    two = runs.sel(checkpoint=list(ends))
+    pair = args.pair or hardest_pair(runs, save_at[0], args.layer)
     pictures = {
-        "distributions": hp.plot_distributions(ends).figure,
-        "distributions_by_layer": hp.plot_distributions(ends, by_layer=True),
-        "layers": hp.plot_layers(ends).figure,
-        "pca": draw_pca({c: checkpoints[c] for c in (first, last)}, data["test"], network, args.layer, pair),
+        "distributions": hp.plot_distributions(two, scale="log").figure,
+        "distributions_by_layer": hp.plot_distributions(two, by_layer=True, scale="log"),
+        "layers": hp.plot_layers(folded, scale="log").figure,
+        "changes": hp.plot_intervals(changes, title="Change of mean HP by training").figure,
+        "pca": draw_pca(ends, data["test"], network, args.layer, pair),
     }
     for name, figure in pictures.items():
         figure.savefig(args.out / f"{name}.png", dpi=120)
-    print(f"\nWrote {args.out / 'results.nc'}, {len(pictures)} pictures and {len(checkpoints)} checkpoints.")
+    print(f"\nWrote results.nc, folds.nc, {len(pictures)} pictures and {len(checkpoints)} checkpoints into {args.out}.")
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def _grid(
     # A panel above a removed one is the lowest of its column, so it needs the tick labels.
     for panel in panels[max(0, n - columns) : n]:
         panel.tick_params(labelbottom=True)
-    hp_scale.set_axis(panels[0], "x")
+    hp_scale.set_axis(panels[0], "x", small=True)
     panels[0].set_ylim(bottom=0)
     figure.supxlabel(hp_scale.label(label_of(values, "hp")), fontsize="medium")
     figure.supylabel(_count_label(values.isel(layer=0)), fontsize="medium")

@@ -24,10 +24,13 @@ import hpfunc as hp
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart.py"
-SMALL = ["--epochs", "1", "--samples", "6"]
-WRITTEN = {"checkpoints", "distributions.png", "distributions_by_layer.png", "layers.png", "pca.png", "results.nc"}
+SMALL = ["--epochs", "1", "--samples", "10", "--folds", "2"]
+WRITTEN = {
+    *("changes.png", "distributions.png", "distributions_by_layer.png", "layers.png", "pca.png"),
+    *("checkpoints", "folds.nc", "results.nc"),
+}
 LAYERS = [
-    "input", "conv1", "relu", "maxpool", "conv2", "relu_1", "maxpool_1", "flatten", "fc1", "relu_2", "fc2", "softmax",
+    "input", "conv1", "relu", "maxpool", "conv2", "relu_1", "maxpool_1", "fc1", "relu_2", "fc2", "softmax",
 ]  # fmt: skip
 
 
@@ -77,10 +80,13 @@ def test_quickstart_writes_results_pictures_and_checkpoints(small_run):
     for picture in out.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
     runs = hp.open_results(out / "results.nc")
-    assert dict(runs.sizes) == {"checkpoint": 2, "split": 2, "layer": 12, "pair": 45}
+    assert dict(runs.sizes) == {"checkpoint": 2, "split": 2, "layer": 11, "pair": 45}
     assert runs.checkpoint.values.tolist() == [0, 1]
     assert runs.layer.values.tolist() == LAYERS
-    assert int(runs.n_a.min()) == int(runs.n_a.max()) == 6
+    assert int(runs.n_a.min()) == int(runs.n_a.max()) == 10
+    folded = hp.open_results(out / "folds.nc")
+    assert dict(folded.sizes) == {"checkpoint": 2, "split": 2, "repeat": 5, "fold": 2, "layer": 11, "pair": 45}
+    assert int(folded.n_a.min()) == int(folded.n_a.max()) == 5
     assert runs.n_features.sel(layer="fc1").item() == 512
     # Training changes the last layer, and not the input.
     before, after = runs.hp.sel(checkpoint=0).values, runs.hp.sel(checkpoint=1).values
@@ -90,26 +96,30 @@ def test_quickstart_writes_results_pictures_and_checkpoints(small_run):
 
 def test_quickstart_prints_what_it_wrote(small_run):
     out, printed = small_run
-    runs = hp.open_results(out / "results.nc")
-    mean = runs.hp.mean("pair")
-    words = [line.split() for line in printed.splitlines()]
-    rows = {row[0]: row[1:] for row in words if len(row) == 7 and row[0] in LAYERS and row[1] != "->"}
-    assert list(rows) == LAYERS
-    for layer, (before, after, _, test_before, test_after, _) in rows.items():
-        shown = [[float(before), float(test_before)], [float(after), float(test_after)]]
-        np.testing.assert_allclose(shown, mean.sel(layer=layer).values, atol=5.1e-4)
-    tests = hp.fisher_permutation(runs.hp.sel(checkpoint=0), runs.hp.sel(checkpoint=1), key=(0, 0))
-    p = hp.adjust_pvalues(tests.pvalue)
-    for layer, row in rows.items():
-        np.testing.assert_allclose([float(row[2]), float(row[5])], p.sel(layer=layer).values, atol=5.1e-5)
-    steps = re.findall(r"^(\w+) -> (\w+) ", printed, re.M)
-    assert steps == list(itertools.pairwise(LAYERS))
+    mean = hp.open_results(out / "folds.nc").hp.mean("pair")
+    change = (mean.sel(checkpoint=1) - mean.sel(checkpoint=0)).isel(layer=slice(1, None))
+    steps = mean.sel(checkpoint=1).diff("layer")
+    names = [*LAYERS[1:], *(f"{before} -> {after}" for before, after in itertools.pairwise(LAYERS))]
+    number, rows = r"([+-]\d\.\d{3}|\+nan)", {}
+    row = re.compile(rf"^(\w+(?: -> \w+)?) +{number} +\[{number}, {number}\] +(\d\.\d{{4}}) +{number}", re.M)
+    for name, *values in row.findall(printed):
+        rows[name] = [float(v) for v in values]
+    assert list(rows) == names
+    shown = np.array(list(rows.values()))
+    for part, measured in ((shown[: len(LAYERS) - 1], change), (shown[len(LAYERS) - 1 :], steps)):
+        expected = hp.fold_interval(measured)
+        at = {split: expected.sel(split=split) for split in ("train", "test")}
+        for column, values in enumerate((at["train"].estimate, at["train"].low, at["train"].high)):
+            np.testing.assert_allclose(part[:, column], values, atol=5.1e-4)
+        np.testing.assert_allclose(part[:, 4], at["test"].estimate, atol=5.1e-4)
+        p = hp.adjust_pvalues(expected.pvalue.fillna(1))
+        np.testing.assert_allclose(part[:, 3], p.sel(split="train"), atol=5.1e-5)
 
 
 def test_quickstart_refuses_a_folder_with_files(small_run, quickstart):
     out, _ = small_run
     before = contents(out)
-    with pytest.raises(SystemExit, match=r"already holds checkpoints, distributions.png.*--overwrite"):
+    with pytest.raises(SystemExit, match=r"already holds checkpoints, results.nc.*--overwrite"):
         quickstart.main([*SMALL, "--out", str(out)])
     assert contents(out) == before
 
@@ -117,7 +127,7 @@ def test_quickstart_refuses_a_folder_with_files(small_run, quickstart):
 def test_quickstart_overwrites_when_told_with_the_same_values_and_leaves_other_files(small_run, quickstart, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "results.nc").write_text("not a results file")
-    with pytest.raises(SystemExit, match=r"already holds notes\.txt, results\.nc"):
+    with pytest.raises(SystemExit, match=r"already holds results\.nc, so"):
         quickstart.main([*SMALL, "--out", str(tmp_path)])
     quickstart.main([*SMALL, "--out", str(tmp_path), "--overwrite"])
     assert {path.name for path in tmp_path.iterdir()} == {*WRITTEN, "notes.txt"}
@@ -136,7 +146,7 @@ def test_quickstart_stops_early_where_it_cannot_write(quickstart, tmp_path):
 def test_quickstart_on_mnist_in_the_layout_of_torchvision(quickstart, mnist, tmp_path, capsys):
     quickstart.main([*SMALL, "--out", str(tmp_path / "out"), "--mnist", str(mnist), "--pair", "4", "9"])
     runs = hp.open_results(tmp_path / "out" / "results.nc")
-    assert runs.n_features.sel(layer=["input", "flatten"]).values.tolist() == [784, 4096]
+    assert runs.n_features.sel(layer=["input", "maxpool_1"]).values.tolist() == [784, 4096]
     with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
         quickstart.main([*SMALL, "--out", str(tmp_path / "other"), "--mnist", str(tmp_path)])
 
@@ -147,6 +157,7 @@ def test_quickstart_on_mnist_in_the_layout_of_torchvision(quickstart, mnist, tmp
         (["--download"], "say where with --mnist"),
         (["--epochs", "0"], "--epochs 0 is too small; the least is 1"),
         (["--samples", "1"], "--samples 1 is too small"),
+        (["--samples", "39"], "--samples 39 is too few for --folds 8: take 5 for each fold"),
         (["--save-every", "0"], "--save-every 0 is too small"),
     ],
 )
@@ -224,7 +235,7 @@ def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
     assert {path.name for path in (out / "checkpoints").iterdir()} == {f"conv{i}.ckpt" for i in range(3)}
     runs = hp.open_results(out / "results.nc")
     assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 11, "pair": 45}
-    assert runs.layer.values.tolist() == [name for name in LAYERS if name != "flatten"]
+    assert runs.layer.values.tolist() == LAYERS
     assert int(runs.n_a.max()) == 5
     change = (runs.hp.sel(checkpoint=2) - runs.hp.sel(checkpoint=0)).mean("pair")
     printed = capsys.readouterr().out

@@ -45,8 +45,11 @@ class HpScale:
         """Name the axis."""
         return f"overlap: 1 − {words}" if self.log else words
 
-    def set_axis(self, axes: Axes, which: str = "y") -> None:
-        """Make the axis logarithmic, with well separated classes (small overlaps) at the top or right."""
+    def set_axis(self, axes: Axes, which: str = "y", *, small: bool = False) -> None:
+        """Make the axis logarithmic, with well separated classes (small overlaps) at the top or right.
+
+        ``small`` axes have few ticks.
+        """
         if not self.log:
             return
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -56,7 +59,7 @@ class HpScale:
         edge = self.floor if self.least == self.floor else self.least / 1.25
         limits = self.most * 1.25, edge
         (axes.set_ylim if which == "y" else axes.set_xlim)(*limits)
-        wide = self.most / edge > 200
+        wide = self.most / edge > (20 if small else 200)
         axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(LogLocator(subs="auto") if wide else NullLocator())
