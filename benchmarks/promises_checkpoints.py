@@ -114,11 +114,11 @@ def hostile_files() -> dict[str, Hostile]:
     half = b"}" + _text(9, "f") + tensor(10**9) + b"s"
     return {
         "tuples inside each other": Hostile(zipped(opcodes(b"N" + b"\x85" * MILLION)), "100 deep|opcodes"),
-        "lists inside each other": Hostile(zipped(opcodes(b"]" * 250_000 + b"a" * 249_999)), "100 deep"),
+        "lists inside each other": Hostile(zipped(opcodes(b"]" * 250_000 + b"a" * 249_999)), "objects on its stack"),
         "hidden depth": Hostile(zipped(opcodes(_hidden_depth(40_000) + b"j\0\0\0\0")), "object of type list"),
         "references to references": Hostile(zipped(opcodes(_laughs(50, 1000))), "holds no tensors"),
         "colliding numbers as keys": Hostile(
-            zipped(opcodes(b"}(" + b"".join(number((2**61 - 1) * (k % 4)) + b"N" for k in range(150_000)) + b"u")),
+            zipped(opcodes(b"}(" + b"".join(number((2**61 - 1) * (k % 4)) + b"N" for k in range(24_000)) + b"u")),
             "missing keys",
         ),
         "a number of 8 MB": Hostile(

@@ -53,7 +53,7 @@ def label_array(labels: Any, name: str) -> np.ndarray[Any, Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
-        raise ValueError(f"{name} has shape {array.shape}; {_rows_remedy(name)}")
+        raise ValueError(f"{name} has shape {array.shape}; {_rows_remedy()}")
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}; expected one label for each sample")
     kind = array.dtype.kind
@@ -155,5 +155,5 @@ def _whole(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     return array.astype(np.int64)
 
 
-def _rows_remedy(name: str = "label") -> str:
-    return f"one-hot rows and probabilities are no labels: pass {name}.argmax(-1)"
+def _rows_remedy() -> str:
+    return "one-hot rows and probabilities are no labels: pass their argmax, as in labels.argmax(-1)"

@@ -18,6 +18,8 @@ __all__ = ["LARGEST_PICKLE", "Container", "Skipped", "StorageSpec", "TensorSpec"
 LARGEST_PICKLE = 2**24
 _MOST_OPCODES = 400_000
 _DEEPEST = 100
+# Python puts the entries of lists and dicts on the stack by thousands, and only those of a tuple all at once.
+_LARGEST_STACK = 50_000
 _MOST_NAMES = 1000
 _MOST_DIMS = 64
 _LARGEST_NUMBER = 2**62
@@ -130,6 +132,8 @@ def read_opcodes(stream: Any) -> tuple[Any, dict[str, StorageSpec]]:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream), 1):
         if count > _MOST_OPCODES:
             raise ValueError(f"its pickle has more than {_MOST_OPCODES:,} opcodes")
+        if len(machine.stack) > _LARGEST_STACK or len(machine.marks) > _LARGEST_STACK:
+            raise ValueError(f"its pickle puts more than {_LARGEST_STACK:,} objects on its stack")
         step = _STEPS.get(opcode.name)
         try:
             if step is not None:

@@ -230,6 +230,8 @@ def _no_tensors(content: Any) -> str:
     part = _as_part(content)
     values = part.values if part is not None else {}
     skipped = [value for value in (content, *values.values()) if isinstance(value, Skipped)]
+    if skipped and "._rebuild_" in skipped[0].name:
+        return f"holds no tensors that can be read; the first {_kind(skipped[0])}"
     if skipped:
         return (
             f"holds more than plain tensors ({skipped[0].name:.100}), and no tensors beside: making it could run its "
