@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from benchmarks import points
 
 
@@ -31,22 +33,35 @@ class Case(NamedTuple):
         return self.name.partition(" ")[0]
 
 
-THIN = ("fc2", "softmax")
+# Layers of the older tool's network, wide and thin; those with "-shuffled" have their labels shuffled.
+NETWORK = ("relu", "conv2", "conv2-shuffled", "maxpool_1", "fc2", "softmax")
 
 _STANDARD = (
     Case("mnist", 10, 892, 784),
+    Case("relu", 10, 892, 32768),
+    Case("conv2", 10, 892, 16384),
+    Case("conv2-shuffled", 10, 892, 16384),
+    Case("maxpool_1", 10, 892, 4096),
     Case("conv", 10, 1000, 32768),
     Case("classes-100", 100, 500, 512, max_memory=2 * 10**9),
     Case("classes-1000", 1000, 50, 2048),
+    Case("small-100", 100, 100, 512),
+    Case("small-200", 200, 50, 1024),
     Case("fc2", 10, 892, 10),
     Case("softmax", 10, 892, 10),
 )
 CASES = {
     "tiny": (
         Case("mnist", 3, 20, 784),
+        Case("relu", 3, 20, 256),
+        Case("conv2", 3, 20, 128),
+        Case("conv2-shuffled", 3, 20, 128),
+        Case("maxpool_1", 3, 20, 64),
         Case("conv", 3, 20, 256),
         Case("classes-100", 8, 10, 16, max_memory=2 * 10**9),
         Case("classes-1000", 20, 5, 32),
+        Case("small-100", 10, 6, 16),
+        Case("small-200", 12, 5, 16),
         Case("fc2", 10, 8, 10),
         Case("softmax", 10, 8, 10),
         Case("two-large", 2, 100, 16, max_memory=3 * 10**9),
@@ -66,7 +81,7 @@ def chosen_cases(size: str, families: Sequence[str] | None, sources: Sources) ->
         cases = [known[name] for name in families]
     if sources.mnist and sources.checkpoint is not None:
         stem = sources.checkpoint.stem
-        return [case._replace(name=f"{case.name} {stem}") if case.name in THIN else case for case in cases]
+        return [case._replace(name=f"{case.name} {stem}") if case.name in NETWORK else case for case in cases]
     return cases
 
 
@@ -76,14 +91,18 @@ def points_of(case: Case, sources: Sources) -> tuple[Any, str]:
         images, labels = points.read_mnist(sources.mnist)
         rows = points.first_of_each_class(labels, case.n_classes, case.n_samples)
         return images[rows].reshape(len(rows), -1), "MNIST test images"
-    if case.family in THIN and sources.mnist and sources.checkpoint is not None:
+    if case.family in NETWORK and sources.mnist and sources.checkpoint is not None:
         from benchmarks.network import layer_points
 
         images, labels = points.read_mnist(sources.mnist)
         rows = points.first_of_each_class(labels, case.n_classes, case.n_samples)
-        found = layer_points(sources.checkpoint, images[rows], labels[rows], [case.family])
-        return found[case.family], f"MNIST test images through {sources.checkpoint.name}"
+        layer, _, shuffled = case.family.partition("-")
+        found = layer_points(sources.checkpoint, images[rows], labels[rows], [layer])[layer]
+        if shuffled:
+            found = found[np.random.default_rng(0).permutation(len(found))]
+        return found, f"MNIST test images through {sources.checkpoint.name}"
     make = {
+        **dict.fromkeys(NETWORK, points.low_rank),
         "mnist": points.images_like,
         "conv": points.low_rank,
         "fc2": points.logits,

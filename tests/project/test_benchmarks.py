@@ -119,6 +119,13 @@ def test_a_checkpoint_gives_its_own_rows(further_data):
     assert "conv6.ckpt" in origin
     # A trained network knows its digits.
     assert (x.argmax(axis=1) == points.labels_of(10, 8)).mean() > 0.9
+    # Shuffled labels belong to the same points in another order.
+    case = next(case for case in cases.CASES["tiny"] if case.name == "conv2-shuffled")
+    case = case._replace(n_samples=2)
+    (plain, _), (shuffled, _) = (cases.points_of(case._replace(name=name), sources) for name in ("conv2", case.name))
+    assert plain.shape == (6, 16384)
+    assert not np.array_equal(plain, shuffled)
+    np.testing.assert_array_equal(np.sort(plain[:, 0]), np.sort(shuffled[:, 0]))
 
 
 # ---- the measuring
