@@ -35,8 +35,8 @@ def collect_activations(
 ) -> xr.Dataset:
     """Run a model over samples of each class and keep what every layer gives.
 
-    The model runs in eval mode without gradients. Afterwards, also after an error, it is as it was: each module's
-    ``training`` flag and attributes, parameters, buffers, hooks and the random state.
+    The model runs in eval mode without gradients. Afterwards, also after an error or Ctrl-C, it is as it was: modes,
+    parameters, buffers, gradients, hooks, attributes (see the notes), and torch's random state, defaults and switches.
 
     Parameters
     ----------
@@ -72,10 +72,12 @@ def collect_activations(
         under the names that torchvision gives them. ``"snapshot"`` is for a model with ``refresh()``,
         ``snapshot_forward(x)`` and the dict ``snapshot``, whose entry ``initial`` becomes ``input``. A callable
         maps a batch to a dict name -> tensor.
-    reduce : "mean", callable or mapping, optional
+    reduce : {"mean", "first-token", "last-token", "token-mean"}, callable or mapping, optional
         Make activations smaller as they are taken: ``"mean"`` over space, for values of four or more axes
-        ``(sample, channel, ...)``; a function of a batch of one layer's values that keeps the first axis; or a
-        mapping from layers (names or globs) to these.
+        ``(sample, channel, ...)``; one of the words for tokens, for values ``(sample, token, feature)``; a function
+        of a batch of one layer's values that keeps the first axis; or a mapping from layers (names or globs) to
+        these. Values of other axes are kept. Where the model is given an ``attention_mask`` of ``(sample, token)``,
+        tokens where it is 0 are padding, on either side, and count for nothing.
     dtype : {"float16", "float32", "float64"}, optional
         Keep floating activations in this dtype, by default in their own (bfloat16 in float32).
     forward : callable, optional
@@ -122,9 +124,21 @@ def collect_activations(
     in a name, becomes an underscore. The axis that counts the samples is the one that follows the size of the
     batch, and comes first in the result; a value that has none, such as a positional embedding, is left out.
 
-    Before the data the model sees two and three samples, to learn what its layers are and how large. Compiled models
-    run as they are written, and transformers without their fused kernels, which pass over the modules inside. Calls in
-    several threads take turns, because they share the random state that is put back.
+    Before the data the model sees the first batch twice, the second time in another order with one sample more, to
+    learn what its layers are, how large, and whether their rows move with the samples: two passes over one batch more.
+    Left out with a warning, or an error if they were asked for, are layers whose rows stand in another order (a model
+    that sorts its batch), layers that do not run for every batch or have rows for some samples only (experts, early
+    exit), and values without a dense form (nested tensors). Quantised and sparse values become dense, and float8,
+    complex32 and unsigned integers wider. A call is a layer also if the calls inside gave no rows of samples.
+
+    To come back as it was, the values of the model's parameters, buffers, gradients and plain tensors are copied
+    before and compared afterwards: as much memory of the host as they take, and seconds for each GB. Followed are
+    modules, also those in lists, containers of Python, tensors, NumPy arrays, random generators, and the attributes of
+    other objects one level deep. Not followed are globals, what a ``forward=`` holds, and other programs.
+
+    Compiled models run as they are written, and transformers without their fused kernels, which pass over the modules
+    inside. torch's default dtype is float32 meanwhile (float64 for a model of that dtype), and the default device one
+    that the model is on. Calls in several threads take turns, because they share what is put back.
 
     Examples
     --------

@@ -12,6 +12,8 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 from hpfunc.activations import collect_activations
 from tests.clone_hooks import leaf_values
 from tests.models import Encoder, Recurrent, seeded
+from tests.torch.zoo_families import TIMM, TRANSFORMERS, sees_images, texts, timm_model, transformers_model
+from tests.torch.zoo_families import images as family_images
 
 # Architecture -> image size and options. The smallest sizes at which every layer has something to do.
 ZOO = {
@@ -100,6 +102,38 @@ def extractor_without_overwriting(model, names):
             node.kwargs = {**node.kwargs, "inplace": False}
     extractor.recompile()
     return extractor
+
+
+def assert_family(model, x, forward=None, data=None):
+    """Every value with rows of samples, in the order of the calls, is what a hook that clones sees."""
+    rows = [0, 3, 1, 2, 4]
+    acts = collect_activations(model, (x if data is None else data, [0, 1, 1, 0, 1]), batch_size=3)
+    # Five samples: no other axis of these models is five long.
+    expected = [value for value in leaf_values(model, x, forward) if 5 in value.shape]
+    layers = [name for name in acts.data_vars if not name.startswith("input")]
+    assert len(expected) > 5
+    for layer, value in zip(layers, expected, strict=True):
+        value = value.movedim(value.shape.index(5), 0)
+        assert_same(acts[layer].values, value.to(torch.float32).numpy()[rows], layer)
+
+
+# Some layers inside put samples and windows, or samples and tokens, on one axis.
+@pytest.mark.filterwarnings("ignore:left out.*where no axis counts the samples alone")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TIMM)
+def test_families_of_timm(name):
+    model = timm_model(name)
+    assert_family(model, family_images(size=TIMM[name].get("img_size", 64)))
+
+
+@pytest.mark.filterwarnings("ignore:left out.*where no axis counts the samples alone")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_families_of_transformers(name):
+    model = transformers_model(name)
+    size = TRANSFORMERS[name].get("image_size", 32)
+    data = {"pixel_values": family_images(size=size)} if sees_images(name) else texts()
+    assert_family(model, data, lambda model, x: model(**x))
 
 
 @pytest.mark.parametrize("model", [Recurrent, Encoder])
