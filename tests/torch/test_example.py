@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import hpfunc as hp
 from benchmarks import activations as benchmark
@@ -51,6 +52,26 @@ def test_the_zoo_example_measures_a_folder(zoo, tmp_path):
     assert dict(results.sizes) == {"layer": 1, "pair": 1}
     with pytest.raises(SystemExit, match="--images"):
         zoo.main([*SMALL, "--images", str(tmp_path / "nowhere"), "--out", str(tmp_path / "other")])
+
+
+@pytest.mark.slow
+def test_the_tokens_example_pools_three_ways(tmp_path, capsys):
+    pytest.importorskip("transformers")
+    spec = importlib.util.spec_from_file_location("tokens", ROOT / "examples" / "tokens.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    out = tmp_path / "new"
+    with torch.random.fork_rng():
+        module.main(["--texts", "15", "--steps", "3", "--out", str(out)])
+    assert {path.name for path in out.iterdir()} == {"pairs.csv", "token-mean.nc"}
+    lines = (out / "pairs.csv").read_text().splitlines()
+    # Three ways of three layers of three pairs, and the head.
+    assert len(lines) == 1 + 27
+    assert hp.open_results(out / "token-mean.nc").n_features.values.tolist() == [32, 32, 32]
+    printed = capsys.readouterr().out
+    assert all(way in printed for way in ("first-token", "last-token", "token-mean"))
+    with pytest.raises(SystemExit, match="exists, so nothing was done"):
+        module.main(["--out", str(out)])
 
 
 def test_the_benchmark_gives_a_row(capsys, monkeypatch):

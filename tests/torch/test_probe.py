@@ -8,7 +8,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from hpfunc._arrays import from_tensor
 from hpfunc.activations import collect_activations
+from hpfunc.sweeps import sweep
 from tests.clone_hooks import leaf_values
 from tests.models import Mlp, seeded
 from tests.samples import grouped, points
@@ -394,6 +396,33 @@ def test_values_without_a_dense_form_are_left_out_aloud(kind):
     assert list(acts.data_vars) == ["input", "1"]
     with pytest.raises(ValueError, match="'0' means tensors whose dtype or layout has no dense values"):
         collect_activations(model, (x, y), layers=["0"], batch_size=12)
+
+
+# Devices whose arrays cannot be shared.
+
+
+def test_a_sweep_brings_layers_to_the_host_where_their_device_cannot_be_shared(monkeypatch):
+    """As with Apple's MPS, or with CUDA without CuPy; the refusal is simulated."""
+
+    def refuse(tensor, name="array"):
+        if name == "a layer":
+            raise TypeError(f"{name}: device mps:0 is not supported; pass tensor.cpu()")
+        return from_tensor(tensor, name)
+
+    x, y = points(12, 6)
+    expected = sweep({0: seeded(Mlp)}, {"a": (x, y), "b": (x, y)})
+    monkeypatch.setattr("hpfunc._torch.buffers.from_tensor", refuse)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        runs = sweep({0: seeded(Mlp)}, {"a": (x, y), "b": (x, y)})
+    assert runs.identical(expected)
+    assert [str(warning.message).partition("host")[0] for warning in caught] == [
+        "checkpoint 0 on data 'a': layers are brought to the ",
+        "checkpoint 0 on data 'b', as before: layers are brought to the ",
+    ]
+    with pytest.raises(ValueError, match=r'store="device": a layer: device mps:0 is not .*pass store="cpu"'):
+        collect_activations(seeded(Mlp), (x, y))
+    assert "fc1" in collect_activations(seeded(Mlp), (x, y), store="cpu")
 
 
 # The caller's surroundings.
