@@ -11,7 +11,7 @@ TIMM = {
     "vit_small_patch14_reg4_dinov2": {"img_size": 28, "depth": 2, "embed_dim": 24, "num_heads": 2},
     "deit_tiny_distilled_patch16_224": {"img_size": 32, "depth": 2, "embed_dim": 24, "num_heads": 2},
     "beit_base_patch16_224": {"img_size": 32, "depth": 2, "embed_dim": 24, "num_heads": 2},
-    "mixer_s32_224": {"img_size": 64, "embed_dim": 24},
+    "mixer_s32_224": {"img_size": 64},
     "resnet10t": {},
     "convnext_atto": {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)},
     "efficientnet_lite0": {},
