@@ -341,3 +341,20 @@ def test_netcdf_round_trip(tmp_path):
     steps.to_netcdf(tmp_path / "steps.nc")
     with xr.open_dataset(tmp_path / "steps.nc") as opened:
         xr.testing.assert_identical(opened.load().set_xindex("before").set_xindex("after"), steps)
+
+
+@pytest.mark.parametrize(
+    ("n", "paired", "alternative", "least"),
+    [(1, True, "two-sided", 1), (3, True, "two-sided", 0.25), (5, True, "two-sided", 0.0625), (5, True, "less", 1 / 32),
+     (3, False, "two-sided", 0.1), (3, False, "greater", 0.05), (60, True, "two-sided", 1e-4)],
+)  # fmt: skip
+def test_the_least_pvalue_is_reached_where_all_values_rise_and_never_passed(n, paired, alternative, least):
+    options = {"paired": paired, "alternative": alternative, "key": 0}
+    rise = np.arange(n) / 100 + 1
+    sign = -1 if alternative == "less" else 1
+    test = fisher_permutation(np.zeros(n), sign * rise, **options)
+    assert test.least_pvalue.item() == pytest.approx(least)
+    assert test.pvalue.item() == pytest.approx(least)
+    random = np.random.default_rng(n)
+    for _ in range(20):
+        assert fisher_permutation(random.normal(size=n), random.normal(size=n), **options).pvalue >= least - 1e-12

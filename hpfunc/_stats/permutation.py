@@ -35,6 +35,7 @@ class PermutationResult(NamedTuple):
     pvalue: np.ndarray[Any, Any]
     n_permutations: int
     exact: bool
+    least: float  # the smallest p-value that the test can give
 
 
 class PermutationOptions(NamedTuple):
@@ -150,7 +151,20 @@ def _test(selection: _Selection, scaled: _Scaled, options: PermutationOptions) -
     pvalue = extreme / total if exact else (extreme + 1) / (total + 1)
     with np.errstate(over="ignore"):
         statistic = xp.ldexp(statistic, scaled.exponent)
-    return PermutationResult(to_host(statistic), to_host(pvalue), total, exact)
+    least = _least_pvalue(n, k, total, exact=exact, two_sided=options.alternative == "two-sided")
+    return PermutationResult(to_host(statistic), to_host(pvalue), total, exact, least)
+
+
+def _least_pvalue(n: int, k: int | None, total: int, *, exact: bool, two_sided: bool) -> float:
+    """Return the smallest p-value that a test can give, whatever the values.
+
+    Two-sided, the opposite arrangement is as extreme as the observed one: all signs flipped, or, for two sides of equal
+    size, both exchanged.
+    """
+    if not exact:
+        return 1 / (total + 1)
+    mirrored = two_sided and (k is None or 2 * k == n)
+    return min(1.0, (1 + mirrored) / total)
 
 
 def _as_extreme(sums: Any, deviation: Any, tolerance: Any, alternative: str) -> Any:
