@@ -134,3 +134,24 @@ def test_effects_of_steps_have_the_names_of_their_steps():
         "block.1.conv → block.2.conv",
     ]
     assert len(data_lines(axes.figure.axes[0])) > 0
+
+
+def test_tests_that_cannot_reach_the_level_are_marked_as_undecidable():
+    coords = {"layer": ["a", "b"]}
+    tests = xr.Dataset(
+        {
+            "pvalue": ("layer", [0.25, 0.01]),
+            "least_pvalue": ("layer", [0.25, 0.001]),
+            "statistic": ("layer", [0.3, 0.2]),
+        },
+        coords=coords,
+    )
+    axes = plot_fisher(tests, method=None)
+    assert points(axes, "x") == {0.25: True}
+    assert points(axes) == {0.01: True}
+    assert "undecidable: too few entries" in legend_texts(axes.figure.axes[0].get_legend())
+    # Holm doubles the smaller of two p-values, so 0.03 becomes out of reach, as a single test it is not.
+    both = tests.assign(least_pvalue=("layer", [0.03, 0.03]), pvalue=("layer", [0.03, 0.04]))
+    assert points(plot_fisher(both), "x") == {0.06: True}
+    assert points(plot_fisher(both, method=None), "x") == {}
+    assert points(plot_fisher(tests.pvalue, method=None), "x") == {}
