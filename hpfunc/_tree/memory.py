@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["check_bytes", "check_ties"]
 
 # Bytes for each edge, where trees are counted over edges that tie.
-_TIED_EDGE = 240
+_TIED_EDGE = 400
 
 
 def check_bytes(need: float, max_bytes: float, what: str) -> None:
