@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import as_points, check_directions, check_finite
-from hpfunc._labels.layers import group_by_class, read_layers
+from hpfunc._measure.layers import group_by_class, read_layers
 from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected

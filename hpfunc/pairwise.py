@@ -8,11 +8,11 @@ from typing import Any
 import xarray as xr
 
 from hpfunc._arrays import on_device
-from hpfunc._labels.folds import SampleOptions, draw_and_part
-from hpfunc._labels.layer_results import LayerResult, assemble, pair_numbers
-from hpfunc._labels.layers import group_by_class, read_layers
-from hpfunc._labels.measure import GraphOptions, measure_folds, measure_pairs
 from hpfunc._labels.provenance import kept_attrs
+from hpfunc._measure.folds import SampleOptions, draw_and_part
+from hpfunc._measure.layers import group_by_class, read_layers
+from hpfunc._measure.pairs import GraphOptions, measure_folds, measure_pairs
+from hpfunc._measure.results import LayerResult, assemble, pair_numbers
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
 

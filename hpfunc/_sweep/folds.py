@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpfunc._labels.folds import SampleOptions
+from hpfunc._measure.folds import SampleOptions
 
 __all__ = ["fold_options", "with_groups"]
 

@@ -23,6 +23,7 @@ STOREYS = {
     "names that users see": {"__init__"},
     "public rooms": {"activations", "plot", "_plot", "sweeps", "_sweep"},
     "labelled layer": {"intervals", "multiclass", "pairwise", "pca", "permutation", "results", "statistic"},
+    "measuring by name": {"_measure"},
     "labels and files": {"_files", "_labels", "_older_tool", "_store"},
     "models": {"_torch"},
     "statistics on arrays": {"_stats"},
@@ -175,10 +176,28 @@ def test_wings_import_one_way(package):
     assert_no_circle({(place(a), place(b)) for a, b in inside if a != package})
 
 
+def test_a_wing_has_at_most_nine_modules():
+    rooms: dict[str, set[str]] = {}
+    for module, path in modules().items():
+        if path.name != "__init__.py":
+            rooms.setdefault(module.rpartition(".")[0], set()).add(module)
+    crowded = {place: len(held) for place, held in rooms.items() if place and len(held) > 9}
+    assert not crowded
+
+
+def test_a_type_has_a_name_of_its_own():
+    places: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(module)
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_imports_are_found_at_all():
     # The tests above pass on an empty set of arrows; these are some that must be seen.
     seen = {(room(a), room(b)) for a, b in arrows()}
-    assert {("__init__", "pairwise"), ("plot", "_plot"), ("_sweep", "pairwise"), ("_labels", "_tree")} <= seen
+    assert {("__init__", "pairwise"), ("plot", "_plot"), ("_sweep", "pairwise"), ("_measure", "_tree")} <= seen
     assert ("_tree", "_arrays") in seen
 
 

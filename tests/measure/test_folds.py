@@ -24,8 +24,8 @@ def example(seed=0, n=63):
 
 def folds_of(activations, **options):
     """Find which fold each sample falls in: of points that are far apart, one by one, by leaving it out."""
-    from hpfunc._labels.folds import SampleOptions, draw_and_part
-    from hpfunc._labels.layers import group_by_class, read_layers
+    from hpfunc._measure.folds import SampleOptions, draw_and_part
+    from hpfunc._measure.layers import group_by_class, read_layers
 
     [layer] = read_layers(activations, None, options.get("groups"))
     classes = group_by_class(layer, "euclidean")

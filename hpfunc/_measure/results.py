@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from hpfunc._labels.measure import GraphOptions, describe
 from hpfunc._labels.pairs import label_pairs
+from hpfunc._measure.pairs import GraphOptions, describe
 
 __all__ = ["LayerResult", "assemble", "pair_numbers"]
 

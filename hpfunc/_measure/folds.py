@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import as_labels, namespace
-from hpfunc._labels.layers import ClassPoints, NamedLayer
+from hpfunc._measure.layers import ClassPoints, NamedLayer
 from hpfunc._stats.partition import draw_samples, part_samples
 from hpfunc._support.checks import check_count
 from hpfunc._support.keys import RandomKey, check_key
