@@ -85,7 +85,7 @@ def fold_interval(
     References
     ----------
     .. [1] Q. Wang and B. Lindsay, "Variance estimation of a general U-statistic with application to cross-validation",
-       Statistica Sinica 24 (2014), 1117-1141.
+       Statistica Sinica 24 (2014), 1117-1141, doi:10.5705/ss.2012.215.
     .. [2] C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine Learning 52 (2003), 239-281,
        doi:10.1023/A:1024068626366.
 

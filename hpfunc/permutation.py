@@ -100,8 +100,9 @@ def fisher_permutation(
 
     References
     ----------
-    .. [1] B. Phipson and G. K. Smyth, "Permutation p-values should never be zero", Statistical Applications
-       in Genetics and Molecular Biology 9 (2010), article 39.
+    .. [1] B. Phipson and G. K. Smyth, "Permutation p-values should never be zero: calculating exact p-values when
+       permutations are randomly drawn", Statistical Applications in Genetics and Molecular Biology 9 (2010),
+       article 39, doi:10.2202/1544-6115.1585.
 
     Examples
     --------
@@ -266,8 +267,9 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     ----------
     .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
        Statistics 6 (1979), 65-70.
-    .. [2] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", Journal of the Royal
-       Statistical Society B 57 (1995), 289-300.
+    .. [2] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate: a practical and powerful approach to
+       multiple testing", Journal of the Royal Statistical Society B 57 (1995), 289-300,
+       doi:10.1111/j.2517-6161.1995.tb02031.x.
 
     Examples
     --------

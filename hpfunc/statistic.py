@@ -123,7 +123,8 @@ def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", c
           only (Berisha et al. 2016).
         - ``"minus-one"``: the first with R - 1 (DataEval).
         - ``"bias-corrected"``: with C = R - 1, c = min(p, q) and g = N (2 c - 3/4 + sqrt(9 - 16 c) / 4):
-          1 - 2 min(g, C) / N (van den Burg & Hero 2017, who take the mean R of three orthogonal trees).
+          1 - 2 min(g, C) / N (van den Burg & Hero 2017, arXiv:1711.03512, who take the mean R of three orthogonal
+          trees).
     clip : bool
         Whether to clip to [0, 1].
 

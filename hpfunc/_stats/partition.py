@@ -111,7 +111,10 @@ def _random_numbers(identity: npt.NDArray[np.int64], key: RandomKey, *names: obj
 
 
 def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Scatter 64-bit integers, as SplitMix64 does (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195)."""
+    """Scatter 64-bit integers, as SplitMix64 does.
+
+    Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195: one step of the state, then their ``mix64variant13``.
+    """
     z = z + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
