@@ -26,6 +26,8 @@ from torch import nn
 
 import hpfunc as hp
 
+WRITTEN = ("images.png", "trees.png")
+
 
 def train(x: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequential:
     """Train a small network."""
@@ -80,10 +82,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--pair", type=int, nargs=2, default=[4, 9], metavar=("A", "B"), help="two digits (4 9)")
     parser.add_argument("--epochs", type=int, default=30, metavar="N", help="how long to train (30)")
     parser.add_argument("--most", type=int, default=12, metavar="N", help="bridges drawn for each layer (12)")
-    parser.add_argument("--out", type=Path, default=Path("bridges"), help="a new folder for the pictures (bridges)")
+    parser.add_argument("--out", type=Path, default=Path("bridges"), help="where the pictures are written (bridges)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
-    if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
+    present = [name for name in WRITTEN if (args.out / name).exists()]
+    if present and not args.overwrite:
+        raise SystemExit(f"--out {args.out} already holds {', '.join(present)}. Pass --overwrite or another folder.")
+    args.out.mkdir(parents=True, exist_ok=True)
 
     digits = load_digits()
     images, labels = torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)
@@ -94,7 +99,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     layers = {"input": "input", "output of the network": "3"}
     trees = {title: hp.euclidean_mst(acts[name]) for title, name in layers.items()}
     bridges = {title: find_bridges(acts[name], trees[title]) for title, name in layers.items()}
-    args.out.mkdir(parents=True)
     draw_bridges(bridges, digits.images[half:], args.pair, args.most).savefig(args.out / "images.png", dpi=120)
     figure = Figure(figsize=(11, 5), layout="constrained")
     for ax, (title, name) in zip(figure.subplots(1, 2), layers.items(), strict=True):

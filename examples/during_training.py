@@ -22,6 +22,8 @@ from torch import nn
 
 import hpfunc as hp
 
+WRITTEN = ("results.nc", "trajectory.png")
+
 Data = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -36,10 +38,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=8, metavar="N", help="how long to train (8)")
     parser.add_argument("--samples", type=int, default=60, metavar="N", help="digits of each class and split (60)")
-    parser.add_argument("--out", type=Path, default=Path("watched"), help="a new folder for what is written (watched)")
+    parser.add_argument("--out", type=Path, default=Path("watched"), help="where everything is written (watched)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
-    if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
+    present = [name for name in WRITTEN if (args.out / name).exists()]
+    if present and not args.overwrite:
+        raise SystemExit(f"--out {args.out} already holds {', '.join(present)}. Pass --overwrite or another folder.")
+    args.out.mkdir(parents=True, exist_ok=True)
 
     digits = load_digits()
     x, labels = torch.tensor(digits.data / 16, dtype=torch.float32), torch.tensor(digits.target)
@@ -61,7 +66,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
     runs = xr.concat(measured, "checkpoint").assign_coords(checkpoint=range(args.epochs + 1))
-    args.out.mkdir(parents=True)
     runs.to_netcdf(args.out / "results.nc")
     axes = hp.plot_trajectory(runs)
     axes.set_xlabel("epoch")

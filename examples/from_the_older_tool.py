@@ -24,6 +24,9 @@ import xarray as xr
 
 import hpfunc as hp
 
+PICTURES = ("distributions", "distributions_by_layer", "fisher_training", "fisher_layers", "layers", "pairs")
+WRITTEN = ("results.nc", *(f"{name}.png" for name in PICTURES))
+
 
 def make_files(folder: Path) -> dict[str, Path]:
     """Write two files in the older tool's format: digits in a linear layer, first random, then fitted to them."""
@@ -65,13 +68,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--before", type=Path, metavar="FILE", help="the older tool's results before training")
     parser.add_argument("--after", type=Path, metavar="FILE", help="and after training")
     parser.add_argument("--n", type=int, default=9999, metavar="N", help="permutations of each test (9999)")
-    parser.add_argument("--out", type=Path, default=Path("moved"), help="a new folder for what is written (moved)")
+    parser.add_argument("--out", type=Path, default=Path("moved"), help="where everything is written (moved)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
     if (args.before is None) != (args.after is None):
         parser.error("pass both --before and --after, or neither; without them the example writes its own files")
-    if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
-    args.out.mkdir(parents=True)
+    made = ("preDict.json", "postDict.json") if args.before is None else ()
+    present = [name for name in (*made, *WRITTEN) if (args.out / name).exists()]
+    if present and not args.overwrite:
+        raise SystemExit(f"--out {args.out} already holds {', '.join(present)}. Pass --overwrite or another folder.")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in made:
+        (args.out / name).unlink(missing_ok=True)  # hpfunc itself replaces no file of the older tool
     files = make_files(args.out) if args.before is None else {"Before": args.before, "After": args.after}
 
     results = hp.read_seed_results(files)

@@ -19,6 +19,8 @@ import numpy as np
 
 import hpfunc as hp
 
+WRITTEN = ("pairs.csv", "features.nc", "features.png")
+
 
 def digit_features(per_class: int) -> dict[str, np.ndarray]:
     """Make four feature sets of the digits: pixels, edges, a random projection, and the darkness of each row."""
@@ -51,13 +53,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, metavar="FILE.npz", help="your own arrays (digits)")
     parser.add_argument("--samples", type=int, default=100, metavar="N", help="digits of each class (100)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("features"), help="a new folder for what is written (features)"
-    )
+    parser.add_argument("--out", type=Path, default=Path("features"), help="where everything is written (features)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
-    if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
+    present = [name for name in WRITTEN if (args.out / name).exists()]
+    if present and not args.overwrite:
+        raise SystemExit(f"--out {args.out} already holds {', '.join(present)}. Pass --overwrite or another folder.")
     arrays = digit_features(args.samples) if args.data is None else read_features(args.data)
+    args.out.mkdir(parents=True, exist_ok=True)
     labels = arrays.pop("labels")
 
     # A mapping from names to arrays takes the place of a network's activations.
@@ -72,7 +75,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         change, p = float(test.statistic), float(test.pvalue)
         print(f"{reference} -> {name}: mean HP {change:+.3f}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
 
-    args.out.mkdir(parents=True)
     hp.to_frame(results).to_csv(args.out / "pairs.csv", index=False)
     results.to_netcdf(args.out / "features.nc")
     axes = hp.plot_layers(results.rename(features="layer"))

@@ -20,6 +20,8 @@ import torch
 
 import hpfunc as hp
 
+WRITTEN = ("pairs.csv", "token-mean.nc")
+
 # Word 0 is padding, word 1 begins each text, words 2 to 11 are common; then come 6 words of each topic.
 TOPICS, COMMON, OWN, TOKENS = 3, 10, 6, 12
 
@@ -70,10 +72,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=100, metavar="N", help="texts of each topic (100)")
     parser.add_argument("--steps", type=int, default=60, metavar="N", help="steps of training (60)")
-    parser.add_argument("--out", type=Path, default=Path("tokens"), help="a new folder for what is written (tokens)")
+    parser.add_argument("--out", type=Path, default=Path("tokens"), help="where everything is written (tokens)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
-    if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
+    present = [name for name in WRITTEN if (args.out / name).exists()]
+    if present and not args.overwrite:
+        raise SystemExit(f"--out {args.out} already holds {', '.join(present)}. Pass --overwrite or another folder.")
+    args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     model = make_model()
     train(model, args.steps)
@@ -90,10 +95,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for pooling, by_layer in separation.items():
         print(f"{pooling:12}", "  ".join(f"{layer} {value:.3f}" for layer, value in by_layer.items()))
 
-    args.out.mkdir(parents=True)
     table = [hp.to_frame(run.isel(pooling=0)) for run in runs]
     for frame in table:
-        frame.to_csv(args.out / "pairs.csv", mode="a", index=False, header=frame is table[0])
+        first = frame is table[0]
+        frame.to_csv(args.out / "pairs.csv", mode="w" if first else "a", index=False, header=first)
     runs[-1].isel(pooling=0, drop=True).to_netcdf(args.out / "token-mean.nc")
     print(f"Wrote pairs.csv and token-mean.nc into {args.out}.")
 

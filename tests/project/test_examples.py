@@ -248,6 +248,31 @@ def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
         guide.main(["--data", str(tmp_path), "--out", str(tmp_path / "other")])
 
 
+QUICK = {
+    "bridging_images": ["--epochs", "1"],
+    "during_training": ["--epochs", "1", "--samples", "5"],
+    "from_the_older_tool": ["--n", "99"],
+    "numpy_only": ["--samples", "10"],
+}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_examples_refuse_only_to_replace_files_of_their_own(name, tmp_path):
+    example = load(name)
+    arguments = [*QUICK[name], "--out", str(tmp_path)]
+    (tmp_path / "notes.txt").write_text("mine")
+    example.main(arguments)
+    before = contents(tmp_path)
+    made = {"preDict.json", "postDict.json"} if name == "from_the_older_tool" else set()
+    assert written(tmp_path) == {*example.WRITTEN, *made, "notes.txt"}
+    with pytest.raises(SystemExit, match=r"already holds .*Pass --overwrite"):
+        example.main(arguments)
+    assert contents(tmp_path) == before
+    example.main([*arguments, "--overwrite"])
+    assert written(tmp_path) == {*example.WRITTEN, *made, "notes.txt"}
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_numpy_example_imports_no_torch_and_writes_what_it_measured(tmp_path):
     out = tmp_path / "out"
     script = ROOT / "examples" / "numpy_only.py"
@@ -382,7 +407,7 @@ def test_the_tour_runs_and_shows_what_is_stored_in_it(tmp_path):
     streams = [out for cell in fresh.cells for out in cell.get("outputs", ()) if out.output_type == "stream"]
     assert [out.name for out in streams] == ["stdout"]  # and nothing on stderr: no warning
     assert kinds(fresh) == kinds(stored)
-    assert sum(kind[-1] == "image/png" for cell in kinds(stored) for kind in cell) == 6
+    assert sum(kind[-1] == "image/png" for cell in kinds(stored) for kind in cell) == 7
     same = [cell.outputs[-1].text for cell in (fresh.cells[-1], stored.cells[-1])]
     assert all(text.startswith("True") for text in same)
 

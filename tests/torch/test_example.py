@@ -70,8 +70,13 @@ def test_the_tokens_example_pools_three_ways(tmp_path, capsys):
     assert hp.open_results(out / "token-mean.nc").n_features.values.tolist() == [32, 32, 32]
     printed = capsys.readouterr().out
     assert all(way in printed for way in ("first-token", "last-token", "token-mean"))
-    with pytest.raises(SystemExit, match="exists, so nothing was done"):
+    with pytest.raises(SystemExit, match=r"already holds pairs\.csv, token-mean\.nc\. Pass --overwrite"):
         module.main(["--out", str(out)])
+    (out / "notes.txt").write_text("mine")
+    with torch.random.fork_rng():
+        module.main(["--texts", "15", "--steps", "3", "--out", str(out), "--overwrite"])
+    assert (out / "pairs.csv").read_text().splitlines() == lines
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_the_benchmark_gives_a_row(capsys, monkeypatch):
