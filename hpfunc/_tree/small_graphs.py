@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._arrays import to_host
+from hpfunc._arrays import namespace, to_host
 from hpfunc._tree.distances import prepare
 from hpfunc._tree.exact import points_for_metric
 from hpfunc._tree.graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
@@ -35,8 +35,9 @@ def weight_tables(x: Any, starts: Ints, pairs: Ints, *, metric: str, graph: str,
         See `hpfunc.pairwise_hp`.
     """
     classes, place = np.unique(pairs, return_inverse=True)
-    # Few points: those of a device array are brought to the host.
-    x, pairs = np.concatenate([to_host(x[starts[c] : starts[c + 1]]) for c in classes]), place.reshape(-1, 2)
+    # Few points: those of a device array are brought to the host, in one copy.
+    rows = np.concatenate([np.arange(starts[c], starts[c + 1]) for c in classes])
+    x, pairs = to_host(x[namespace(x).asarray(rows)]), place.reshape(-1, 2)
     starts = np.concatenate([[0], np.cumsum(np.diff(starts)[classes])])
     x = points_for_metric(x, metric)[0]
     tables: list[Floats] = []

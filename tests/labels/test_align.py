@@ -36,7 +36,7 @@ def test_arguments_and_global_state_are_left_alone():
 def test_result_has_the_dims_coords_and_attrs_of_its_inputs():
     x, y = results(0), results(198)
     test = fisher_permutation(x, y, key=0)
-    assert list(test.data_vars) == ["statistic", "pvalue", "n_permutations", "exact"]
+    assert list(test.data_vars) == ["statistic", "pvalue", "n_permutations", "exact", "least_pvalue"]
     for variable in test.data_vars.values():
         assert variable.dims == ("split", "layer")
         assert variable.attrs["long_name"]

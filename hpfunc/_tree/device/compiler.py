@@ -12,7 +12,7 @@ import numpy as np
 __all__ = ["KERNELS", "kernel", "source"]
 
 # Each kernel, and the texts that it is made of, in their order.
-_PRIM = ("floats.cuh", "team.cuh", "measure.cuh", "contest.cuh", "prim.cu")
+_PRIM = ("floats.cuh", "team.cuh", "measure.cuh", "contest.cuh", "degrees.cuh", "prim.cu")
 _POINTS = ("floats.cuh", "measure.cuh", "points.cu")
 KERNELS = {
     "prim": _PRIM,

@@ -218,17 +218,19 @@ def _with_nan(cupy: Any, x: Any) -> Any:
 # ---- how much is asked of the device
 
 
+# Where a class has few samples, the points of all small pairs come to the host, to try every labelling: one wait more.
+@pytest.mark.parametrize(("size", "waits"), [(12, 5), (4, 6)])
 @pytest.mark.parametrize("n_classes", [3, 12])
-def test_a_call_launches_and_waits_equally_often_for_any_number_of_classes(n_classes):
-    x, labels = sample((4,) * n_classes, 40, 1, "normal")
+def test_a_call_launches_and_waits_equally_often_for_any_number_of_classes(n_classes, size, waits):
+    x, labels = sample((size,) * n_classes, 40, 1, "normal")
     with stand_in() as cupy:
         there = cupy.asarray(x)
         before = dataclasses.replace(counts)
         hp.pairwise_hp(there, labels)
         spent = {name: value - getattr(before, name) for name, value in vars(counts).items()}
     assert spent["launches"] <= 8  # sums, centre, product, radii, sides, table, trees
-    assert spent["waits"] <= 5  # finite, largest twice, results
-    assert spent["uploads"] <= 4  # classes, labels, pairs
+    assert spent["waits"] <= waits  # finite, largest twice, results
+    assert spent["uploads"] <= waits - 1  # classes, labels, pairs; rows of small pairs
     assert spent["operations"] <= 60
     assert spent["arrays"] <= 100
 

@@ -21,13 +21,27 @@ def every_tree_of_samples(x, label):
 
 
 def averages(x, label):
-    """Mean, extremes, squared weights and squared degrees over every tree in turn."""
+    """Mean, extremes, and the sums that the null distribution needs, over every tree in turn."""
     trees = all_minimum_trees(x, label)
     degree = np.zeros(len(x))
     for (i, j), p in trees.probability.items():
         degree[[i, j]] += p
     weight2 = sum(p**2 for p in trees.probability.values())
-    return np.mean(trees.cross), min(trees.cross), max(trees.cross), len(x) - 1, weight2, (degree**2).sum()
+    weights = np.zeros((len(x), len(x)))
+    for (i, j), p in trees.probability.items():
+        weights[i, j] = weights[j, i] = p
+    return {
+        "mean": np.mean(trees.cross), "low": min(trees.cross), "high": max(trees.cross),
+        "weight": len(x) - 1, "weight2": weight2, "degree2": (degree**2).sum(),
+        "weight3": (weights**3).sum() / 2, "degree3": (degree**3).sum(), "degree_weight2": degree @ (weights**2).sum(0),
+        "edge_degrees": degree @ weights @ degree / 2, "triangles": np.trace(weights @ weights @ weights) / 6,
+    }  # fmt: skip
+
+
+def assert_averages(counts, x, label):
+    """Compare counts with averages over every tree, name by name."""
+    for name, expected in averages(x, label).items():
+        np.testing.assert_allclose(float(getattr(counts, name)), expected, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 @settings(max_examples=150, deadline=None)
@@ -35,7 +49,7 @@ def averages(x, label):
 def test_counts_are_averages_over_every_tree(case):
     x, label = case
     counts = count_cross(every_tree_of_samples(x, label))
-    np.testing.assert_allclose(np.array(counts, float), averages(x, label), rtol=1e-12)
+    assert_averages(counts, x, label)
 
 
 @settings(max_examples=100, deadline=None)
@@ -58,7 +72,7 @@ def test_copies_may_stand_for_samples():
     vertices = np.array([0, 3, 5])
     members = np.array([[1, 2], [1, 1], [1, 0.0]])
     counts = count_cross(find_every_tree(x, vertices, members, np.array([[0, 1], [1, 2], [0, 2]])))
-    np.testing.assert_allclose(np.array(counts, float), averages(x, label), rtol=1e-12)
+    assert_averages(counts, x, label)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -24,7 +24,6 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
   __shared__ Lightest slots[TEAMS][2][32];
   __shared__ Lists lists[TEAMS];
   __shared__ Pair described[TEAMS];
-  const int PASSED = 4 * TEAM * QUADS < 2048 ? 4 * TEAM * QUADS : 2048;
   __shared__ unsigned short passed[TEAMS][PASSED];
   int team = threadIdx.x / TEAM, me = threadIdx.x % TEAM;
   long long p = (long long)blockIdx.x * TEAMS + team;
@@ -107,37 +106,14 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
       edges[2 * (step - 1) + 1] = w;
     }
   }
-  // The degrees of all vertices pass through shared memory, some at a time, to those that hang on them.
-  unsigned long long squares = 0, cubes = 0, products = 0, leaves = 0;
-  for (int base = 0; base < 4 * TEAM * QUADS; base += PASSED) {
-    team_sync();
-#pragma unroll 2
-    for (int i = 0; i < QUADS; ++i)
-      for (int j = 0; j < 4; ++j) {
-        unsigned long long degree = state[i].degree[j];
-        int u = first_vertex(i) + j;
-        if (u < base || u >= base + PASSED) continue;
-        passed[team][u - base] = (unsigned short)degree;
-        squares += degree * degree;
-        cubes += degree * degree * degree;
-        leaves += degree == 1;
-      }
-    team_sync();
-#pragma unroll 2
-    for (int i = 0; i < QUADS; ++i)
-      for (int j = 0; j < 4; ++j) {
-        int u = first_vertex(i) + j, w = (int)state[i].from[j];
-        if (u && state[i].degree[j] && w >= base && w < base + PASSED)
-          products += (unsigned long long)state[i].degree[j] * passed[team][w - base];
-      }
-  }
+  Sums sums = sum_degrees(state, passed[team]);
   if (me == 0) {
     results[6 * p] = outcome;
     results[6 * p + 1] = crosses;
   }
   // Whole numbers: in any order the same sum.
-  atomicAdd(&results[6 * p + 2], squares);
-  atomicAdd(&results[6 * p + 3], cubes);
-  atomicAdd(&results[6 * p + 4], products);
-  atomicAdd(&results[6 * p + 5], leaves);
+  atomicAdd(&results[6 * p + 2], sums.squares);
+  atomicAdd(&results[6 * p + 3], sums.cubes);
+  atomicAdd(&results[6 * p + 4], sums.products);
+  atomicAdd(&results[6 * p + 5], sums.leaves);
 }
