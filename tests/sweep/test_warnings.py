@@ -123,7 +123,7 @@ def test_the_groups_of_a_checkpoint_say_it_once(monkeypatch):
     monkeypatch.setattr(Collection, "_collect", counted)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sweep({"a": seeded(Positions)}, {"train": make_data()}, max_memory=800_000)
+        sweep({"a": seeded(Positions)}, {"train": make_data(240, classes=12)}, max_memory=3_200_000)
     assert len(passes) > 1
     assert [str(one.message).partition(" (")[0] for one in caught] == [
         "checkpoint 'a' on data 'train': left out: mixed"
