@@ -141,7 +141,7 @@ def shared_memory(cupy: Any) -> dict[str, Any]:
         second = tensor.detach().to("cuda:1")
         assert as_points(second).device.id == 1
         assert_equal(hp.pairwise_hp(second.cpu(), labels), hp.pairwise_hp(second, labels))
-    # What torch keeps unused is there for CuPy.
+    # CuPy must be able to use the memory that torch holds but does not use.
     kept = torch.empty(int(0.8 * torch.cuda.mem_get_info()[0]), dtype=torch.uint8, device="cuda")
     del kept
     random = np.random.default_rng(0).normal(size=(4000, 64)).astype(np.float32)

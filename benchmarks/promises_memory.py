@@ -24,7 +24,7 @@ import hpfunc as hp
 
 __all__ = ["FLOOR", "SHAPES", "SLACK", "MemoryUse", "bits_rows", "measure", "rows"]
 
-# What a call may use: so much more than it was allowed, and a floor for libraries and the buffers of threads.
+# A call may use this much more than it was allowed, and this floor for libraries and the buffers of threads.
 SLACK, FLOOR = 1.25, 64 * 2**20
 
 

@@ -46,7 +46,7 @@ def check_hdf5(file: Path) -> None:
     with h5py.File(file, "r") as stored:
         root = h5py.h5g.open(stored.id, b"/")
         _FileCheck(file.stat().st_size).check_root(root)
-    # What is read of it later is read here first.
+    # Read here first all that is read of the file later, so that a failure ends this process only.
     with h5netcdf.File(file, "r") as dataset:
         dict(dataset.attrs)
         for variable in dataset.variables.values():

@@ -18,7 +18,7 @@ __all__ = ["SampleOptions", "draw_and_part"]
 
 Ints = npt.NDArray[np.intp]
 
-# Of fewer samples a class in a fold, HP is remote from that of the whole class.
+# With fewer samples of a class in a fold, HP says little about the whole class.
 _FEW = 5
 
 
@@ -61,7 +61,7 @@ class SampleOptions(NamedTuple):
 
 
 class SampleIdentity(NamedTuple):
-    """What tells the samples of a layer apart, class by class."""
+    """Hold what tells the samples of a layer apart, class by class."""
 
     position: npt.NDArray[np.int64]  # (N,) in the data set, different within a class
     groups: npt.NDArray[Any] | None  # (N,) which samples belong together
