@@ -1,4 +1,4 @@
-"""The README does what it says: its two commands are found, its scripts run, its links lead somewhere."""
+"""The README and the pages of the site do what they say: commands are found, scripts run, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import pytest
 import hpfunc as hp
 
 ROOT = Path(__file__).parents[2]
+SITE = ROOT / "examples" / "site"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in SITE.glob("*.md")}
+TEXTS = {"README.md": README} | PAGES
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
-SCRIPTS = blocks("python")
+SCRIPTS = [script for name in ("README.md", "start.md") for script in blocks("python", TEXTS[name])]
 
 
 def test_there_are_two_commands_each_an_install_and_a_run_on_one_line():
@@ -40,51 +43,77 @@ def test_ci_extracts_the_same_commands():
     assert found.stdout == "".join(blocks("sh"))
 
 
-def test_there_are_scripts():
-    assert len(SCRIPTS) == 2
-    code = [line for line in SCRIPTS[0].splitlines() if line.strip()]
-    assert len(code) <= 16
+def test_the_readme_is_a_page_and_a_half_with_one_short_script():
+    assert len(README.splitlines()) <= 125
+    [script] = blocks("python")
+    assert len([line for line in script.splitlines() if line.strip()]) <= 16
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.splitlines()[0])
 def test_script_runs(script, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(compile(script, "README.md", "exec"), {})
+    exec(compile(script, "<script>", "exec"), {})
     printed = capsys.readouterr().out
     assert printed
     assert "nan" not in printed
 
 
-def test_every_file_it_names_is_there():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    named = re.findall(r"`((?:hpfunc|examples|benchmarks|tests|\.ci)/[\w/.]*)`", README)
-    assert links
-    assert named
-    for place in links + named:
+def test_there_is_a_script_for_each_way_in():
+    first = [re.search(r"^import (torch|numpy)", script, re.M)[1] for script in SCRIPTS]
+    assert first == ["torch", "torch", "numpy", "numpy"]
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_file_it_names_is_there(page):
+    text, folder = TEXTS[page], ROOT if page == "README.md" else SITE
+    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if not link.startswith("https:")]
+    for place in linked:
+        # The pages of the concepts' pictures are written while the site is built, from a script of the same name.
+        place = re.sub(r"^concepts_gallery/(\w+)\.rst$", r"concepts/\1.py", place)
+        assert (folder / place).exists(), place
+    for place in re.findall(r"`((?:hpfunc|examples|benchmarks|tests|\.ci)/[\w/.]*)`", text):
         assert (ROOT / place).exists(), place
+
+
+def test_the_readme_links_every_page_that_is_more_than_a_door_to_another_file():
+    linked = set(re.findall(r"\]\(examples/site/(\w+\.md)\)", README))
+    assert linked == {name for name, text in PAGES.items() if "```{include}" not in text} - {"index.md"}
 
 
 def test_it_says_plainly_whether_a_gpu_was_ever_used():
     measured = (ROOT / "benchmarks" / "results" / "gpu.json").exists()
-    assert ("No GPU has run this engine yet" in README) != measured
+    assert ("No GPU has run this engine yet" in PAGES["gpu.md"]) != measured
 
 
-def test_it_names_every_part_of_the_older_tool_and_only_functions_that_are_there():
+@pytest.mark.parametrize("page", TEXTS)
+def test_it_names_only_functions_that_are_there(page):
+    assert set(re.findall(r"(?<![.\w])hp\.([a-z_0-9]+)", TEXTS[page])) <= set(hp.__all__)
+
+
+def test_the_page_on_the_older_tool_names_every_part_of_it():
+    page = PAGES["older_tool.md"]
     older = ("ModelTester", "ResultsAnalysis", "load_data", "train_results", "test_results", "plot_results")
     for name in (*older, "FisherTraining", "FisherLayers", "plotPCA", "refresh()", "snapshot_forward(x)"):
-        assert name in README
-    used = set(re.findall(r"(?<![.\w])hp\.([a-z_0-9]+)", README))
+        assert name in page
+    used = set(re.findall(r"(?<![.\w])hp\.([a-z_0-9]+)", page))
     assert used >= {"sweep", "fisher_steps", "read_seed_results", "plot_pca"}
-    assert used <= set(hp.__all__)
+
+
+def test_every_public_function_stands_once_in_the_table_of_the_readme_and_in_the_reference_of_the_site():
+    table = README.partition("## Functions")[2].partition("\n\nEvery")[0]
+    assert sorted(re.findall(r"`([a-z_0-9]+)`", table)) == sorted(hp.__all__)
+    reference = (SITE / "api.rst").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^   ([a-z_0-9]+)$", reference, re.M)) == sorted(hp.__all__)
 
 
 def test_every_example_is_listed():
     there = {path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb")}
-    assert set(re.findall(r"^\| `examples/([\w.]+)` \|", README, re.M)) == there
+    assert set(re.findall(r"^\| `examples/([\w.]+)` \|", PAGES["start.md"], re.M)) == there
 
 
 def test_the_table_of_dimensions_can_be_measured_again():
-    rows = dict(re.findall(r"^  \| ([\d,]+) \| (0\.\d\d \| 0\.\d\d \| 0\.\d\d) \|", README, re.M))
+    page = PAGES["honest.md"]
+    rows = dict(re.findall(r"^\| ([\d,]+) \| (0\.\d\d \| 0\.\d\d \| 0\.\d\d) \|", page, re.M))
     assert set(rows) == {"40", "200", "1,000"}
     rng = np.random.default_rng(1)
     for n in (40, 200):
@@ -101,7 +130,9 @@ def test_the_table_of_dimensions_can_be_measured_again():
 def test_the_table_of_costs_is_that_of_the_stored_measurements():
     stored = json.loads((ROOT / "benchmarks" / "results" / "pairwise.json").read_text())["rows"]
     said = re.findall(
-        r"^\| [^|]+ \| ([\d,]+ × [\d,]+ × [\d,]+) \| ([\d.]+) s \| [\d,]+ MB \| [\d,]+ s \|$", README, re.M
+        r"^\| [^|]+ \| ([\d,]+ × [\d,]+ × [\d,]+) \| ([\d.]+) s \| [\d,]+ MB \| [\d,]+ s \|$",
+        PAGES["cost.md"],
+        re.M,
     )
     names = ("mnist", "fc2 conv6", "softmax conv6", "classes-100", "classes-1000", "conv")
     for (shape, seconds), name in zip(said, names, strict=True):
