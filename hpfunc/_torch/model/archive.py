@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from hpfunc._torch.model.opcodes import LARGEST_PICKLE, Container, StorageSpec, TensorSpec, read_opcodes
+from hpfunc._torch.model.opcodes import LARGEST_PICKLE, read_opcodes
+from hpfunc._torch.model.specs import Container, StorageSpec, TensorSpec
 
 __all__ = ["CheckpointFile", "open_checkpoint"]
 

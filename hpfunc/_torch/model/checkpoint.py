@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from hpfunc._torch.model.archive import CheckpointFile, open_checkpoint
-from hpfunc._torch.model.opcodes import Container, Skipped, TensorSpec
 from hpfunc._torch.model.process import run_alone
+from hpfunc._torch.model.specs import Container, Skipped, TensorSpec
 from hpfunc._torch.model.weights import Candidate, choose_weights, listed
 
 __all__ = ["check_source", "load_module", "load_structure", "makes_itself"]

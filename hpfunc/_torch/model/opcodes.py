@@ -12,17 +12,24 @@ from typing import Any
 
 import torch
 
-__all__ = ["LARGEST_PICKLE", "Container", "Skipped", "StorageSpec", "TensorSpec", "read_opcodes"]
+from hpfunc._torch.model.specs import (
+    LARGEST_NUMBER,
+    Container,
+    Name,
+    Skipped,
+    StorageSpec,
+    TensorSpec,
+    entries_of,
+)
+
+__all__ = ["LARGEST_PICKLE", "read_opcodes"]
 
 # A tensor takes 30 opcodes and 100 bytes, and a checkpoint of Adam has three for each weight.
 LARGEST_PICKLE = 2**24
 _MOST_OPCODES = 400_000
-_DEEPEST = 100
 # Python puts the entries of lists and dicts on the stack by thousands, and only those of a tuple all at once.
 _LARGEST_STACK = 50_000
 _MOST_NAMES = 1000
-_MOST_DIMS = 64
-_LARGEST_NUMBER = 2**62
 
 # The dtypes of the storage classes that torch has had.
 _STORAGES = {
@@ -33,84 +40,6 @@ _STORAGES = {
     "QInt8Storage": torch.int8, "QUInt8Storage": torch.uint8, "QInt32Storage": torch.int32,
     "QUInt4x2Storage": torch.uint8, "QUInt2x4Storage": torch.uint8,
 }  # fmt: skip
-
-
-class Record:
-    """Hold what an opcode makes; few and fixed attributes keep a hostile file's memory small."""
-
-    __slots__ = ()
-
-
-class Skipped(Record):
-    """Stand for an object that is not made, and name it."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class Name(Skipped):
-    """Stand for a class or function that the file names; it is not looked up."""
-
-    __slots__ = ()
-
-
-class StorageSpec(Record):
-    """Describe a storage: its key in the file, the dtype of its elements, and how many there are."""
-
-    __slots__ = ("count", "dtype", "key")
-
-    def __init__(self, key: str, dtype: torch.dtype, count: int) -> None:
-        self.key, self.dtype, self.count = key, dtype, count
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes that the storage takes."""
-        return self.count * self.dtype.itemsize
-
-
-class TensorSpec(Record):
-    """Describe a tensor: a view of a storage."""
-
-    __slots__ = ("dtype", "offset", "shape", "storage", "stride")
-
-    def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any, dtype: Any = None) -> None:
-        if not isinstance(storage, StorageSpec):
-            raise ValueError("it has a tensor without a storage")
-        self.storage, self.offset = storage, offset
-        self.shape, self.stride = _entries(shape), _entries(stride)
-        numbers = (offset, *self.shape, *self.stride)
-        if len(self.shape) != len(self.stride) or len(self.shape) > _MOST_DIMS:
-            raise ValueError("it has a tensor whose shape and strides do not fit together")
-        if not all(type(number) is int and 0 <= number < _LARGEST_NUMBER for number in numbers):
-            raise ValueError("it has a tensor whose shape, strides or offset are no sizes")
-        self.dtype = _dtype_named(dtype) if isinstance(dtype, Name) else storage.dtype
-        last = offset + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
-        if 0 not in self.shape and (last + 1) * self.dtype.itemsize > storage.nbytes:
-            raise ValueError("it has a tensor that is larger than its storage")
-
-
-class Container(Record):
-    """Hold the entries of a dict (key, value pairs), list, tuple or set."""
-
-    __slots__ = ("depth", "entries", "kind", "state")
-
-    def __init__(self, kind: str, entries: list[Any]) -> None:
-        self.kind, self.depth = kind, 1
-        self.entries: list[Any] = []
-        self.state: Any = None
-        self.extend(entries)
-
-    def extend(self, entries: list[Any]) -> None:
-        """Add entries; raise ValueError if containers lie too deep inside each other."""
-        for entry in entries:
-            for part in entry if self.kind == "dict" else (entry,):
-                if isinstance(part, Container) and part.depth >= self.depth:
-                    self.depth = part.depth + 1
-        if self.depth > _DEEPEST:
-            raise ValueError(f"its pickle holds containers more than {_DEEPEST} deep")
-        self.entries += entries
 
 
 def read_opcodes(stream: Any) -> tuple[Any, dict[str, StorageSpec]]:
@@ -241,7 +170,7 @@ def _build(machine: _Machine, argument: Any) -> None:
 
 def _call(machine: _Machine, argument: Any) -> None:
     arguments, function = machine.stack.pop(), machine.stack.pop()
-    machine.stack.append(_result(function, _entries(arguments)))
+    machine.stack.append(_result(function, entries_of(arguments)))
 
 
 def _call_with_options(machine: _Machine, argument: Any) -> None:
@@ -267,16 +196,16 @@ def _stack_name(machine: _Machine, argument: Any) -> None:
 
 
 def _persistent(machine: _Machine, argument: Any) -> None:
-    entries = _entries(machine.stack.pop())
+    entries = entries_of(machine.stack.pop())
     if len(entries) < 5:
         raise ValueError("it names a storage that torch does not have")
     kind, storage, key, _, count, *view = entries
     dtype = _STORAGES.get(storage.name.rpartition(".")[2]) if isinstance(storage, Name) else None
-    if kind != "storage" or dtype is None or type(count) is not int or not 0 <= count < _LARGEST_NUMBER:
+    if kind != "storage" or dtype is None or type(count) is not int or not 0 <= count < LARGEST_NUMBER:
         raise ValueError("it names a storage that torch does not have")
     if view and view[0] is not None:
         raise ValueError("it has a storage that is part of another, as torch wrote before 0.4; save it again")
-    if not isinstance(key, (str, int)) or (isinstance(key, int) and not 0 <= key < _LARGEST_NUMBER):
+    if not isinstance(key, (str, int)) or (isinstance(key, int) and not 0 <= key < LARGEST_NUMBER):
         raise ValueError("it names a storage that torch does not have")
     spec = StorageSpec(str(key), dtype, count)
     first = machine.storages.setdefault(spec.key, spec)
@@ -303,26 +232,12 @@ def _result(function: Any, arguments: list[Any]) -> Any:
     if name in ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"):
         return arguments[0]
     if name == "torch._tensor._rebuild_from_type_v2":
-        return _result(arguments[0], _entries(arguments[2]))
+        return _result(arguments[0], entries_of(arguments[2]))
     if name in ("collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict"):
         given = [argument for argument in arguments if isinstance(argument, Container)]
-        pairs = [tuple(_entries(pair)) for pair in given[0].entries] if given and given[0].kind == "list" else []
+        pairs = [tuple(entries_of(pair)) for pair in given[0].entries] if given and given[0].kind == "list" else []
         return Container("dict", [pair for pair in pairs if len(pair) == 2])
     return Skipped(name)
-
-
-def _entries(value: Any) -> list[Any]:
-    """Return the entries of a tuple or list."""
-    if not isinstance(value, Container) or value.kind == "dict":
-        raise ValueError("its pickle has a call without arguments")
-    return value.entries
-
-
-def _dtype_named(name: Name) -> torch.dtype:
-    dtype = getattr(torch, name.name.removeprefix("torch."), None) if name.name.startswith("torch.") else None
-    if not isinstance(dtype, torch.dtype):
-        raise ValueError(f"it has a tensor of the dtype {name.name!r:.50}, which this torch does not have")
-    return dtype
 
 
 def _dotted(argument: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from hpfunc._torch.model.opcodes import Container, Skipped, TensorSpec
+from hpfunc._torch.model.specs import Container, Skipped, TensorSpec
 
 __all__ = ["Candidate", "choose_weights", "listed"]
 
