@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hpfunc._tree.exact import THIN
+from hpfunc._tree.mst.kruskal import components
 from hpfunc._tree.pairs.types import ClassGroup, PairBlock
 from hpfunc._tree.types import Ints
 
@@ -19,6 +20,8 @@ WIDTH = 1024
 _HEIGHT, _THIN_HEIGHT = 2048, 4096
 # A class that is more than this many times as large as another begins a new group instead of filling the other up.
 _SIMILAR = 1.25
+# Points of classes that are joined to no others: from here on they get groups of their own.
+_PART = 256
 # Points of the pairs in a batch. Large enough that the fixed cost of one count is negligible.
 BATCH_POINTS = 20_000
 
@@ -30,23 +33,45 @@ def block_height(size: int, d: int) -> int:
     return _HEIGHT if 2 * size <= WIDTH else size
 
 
-def divide_classes(sizes: Ints, d: int) -> list[ClassGroup]:
+def divide_classes(sizes: Ints, pairs: Ints, d: int) -> list[ClassGroup]:
     """Divide classes into groups of similar size, each with as many classes as make up the rows of a block.
+
+    Classes that no chain of wanted pairs joins, such as those of two folds, are kept apart where both sides are large:
+    the distances between them would be computed for nothing.
 
     Parameters
     ----------
     sizes : (K,) array
         Points of each class.
+    pairs : (P, 2) array
+        Class numbers of the wanted pairs.
     d : int
         Features.
     """
+    part = _join_parts(components(len(sizes), pairs)[1], sizes)
     groups: list[list[int]] = []
-    for k in np.argsort(sizes, kind="stable").tolist():
-        n = int(sizes[k])
-        if not groups or (len(groups[-1]) + 1) * n > block_height(n, d) or n > _SIMILAR * sizes[groups[-1][0]]:
+    for k in np.lexsort((sizes, part)).tolist():
+        n, first = int(sizes[k]), groups[-1][0] if groups else k
+        if (
+            not groups
+            or part[k] != part[first]
+            or (len(groups[-1]) + 1) * n > block_height(n, d)
+            or n > _SIMILAR * sizes[first]
+        ):
             groups.append([])
         groups[-1].append(k)
     return [ClassGroup(g, 0, np.array(classes), int(sizes[classes[-1]])) for g, classes in enumerate(groups)]
+
+
+def _join_parts(part: Ints, sizes: Ints) -> Ints:
+    """Give small parts that follow each other the same number, so that they are worked on together."""
+    n_points = np.bincount(part, sizes)
+    number, held = np.zeros(len(n_points), np.intp), 0.0
+    for p, n in enumerate(n_points.tolist()):
+        new = p > 0 and held + n > _PART
+        number[p] = number[p - 1] + new if p else 0
+        held = n if new else held + n
+    return number[part]
 
 
 def block_pairs(groups: list[ClassGroup], pairs: Ints, n_classes: int) -> list[PairBlock]:

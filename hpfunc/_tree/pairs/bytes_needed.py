@@ -35,7 +35,7 @@ def bytes_for_blocks(starts: Ints, pairs: Ints, d: int, itemsize: int, *, narrow
     exact = 8 if d <= THIN else 0
     if exact and narrow:
         itemsize = 4
-    groups = divide_classes(sizes, d)
+    groups = divide_classes(sizes, pairs, d)
     largest, average = float(sizes.max()), n / n_classes
     n_batch = min(n_classes, -(-BATCH_VERTICES // int(largest)))
     points = n * d * (itemsize + exact) + 8.0 * n_classes * (n + 3 * d) + min(n_threads() * 8e6, 8.0 * n * d)

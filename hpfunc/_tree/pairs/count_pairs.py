@@ -197,7 +197,7 @@ def _count_by_blocks(
     """Count pairs of classes whose distances fit in memory, block by block; see `cross_edges`."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured, scratch = np.zeros(len(pairs), bool), Scratch()
-    layer, groups = _prepare_layer(points, reduced, max_bytes, exact, threads, scratch)
+    layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads, scratch)
     trees = lay_out_trees(points.starts, layer.class_trees)
 
     def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
@@ -263,6 +263,7 @@ class _PairBatch:
 
 def _prepare_layer(
     points: LayerPoints,
+    pairs: Ints,
     reduced: ReducedPoints | None,
     max_bytes: int,
     exact: bool,
@@ -276,7 +277,7 @@ def _prepare_layer(
         reduction = Reduction(points.x, reduced.slack)
         centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)
     sizes = np.diff(points.starts)
-    groups = divide_classes(sizes, points.x.shape[1])
+    groups = divide_classes(sizes, pairs, points.x.shape[1])
     path_maxima = _room_for_path_maxima(groups, centred.dtype)
     of_class = {
         k: path_maxima[group.number][i, : sizes[k], : sizes[k]]
