@@ -1,7 +1,7 @@
 """Pool the tokens of a transformer by its attention mask, and measure how well each layer separates topics.
 
 Run it with ``python examples/tokens.py --out tokens``. The model is a small encoder of transformers that is built from
-its configuration and trained here for a moment, so nothing is downloaded; `pip install transformers` is needed. It
+its configuration and trained here for a moment, so nothing is downloaded; ``pip install transformers`` is needed. It
 
 1. makes short texts of three topics and pads them, as a tokenizer does,
 2. collects each layer three times: the first token, the last token, and the mean over the tokens that are no padding,

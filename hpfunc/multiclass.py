@@ -30,8 +30,12 @@ def multiclass_hp(
 
     Parameters
     ----------
-    activations, labels
-        As in `pairwise_hp`.
+    activations : xarray.Dataset, mapping or array-like
+        What `collect_activations` returned; or a mapping of layer name -> array ``(n, ...)``; or one array, which
+        gives a result without the dim ``layer``. All axes but the first are flattened.
+    labels : array-like, optional
+        The class of each sample, ``(n,)`` integers or strings, with the same rules as in `pairwise_hp`. Not needed
+        where the activations carry the coord ``label``.
     metric : {"euclidean", "cosine"}
         Distance between points.
     max_memory : int, optional

@@ -52,8 +52,19 @@ def pairwise_hp(
         pandas, the labels are put in the order of the samples.
     pairs : iterable of (class, class), optional
         Only these pairs, in this order. By default all, in the order of the classes.
-    metric, graph, k, exact, max_memory
-        As in `hp_statistic`.
+    metric : {"euclidean", "cosine"}
+        Distance between points.
+    graph : {"mst", "knn"}
+        The graph whose edges are counted: ``k`` orthogonal minimum spanning trees (each without the edges of those
+        before it), or every point's ``k`` nearest neighbours.
+    k : int
+        Number of trees or neighbours.
+    exact : bool
+        True: the counts are those of float64 distances by direct differences, ties included, for certain. False:
+        the tree that the working precision finds; the extremes are then NaN.
+    max_memory : int, optional
+        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
+        with the bytes that it needs. It is kept as closely as in `hp_statistic`.
     progress : bool
         Show a bar over the pairs of all layers.
     samples_per_class : int, optional

@@ -174,8 +174,19 @@ def fisher_steps(
         Real numbers with the dims ``along`` and ``dim``.
     along : str
         The dim to walk along, in the order in which it stands.
-    dim, key, n_permutations, paired, alternative, batch_size
-        As in `fisher_permutation`.
+    dim : str
+        The dim whose entries are permuted. Paired, entries are matched by their coords along it.
+    key : int or tuple of int, optional
+        What the draws depend on. Required unless the test is exact.
+    n_permutations : int
+        How many random arrangements to draw. If all distinct arrangements are no more than this, each of them is used
+        once and the test is exact.
+    paired : bool
+        False for the unpaired test, which pools all values of both entries.
+    alternative : {"two-sided", "greater", "less"}
+        What counts as extreme: a difference as large in magnitude, as large, or as small as the observed one.
+    batch_size : int, optional
+        How many arrangements to hold at a time. It bounds the memory and changes no bit of the result.
 
     Returns
     -------

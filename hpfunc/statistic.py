@@ -40,8 +40,8 @@ def hp_statistic(
     metric : {"euclidean", "cosine"}
         Distance between points.
     graph : {"mst", "knn"}
-        The graph whose edges are counted: `k` orthogonal minimum spanning trees (each without the edges of those
-        before it), or every point's `k` nearest neighbours.
+        The graph whose edges are counted: ``k`` orthogonal minimum spanning trees (each without the edges of those
+        before it), or every point's ``k`` nearest neighbours.
     k : int
         Number of trees or neighbours.
     exact : bool

@@ -80,17 +80,51 @@ def sweep(
         an error that names what differs. What matches is kept in either case.
     progress : bool
         Show a bar that counts checkpoints times splits.
-    layers, classes, samples_per_class, key, batch_size, device, method, reduce, dtype, forward, label
-        As in `collect_activations`.
-    pairs, metric, graph, k, exact, folds, repeats
-        As in `pairwise_hp`. ``key`` is that of the samples too, so folds need a random draw of samples.
-    groups : array-like or mapping, optional
-        Which samples belong together and fall in one fold: integers or strings, one for each sample of the data set in
-        its order; or a mapping from each split to such an array.
+    layers : list of str, optional
+        Names or globs of the layers to measure; by default those that `collect_activations` takes.
+    classes : list of int or str, optional
+        The labels to take, in this order; by default all, sorted.
+    samples_per_class : int or None
+        How many samples of each class at most; None for all.
+    key : int or tuple of int, optional
+        Draw the samples of each class at random, and part them into folds. By default the first samples of each class
+        in data order are taken; folds need a key.
+    batch_size : int
+        Samples in one forward pass. A DataLoader keeps its own.
+    device : str or torch.device, optional
+        Where to run, by default where the model is.
+    method : {"hooks", "fx", "snapshot"} or callable
+        How layers are observed, as in `collect_activations`.
+    reduce : {"mean", "first-token", "last-token", "token-mean"}, callable or mapping, optional
+        Make activations smaller as they are taken, as in `collect_activations`.
+    dtype : {"float16", "float32", "float64"}, optional
+        Keep floating activations in this dtype, by default in their own.
+    forward : callable, optional
+        ``forward(model, x)`` runs the model on a batch; by default ``model(x)``, ``model(*x)`` or ``model(**x)``.
+    label : int, str or callable, optional
+        Where the label of an item or batch is, as in `collect_activations`.
+    pairs : iterable of (class, class), optional
+        Only these pairs, in this order; by default all, in the order of the classes.
+    metric : {"euclidean", "cosine"}
+        Distance between points.
+    graph : {"mst", "knn"}
+        The graph whose edges are counted: minimum spanning trees or nearest neighbours.
+    k : int
+        Number of trees or neighbours.
+    exact : bool
+        True: count ties exactly, and round no distance. False: count in the tree that the working precision finds.
     max_memory : int, optional
         The limit in bytes, for the activations of one data set and again for the statistic of one layer; by default
         shares of what is free. Where the layers do not fit together they are collected in groups, at the price of
         a forward pass for each group. Name it where several workers share a machine.
+    folds : int, optional
+        Part the samples of each class at random into so many disjoint folds, and measure each fold by itself, as in
+        `pairwise_hp`.
+    repeats : int
+        How many times to part the samples anew.
+    groups : array-like or mapping, optional
+        Which samples belong together and fall in one fold: integers or strings, one for each sample of the data set in
+        its order; or a mapping from each split to such an array.
 
     Returns
     -------

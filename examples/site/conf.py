@@ -1,7 +1,9 @@
-"""Configure the documentation: ``python -m sphinx -W --keep-going -b html examples/site <output folder>``.
+"""Configure the site: ``python -m sphinx -W --keep-going -b html examples/site build/site`` builds it.
 
-The API pages come from the docstrings, the gallery from the examples, which are run while the site is built. Links to
-the documentation of xarray, NumPy and torch need a network; they are made where ``HPFUNC_SITE_LINKS`` is set.
+The reference comes from the docstrings, the page of messages from the source, and the gallery from the examples, which
+are run while the site is built (some minutes; ``-D plot_gallery=0`` leaves that out). No network is needed. To link to
+the documentation of xarray, NumPy and torch, set ``HPFUNC_SITE_LINKS=1``, or, where there is no network, set it to a
+folder that holds their inventories (``xarray.inv``, ...).
 """
 
 import os
@@ -17,6 +19,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import matplotlib.pyplot as plt  # noqa: E402
+from list_messages import messages_page  # noqa: E402
 from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper  # noqa: E402
 
 import hpfunc  # noqa: E402
@@ -33,40 +36,50 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "numpydoc",
-    "myst_parser",
+    "myst_nb",
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
 ]
-source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
-exclude_patterns = ["concepts/*"]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
+nb_execution_mode = "off"  # The notebook keeps its pictures; a test runs it.
+exclude_patterns = ["concepts/*", "concepts_gallery/*.ipynb", "gallery/*.ipynb"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]
+nitpicky = True
+
+# ---- pages that are made from other files
+MADE = HERE / "made"
+MADE.mkdir(exist_ok=True)
+(MADE / "messages.md").write_text(messages_page(Path(hpfunc.__file__).parent), encoding="utf-8")
+shutil.copy(HERE.parent / "tour.ipynb", MADE)
 
 # ---- docstrings
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
-numpydoc_validation_checks = {
-    "all",
-    "ES01",  # A summary of one sentence is enough where it says all.
-    "GL01",  # The summary stands on the line of the opening quotes.
-    "SA01",  # The overview of the API shows related functions.
-    "SS06",  # A summary may need two clauses.
-    "EX01",
-}
+# All that numpydoc checks, but for a second paragraph of the summary and for a list of related functions: the overview
+# of the reference shows those side by side.
+numpydoc_validation_checks = {"all", "ES01", "SA01"}
 default_role = "py:obj"
-intersphinx_mapping = (
-    {
-        "python": ("https://docs.python.org/3", None),
-        "numpy": ("https://numpy.org/doc/stable", None),
-        "xarray": ("https://docs.xarray.dev/en/stable", None),
-        "torch": ("https://docs.pytorch.org/docs/stable", None),
-        "matplotlib": ("https://matplotlib.org/stable", None),
-    }
-    if os.environ.get("HPFUNC_SITE_LINKS")
-    else {}
-)
+LINKED = {
+    "python": "https://docs.python.org/3",
+    "numpy": "https://numpy.org/doc/stable",
+    "xarray": "https://docs.xarray.dev/en/stable",
+    "torch": "https://docs.pytorch.org/docs/stable",
+    "matplotlib": "https://matplotlib.org/stable",
+}
+links = os.environ.get("HPFUNC_SITE_LINKS")
+inventories = Path(links) if links and Path(links).is_dir() else None
+intersphinx_mapping = {
+    name: (address, str(inventories / f"{name}.inv") if inventories else None)
+    for name, address in LINKED.items()
+    if links
+}
+numpydoc_xref_param_type = bool(links)
+numpydoc_xref_ignore = "all"
+# Links inside the site must lead somewhere; those to other sites only where their inventories are read.
+nitpick_ignore_regex = [] if links else [("py:.*", rf"({'|'.join(LINKED)}|concurrent)\..*")]
 
 # ---- gallery
 # Run each example as a program that writes into a folder of its own. Those that need data or a cluster are only shown.
@@ -102,9 +115,26 @@ def add_title(app, docname, source):
             source[0] = source[0].replace(sentence.group(1), heading, 1)
 
 
+# The pages are read in the repository too, where links lead to files; some of these files are pages of the site.
+PAGES = {"../../benchmarks/README.md": "benchmarks.md", "../../.github/CONTRIBUTING.md": "contributing.md"}
+
+
+def add_links(app, docname, source):
+    """Link functions to the reference and examples to the gallery, where a page writes their names in quotes."""
+    if docname not in ("start", "concepts", "choosing", "honest", "results", "cost", "gpu", "older_tool", "changes"):
+        return
+    for file, page in PAGES.items():
+        source[0] = source[0].replace(f"]({file}", f"]({page}")
+    functions = "|".join(hpfunc.__all__)
+    source[0] = re.sub(rf"`(hp\.({functions})(\([^`<]*\))?)`", r"{py:func}`\1 <hpfunc.\2>`", source[0])
+    source[0] = re.sub(r"`(examples/(\w+)\.py)`", r"[`\1`](gallery/\2.rst)", source[0])
+    source[0] = source[0].replace("`examples/tour.ipynb`", "[`examples/tour.ipynb`](made/tour.ipynb)")
+
+
 def setup(app):
-    """Connect the titles of the gallery."""
+    """Connect the titles of the gallery and the links of the pages."""
     app.connect("source-read", add_title)
+    app.connect("source-read", add_links)
 
 
 sphinx_gallery_conf = {

@@ -60,7 +60,9 @@ def plot_intervals(
         If ``intervals`` lacks one of the three variables, has other dims, or no finite estimate; if ``figsize`` is
         given together with ``ax``.
 
-    Notes ----- Each interval holds for itself: of twenty 95 % intervals, one is expected to miss its value.
+    Notes
+    -----
+    Each interval holds for itself: of twenty 95 % intervals, one is expected to miss its value.
     `adjust_pvalues` adjusts the p-values that come with the intervals.
 
     Examples

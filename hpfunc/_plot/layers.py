@@ -79,6 +79,7 @@ def plot_layers(
     Returns
     -------
     matplotlib.axes.Axes
+        The axes, with the layers along x and mean HP, or the overlap, along y.
 
     Raises
     ------

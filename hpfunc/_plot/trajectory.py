@@ -67,6 +67,7 @@ def plot_trajectory(
     Returns
     -------
     matplotlib.axes.Axes
+        The axes, with the checkpoints along x and mean HP, or the overlap, along y.
 
     Raises
     ------
@@ -76,10 +77,12 @@ def plot_trajectory(
         If ``results`` lacks ``checkpoint`` or ``pair``, has other dims, or holds no finite value; if ``over`` is not a
         further dim, ``scale`` is unknown, or ``figsize`` is given together with ``ax``.
 
-    Notes ----- For a Dataset of minimum spanning trees that holds ``z``, the legend says below which HP 95 % of the
-    values lie if the class labels of one pair are permuted (normal approximation; mean over the pairs, largest over
-    layers and splits). A grey band shows this range where it is near the lines; it never changes the limits of the
-    axis. Means over many pairs vary less than that by chance.
+    Notes
+    -----
+    For a Dataset of minimum spanning trees that holds ``z``, the legend says below which HP 95 % of the values lie if
+    the class labels of one pair are permuted (normal approximation; mean over the pairs, largest over layers and
+    splits). A grey band shows this range where it is near the lines; it never changes the limits of the axis. Means
+    over many pairs vary less than that by chance.
 
     Examples
     --------
