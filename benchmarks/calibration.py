@@ -73,16 +73,14 @@ def measure_intervals(case: tuple[int, int, int, str, float], n_sets: int) -> di
 def measure_pvalues(m: int, n: int, d: int, n_sets: int, n_labellings: int) -> dict[str, float]:
     """Measure how often p-values lie at or below 5 % and 1 % under random labels, and how often exact ones do."""
     from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
-    from hpfunc._tree import count_pairs, weight_tables
+    from hpfunc._tree import GraphOptions, count_pairs, weight_tables
 
     shares = []
     for seed in range(n_sets):
         rng = np.random.default_rng([seed, m, n, d])
         x, starts, pair = rng.normal(size=(m + n, d)), np.array([0, m, m + n]), np.array([[0, 1]])
-        [table] = weight_tables(x, starts, pair, metric="euclidean", graph="mst", k=1)
-        sums = count_pairs(
-            x, starts, pair, metric="euclidean", graph="mst", k=1, exact=True, max_memory=None, name="x"
-        ).cross
+        [table] = weight_tables(x, starts, pair, GraphOptions())
+        sums = count_pairs(x, starts, pair, GraphOptions(), name="x").cross
         chosen = np.zeros((n_labellings, m + n))
         np.put_along_axis(chosen, rng.random(chosen.shape).argsort(axis=1)[:, :m], 1, axis=1)
         counts = (chosen @ table * (1 - chosen)).sum(axis=1).round().astype(int)

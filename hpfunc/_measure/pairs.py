@@ -13,9 +13,8 @@ import xarray as xr
 from hpfunc._arrays import namespace
 from hpfunc._stats.estimate import ESTIMATORS
 from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
-from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.warn import warn
-from hpfunc._tree import CrossEdges, PairCounts, count_pairs, weight_tables
+from hpfunc._tree import CrossEdges, GraphOptions, PairCounts, count_pairs, weight_tables
 from hpfunc._version import __version__
 
 __all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
@@ -37,30 +36,6 @@ _LONG_NAMES = {
     "n_a": "Samples of class a",
     "n_b": "Samples of class b",
 }
-
-
-class GraphOptions(NamedTuple):
-    """The graph whose edges are counted, and the memory to count them in; see `hpfunc.hp_statistic`."""
-
-    metric: str
-    graph: str
-    k: int
-    exact: bool
-    max_memory: int | None
-    held: int = 0  # bytes of max_memory that a copy of the points takes already
-
-    def check(self) -> None:
-        """Raise TypeError or ValueError unless metric, graph and k are known."""
-        check_option("metric", self.metric, ("euclidean", "cosine"))
-        check_option("graph", self.graph, ("mst", "knn"))
-        check_count("k", self.k, "a number of trees or neighbours of 1 or more")
-
-    def check_neighbours(self, sizes: Ints, name: Callable[[int], str]) -> None:
-        """Raise ValueError if the samples of a pair, of ``(P, 2)`` class sizes, cannot have k neighbours each."""
-        samples = sizes.sum(axis=1)
-        n, p = int(samples.min()), int(samples.argmin())
-        if self.graph == "knn" and self.k >= n:
-            raise ValueError(f"k={self.k} neighbours among the {n} samples of {name(p)}; at most {n - 1} are there")
 
 
 def measure_pairs(
@@ -169,16 +144,13 @@ def _count(
     points: Any, starts: Ints, pairs: Ints, options: GraphOptions, where: str, advance: Callable[[int], Any]
 ) -> _Counted:
     """Count the cross edges of pairs of classes, and keep the graphs of the small ones."""
-    counts = count_pairs(
-        points, starts, pairs, metric=options.metric, graph=options.graph, k=options.k, exact=options.exact,
-        max_memory=options.max_memory, held=options.held, name=where, advance=advance,
-    )  # fmt: skip
+    counts = count_pairs(points, starts, pairs, options, name=where, advance=advance)
     sizes = np.diff(starts)[pairs]
     few = np.array([options.exact and few_labellings(m, n) for m, n in sizes.tolist()])
     tables: list[npt.NDArray[np.float64] | None] = [None] * len(pairs)
     if few.any():
         which = np.flatnonzero(few)
-        found = weight_tables(points, starts, pairs[which], metric=options.metric, graph=options.graph, k=options.k)
+        found = weight_tables(points, starts, pairs[which], options)
         for p, table in zip(which, found, strict=True):
             tables[p] = table
     return _Counted(counts, sizes, tables)

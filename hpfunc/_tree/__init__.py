@@ -10,15 +10,16 @@ with a known error (`distances`). From these bounds come the minimum spanning tr
 then the few edges between two classes that may stand in the tree of both, then counts (`pairs`). What rounding leaves
 undecided is measured again by direct differences in float64 (`exact`), so the result is that of exact distances.
 `whole_tree` takes all points as one cloud, `graphs` holds other graphs than one tree, `device` the engine for CuPy
-arrays, `threads` the workers and their work arrays.
+arrays, `options` what the caller asks for, `threads` the workers and their work arrays.
 
-Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `mst` -> `reduce` -> `distances` -> `exact`,
-`threads` -> `types`.
+Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `choose_reduction` -> `mst` -> `reduce` ->
+`distances` -> `exact`, `threads` -> `types`.
 """
 
+from hpfunc._tree.graphs.small_graphs import weight_tables
 from hpfunc._tree.mst.tie_counts import CrossEdges
+from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs.count_pairs import PairCounts, count_pairs
-from hpfunc._tree.small_graphs import weight_tables
 from hpfunc._tree.whole_tree import class_counts, span
 
-__all__ = ["CrossEdges", "PairCounts", "class_counts", "count_pairs", "span", "weight_tables"]
+__all__ = ["CrossEdges", "GraphOptions", "PairCounts", "class_counts", "count_pairs", "span", "weight_tables"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpfunc._tree import count_pairs, graph_sums, weight_tables
+from hpfunc._tree import GraphOptions, count_pairs, graph_sums, weight_tables
 from tests.oracles import all_minimum_trees, direct_squared, kruskal, neighbour_pairs, orthogonal_trees
 from tests.stats.test_null import sums_of
 from tests.strategies import labelled_integers
@@ -16,10 +16,7 @@ NAMES = ("weight", "weight2", "degree2", "weight3", "degree3", "degree_weight2",
 
 
 def counted(x, starts, pairs, graph="mst", k=1):
-    return count_pairs(
-        x, np.asarray(starts), np.asarray(pairs), metric="euclidean", graph=graph, k=k, exact=True, max_memory=None,
-        name="x",
-    ).cross  # fmt: skip
+    return count_pairs(x, np.asarray(starts), np.asarray(pairs), GraphOptions(graph=graph, k=k), name="x").cross
 
 
 def assert_sums(cross, p, table):
@@ -44,7 +41,7 @@ def test_trees_that_tie_are_averaged(case):
     m, n = int((label == 0).sum()), len(x)
     table = dense(all_minimum_trees(x, label).probability, n)
     assert_sums(counted(x, [0, m, n], [[0, 1]]), 0, table)
-    [found] = weight_tables(x, np.array([0, m, n]), np.array([[0, 1]]), metric="euclidean", graph="mst", k=1)
+    [found] = weight_tables(x, np.array([0, m, n]), np.array([[0, 1]]), GraphOptions())
     np.testing.assert_allclose(np.sort(found.sum(axis=1)), np.sort(table.sum(axis=1)), atol=1e-9)
     np.testing.assert_allclose(np.sort(found, axis=None), np.sort(table, axis=None), atol=1e-9)
 
@@ -73,7 +70,7 @@ def test_other_graphs(k):
         by_neighbour[[i, j], [j, i]] += 1 / k
     for graph, table in (("mst", by_tree), ("knn", by_neighbour)):
         assert_sums(counted(x, [0, 5, 12], [[0, 1]], graph, k), 0, table)
-        [found] = weight_tables(x, np.array([0, 5, 12]), np.array([[0, 1]]), metric="euclidean", graph=graph, k=k)
+        [found] = weight_tables(x, np.array([0, 5, 12]), np.array([[0, 1]]), GraphOptions(graph=graph, k=k))
         np.testing.assert_allclose(np.sort(found, axis=None), np.sort(table, axis=None), atol=1e-12)
 
 

@@ -26,17 +26,18 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._support import memory
 from hpfunc._tree import device
+from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import bytes_for_metric, equal_rows, points_for_metric
-from hpfunc._tree.graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
+from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
 from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
+from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs.blocking import block_pairs, divide_classes, take_batches
 from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
-from hpfunc._tree.pairs.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
@@ -60,14 +61,9 @@ def count_pairs(
     x: Any,
     starts: Ints,
     pairs: Ints,
+    options: GraphOptions,
     *,
-    metric: str,
-    graph: str,
-    k: int,
-    exact: bool,
-    max_memory: int | None,
     name: str,
-    held: int = 0,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> PairCounts:
     """Count the cross edges of the graph over each pair of classes, by the engine of the array's own kind.
@@ -80,18 +76,16 @@ def count_pairs(
         Rows ``starts[k]:starts[k + 1]`` are class k.
     pairs : (P, 2) array
         Class numbers, lower first.
-    metric, graph, k, exact, max_memory
-        See `hpfunc.pairwise_hp`.
+    options : GraphOptions
     name : str
         What errors call the points.
-    held : int
-        Bytes of ``max_memory`` that the caller holds already, in a copy of the points.
     advance : callable
         Told the number of pairs done.
     """
+    metric, graph, k, exact, max_memory, held = options
     trees = np.full(len(pairs), k)
     if namespace(x) is not np:
-        if graph != "mst" or k != 1:
+        if not options.is_one_tree:
             raise TypeError(
                 f"{name} lives on a CUDA device, where graph={graph!r} with k={k} is not built; pass a host copy "
                 "(x.get())"
@@ -106,7 +100,7 @@ def count_pairs(
     check_bytes(held + bytes_for_metric(x, metric), max_bytes, name)
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
-    if graph == "mst" and k == 1:
+    if options.is_one_tree:
         cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, held=held, advance=advance)
         return PairCounts(cross, remeasured, trees)
     largest = int(np.diff(starts)[pairs].sum(axis=1).max())

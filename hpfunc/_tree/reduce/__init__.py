@@ -12,7 +12,7 @@ never which of them stand in a tree: any B gives the same counts.
 What flows in: the points of a layer. What flows out: a basis from a sample of the rows (`basis`); the coordinates and
 their slack, which covers all rounding (`coordinates`); for each weight the largest reduced distance that an edge of it
 may have (`limits`), and bounds of single edges by direct differences (`direct`). Whether a reduction pays is decided by
-its caller (`pairs.choose_reduction`).
+its caller (`choose_reduction`).
 
 Imports point one way: `coordinates` -> `basis`; `limits` -> `direct`.
 """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from hpfunc._tree import count_pairs
+from hpfunc._tree import GraphOptions, count_pairs
 from hpfunc._tree import distances as distances_module
 from hpfunc._tree import threads as threads_module
 from hpfunc._tree.distances import working_dtype
@@ -27,9 +27,8 @@ def count(x, label, **options):
     """Cross edges of two classes, through the engine's door."""
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(label))])
-    defaults = {"metric": "euclidean", "graph": "mst", "k": 1, "exact": True, "max_memory": None, "name": "x"}
     pairs = np.stack(np.triu_indices(len(starts) - 1, 1), axis=1)
-    return count_pairs(np.asarray(x)[order], starts, pairs, **(defaults | options))
+    return count_pairs(np.asarray(x)[order], starts, pairs, GraphOptions(**options), name="x")
 
 
 @settings(max_examples=300, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from hpfunc import pairwise_hp
-from hpfunc._tree import count_pairs
+from hpfunc._tree import GraphOptions, count_pairs
 from hpfunc._tree.mst import remeasure
 from hpfunc._tree.pairs import candidates as candidates_module
 from hpfunc._tree.pairs import count_pairs as count_pairs_module
@@ -32,9 +32,7 @@ def count(monkeypatch, x, label, basis, exact=True):
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(label))])
     pairs = np.stack(np.triu_indices(len(starts) - 1, 1), axis=1)
-    result = count_pairs(
-        x[order], starts, pairs, metric="euclidean", graph="mst", k=1, exact=exact, max_memory=None, name="x"
-    )
+    result = count_pairs(x[order], starts, pairs, GraphOptions(exact=exact), name="x")
     return result.cross, sum(points is not None for points in reduced)
 
 
@@ -106,14 +104,14 @@ def test_memory_that_holds_the_coordinates_is_enough(monkeypatch):
     rng = np.random.default_rng(8)
     starts, pairs = np.arange(5) * 30, np.stack(np.triu_indices(4, 1), axis=1)
     x = (rng.normal(size=(120, 6)) @ rng.normal(size=(6, 5000))).astype(np.float32)
-    small = {"metric": "euclidean", "graph": "mst", "k": 1, "exact": True, "name": "x", "max_memory": 1_500_000}
+    small = GraphOptions(max_memory=1_500_000)
     monkeypatch.setattr(count_pairs_module, "bytes_for_directions", lambda d: 0)
     monkeypatch.setattr(count_pairs_module, "MOST_DIRECTIONS", 8)
     with pytest.raises(ValueError, match="max_memory"):
-        count_pairs(x, starts, pairs, **small)
-    whole = count_pairs(x, starts, pairs, **(small | {"max_memory": None})).cross
+        count_pairs(x, starts, pairs, small, name="x")
+    whole = count_pairs(x, starts, pairs, GraphOptions(), name="x").cross
     monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *a: find_basis(x, np.arange(0, 120, 2), 8))
-    for field, value in zip(whole, count_pairs(x, starts, pairs, **small).cross, strict=True):
+    for field, value in zip(whole, count_pairs(x, starts, pairs, small, name="x").cross, strict=True):
         np.testing.assert_array_equal(field, value)
 
 

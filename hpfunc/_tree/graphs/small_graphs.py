@@ -9,9 +9,10 @@ import numpy as np
 from hpfunc._arrays import namespace, to_host
 from hpfunc._tree.distances import prepare
 from hpfunc._tree.exact import points_for_metric
-from hpfunc._tree.graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
+from hpfunc._tree.graphs.pair_graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.tie_counts import find_every_tree
+from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Floats, Ints
 
@@ -21,7 +22,7 @@ __all__ = ["weight_tables"]
 _BATCH_POINTS = 20_000
 
 
-def weight_tables(x: Any, starts: Ints, pairs: Ints, *, metric: str, graph: str, k: int) -> list[Floats]:
+def weight_tables(x: Any, starts: Ints, pairs: Ints, options: GraphOptions) -> list[Floats]:
     """Compute the ``(n, n)`` edge weights of the graph of each pair, its samples in any order.
 
     Parameters
@@ -31,26 +32,25 @@ def weight_tables(x: Any, starts: Ints, pairs: Ints, *, metric: str, graph: str,
     starts : (K + 1,) array
     pairs : (P, 2) array
         Class numbers of pairs of n samples each, n being small.
-    metric, graph, k
-        See `hpfunc.pairwise_hp`.
+    options : GraphOptions
     """
     classes, place = np.unique(pairs, return_inverse=True)
     # Few points: those of a device array are brought to the host, in one copy.
     rows = np.concatenate([np.arange(starts[c], starts[c + 1]) for c in classes])
     x, pairs = to_host(x[namespace(x).asarray(rows)]), place.reshape(-1, 2)
     starts = np.concatenate([[0], np.cumsum(np.diff(starts)[classes])])
-    x = points_for_metric(x, metric)[0]
+    x = points_for_metric(x, options.metric)[0]
     tables: list[Floats] = []
     step = max(1, _BATCH_POINTS // int(np.diff(starts)[pairs].sum(axis=1).max()))
     for first in range(0, len(pairs), step):
         samples = [
             merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pair)) for pair in pairs[first : first + step]
         ]
-        if graph == "mst" and k == 1:
+        if options.is_one_tree:
             tables += _tree_tables(samples)
         else:
-            edges = neighbour_edges if graph == "knn" else orthogonal_edges
-            tables += [_table(s.members.sum(axis=1), *edges(s, k)[:2]) for s in samples]
+            edges = neighbour_edges if options.graph == "knn" else orthogonal_edges
+            tables += [_table(s.members.sum(axis=1), *edges(s, options.k)[:2]) for s in samples]
     return tables
 
 

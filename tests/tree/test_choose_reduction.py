@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpfunc._tree.pairs.choose_reduction import choose_directions, surviving_edges
+from hpfunc._tree.choose_reduction import choose_directions, surviving_edges
 from hpfunc._tree.reduce.basis import find_directions
 
 PAIRS = np.stack(np.triu_indices(10, 1), axis=1)

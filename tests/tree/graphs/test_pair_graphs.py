@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from hpfunc._tree import count_pairs
+from hpfunc._tree import GraphOptions, count_pairs
 from tests.oracles import direct_squared, kruskal
 from tests.strategies import labelled_floats, labelled_integers
 
@@ -17,8 +17,7 @@ def count(x, label, **options):
     """Cross edges of the first two classes, through the engine's door."""
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(label))])
-    defaults = {"metric": "euclidean", "exact": True, "max_memory": None, "name": "x"}
-    result = count_pairs(np.asarray(x)[order], starts, np.array([[0, 1]]), **(defaults | options))
+    result = count_pairs(np.asarray(x)[order], starts, np.array([[0, 1]]), GraphOptions(**options), name="x")
     return [float(field[0]) for field in result.cross], int(result.trees[0])
 
 
