@@ -1,13 +1,14 @@
-"""Find the images that bridge 4 and 9: follow the cross edges of the minimum spanning tree back to the samples.
+"""Find the images that bridge 4 and 9: those whose edges in the minimum spanning tree lead to the other digit.
 
 Run it with ``python examples/bridging_images.py --out bridges``. HP counts the edges of a tree that join two classes;
-each edge has two ends, and each end is an image. Images with many cross edges are often ambiguous, mislabelled or
-confused by the network. The example
+each edge ends at two images. Images with many such edges are often ambiguous, mislabelled or confused by the network.
+`hpfunc.bridging_samples` gives each image the share of its edges that cross. One edge is left out of this share, the
+longest that crosses: a tree joins all images, so it needs an edge between the classes however far apart they are. This
+edge is forced, and says nothing about its two images. The example
 
 1. trains a small network on scikit-learn's handwritten digits,
-2. joins the test images of two classes by their minimum spanning tree, at the input and at a layer of the network,
-3. draws the images at both ends of each cross edge, shortest edge first, and the trees in the plane of the first two
-   principal components.
+2. scores the test images of two classes by their share of cross edges, at the input and at a layer of the network,
+3. draws the images with the largest shares, and the trees in the plane of the first two principal components.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from matplotlib.figure import Figure
@@ -43,36 +44,26 @@ def train(x: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequential:
     return model
 
 
-def find_bridges(points: xr.DataArray, tree: xr.Dataset) -> list[tuple[int, int, float]]:
-    """List the cross edges, shortest first: the positions of both samples in the data set, and their distance."""
-    ends = np.stack([tree.source.values, tree.target.values], axis=1)
-    label, index = points.label.values, points.index.values
-    # The sample of the lower class stands first.
-    ends = np.take_along_axis(ends, np.argsort(label[ends], axis=1, kind="stable"), axis=1)
-    crosses = label[ends[:, 0]] != label[ends[:, 1]]
-    weights = tree.weight.values[crosses].tolist()
-    return [(int(index[a]), int(index[b]), w) for (a, b), w in zip(ends[crosses], weights, strict=True)]
+def busiest(bridges: xr.Dataset, most: int) -> pd.DataFrame:
+    """List the images whose edges lead to the other class: those with the largest shares first."""
+    table = hp.to_frame(bridges.assign(excess=bridges.cross_edges - bridges.forced))
+    return table[table["excess"] > 0].nlargest(most, ["share", "excess"])
 
 
-def draw_bridges(bridges: dict[str, list[tuple[int, int, float]]], images: Any, pair: list[int], most: int) -> Figure:
-    """Draw each bridge as two images, one above the other, with their distance below; one row for each layer."""
-    columns = max(1, min(most, max(len(found) for found in bridges.values())))
-    figure = Figure(figsize=(max(4.2, 1.1 * columns + 0.6), 2.9 * len(bridges) + 0.4), layout="constrained")
-    figure.suptitle(f"{min(pair)} above, {max(pair)} below")
-    rows = figure.subfigures(len(bridges), 1, squeeze=False).ravel()
-    for row, (layer, found) in zip(rows, bridges.items(), strict=True):
-        row.suptitle(
-            f"{layer}: {len(found)} cross edges" + (f", the {columns} shortest" if len(found) > columns else "")
-        )
-        axes = row.subplots(2, columns, squeeze=False)
-        for ax in axes.ravel():
+def draw_bridges(bridges: xr.Dataset, images: Any, most: int) -> Figure:
+    """Draw the images that bridge most, one row for each layer, with their label and their share of cross edges."""
+    found = {layer: busiest(bridges.sel(layer=layer), most) for layer in bridges.layer.values.tolist()}
+    columns = max(4, *map(len, found.values()))
+    figure = Figure(figsize=(1.1 * columns, 2.0 * len(found)), layout="constrained")
+    for row, (layer, table) in zip(figure.subfigures(len(found), 1).ravel(), found.items(), strict=True):
+        row.suptitle(f"{layer}: share of edges to the other digit", fontsize="medium")
+        axes = row.subplots(1, columns).ravel()
+        for ax in axes:
             ax.set_axis_off()
-        for column, (*ends, distance) in enumerate(found[:columns]):
-            for ax, at in zip(axes[:, column], ends, strict=True):
-                ax.imshow(images[at], cmap="gray_r")
-                ax.set_title(f"no. {at}", fontsize=8)
-            below = axes[1, column]
-            below.text(0.5, -0.02, f"{distance:.2f}", transform=below.transAxes, ha="center", va="top", fontsize=8)
+        for ax, image in zip(axes, table.itertuples(), strict=False):
+            ax.imshow(images[image.index], cmap="gray_r")
+            ax.set_title(f"{image.label}: {image.share:.0%}", fontsize=8)
+            ax.text(0.5, -0.02, f"no. {image.index}", transform=ax.transAxes, ha="center", va="top", fontsize=7)
     return figure
 
 
@@ -81,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", type=int, nargs=2, default=[4, 9], metavar=("A", "B"), help="two digits (4 9)")
     parser.add_argument("--epochs", type=int, default=30, metavar="N", help="how long to train (30)")
-    parser.add_argument("--most", type=int, default=12, metavar="N", help="bridges drawn for each layer (12)")
+    parser.add_argument("--most", type=int, default=12, metavar="N", help="images drawn for each layer (12)")
     parser.add_argument("--out", type=Path, default=Path("bridges"), help="where the pictures are written (bridges)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
@@ -96,21 +87,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = train(images[:half], labels[:half], args.epochs)
     acts = hp.collect_activations(model, (images[half:], labels[half:]), classes=args.pair, layers=["input", "3"])
 
-    layers = {"input": "input", "output of the network": "3"}
-    trees = {title: hp.euclidean_mst(acts[name]) for title, name in layers.items()}
-    bridges = {title: find_bridges(acts[name], trees[title]) for title, name in layers.items()}
-    draw_bridges(bridges, digits.images[half:], args.pair, args.most).savefig(args.out / "images.png", dpi=120)
+    acts = acts.rename({"3": "output"})
+    bridges = hp.bridging_samples(acts)
+    draw_bridges(bridges, digits.images[half:], args.most).savefig(args.out / "images.png", dpi=120)
     figure = Figure(figsize=(11, 5), layout="constrained")
-    for ax, (title, name) in zip(figure.subplots(1, 2), layers.items(), strict=True):
-        hp.plot_pca(hp.pca2d(acts[name]), tree=trees[title], ax=ax).set_title(title)
+    for ax, layer in zip(figure.subplots(1, 2), acts, strict=True):
+        hp.plot_pca(hp.pca2d(acts[layer]), tree=hp.euclidean_mst(acts[layer]), ax=ax).set_title(layer)
     figure.savefig(args.out / "trees.png", dpi=120)
 
-    for title, found in bridges.items():
-        at, count = np.unique([end for *ends, _ in found for end in ends], return_counts=True)
-        busiest = ", ".join(f"no. {at[i]} ({count[i]})" for i in np.argsort(-count, kind="stable")[:5])
-        print(
-            f"{title}: {len(found)} cross edges between {args.pair[0]} and {args.pair[1]}. Most at: {busiest or 'none'}"
-        )
+    for layer in bridges.layer.values.tolist():
+        found = bridges.sel(layer=layer)
+        listed = ", ".join(f"no. {row.index} ({row.share:.0%})" for row in busiest(found, 5).itertuples())
+        crossing, forced = float(found.cross_edges.sum()) / 2, float(found.forced.sum()) / 2
+        print(f"{layer}: {crossing:g} cross edges, {forced:g} of them forced. Most at: {listed or 'none'}")
     print(f"Wrote images.png and trees.png into {args.out}.")
 
 

@@ -17,7 +17,8 @@ classes overlap and close to 1 where they are apart. Results are labelled xarray
 model to points           `collect_activations`
 separation                `pairwise_hp`, `hp_statistic` (two samples), `multiclass_hp` (all classes at once),
                           `euclidean_mst` (the tree itself)
-from stored counts        `hp_estimate` (other estimates), `bayes_error_bounds`
+from stored counts        `hp_estimate` (other estimates), `bayes_error_bounds`, `at_ceiling` (too few samples?)
+hard to separate          `hardest_pairs` (of classes), `bridging_samples`
 checkpoints x data sets   `sweep`
 does it hold?             `fold_interval` (new samples, new trainings), `fisher_permutation`, `fisher_steps` (these
                           pairs), `adjust_pvalues`
@@ -33,6 +34,7 @@ enters only by ``key=``. `help` of each function has its shapes, errors, source 
 
 from hpfunc._version import __version__ as __version__
 from hpfunc.activations import collect_activations
+from hpfunc.hardest import at_ceiling, bridging_samples, hardest_pairs
 from hpfunc.intervals import fold_interval
 from hpfunc.multiclass import euclidean_mst, multiclass_hp
 from hpfunc.pairwise import pairwise_hp
@@ -53,12 +55,15 @@ from hpfunc.sweeps import sweep
 
 __all__ = [
     "adjust_pvalues",
+    "at_ceiling",
     "bayes_error_bounds",
+    "bridging_samples",
     "collect_activations",
     "euclidean_mst",
     "fisher_permutation",
     "fisher_steps",
     "fold_interval",
+    "hardest_pairs",
     "hp_estimate",
     "hp_statistic",
     "label_pairs",

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import align_features, as_points, check_directions, check_finite, namespace, on_device
+from hpfunc._labels.counts import read_counts
 from hpfunc._measure.pairs import GraphOptions, describe, measure_pairs
 from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds
 from hpfunc._support.checks import check_option
@@ -148,7 +149,7 @@ def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", c
     0.1111
     """
     check_option("estimator", estimator, tuple(ESTIMATORS))
-    counts = _counts(results)
+    counts = read_counts(results)
     estimate: xr.DataArray = ESTIMATORS[estimator](*counts)
     if clip:
         estimate = estimate.clip(0, 1)
@@ -182,6 +183,12 @@ def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
     Berisha, Wisler, Hero & Spanias 2016, doi:10.1109/TSP.2015.2477805. They are bounds for the distributions; an
     estimate from few samples of many features can lie on either side.
 
+    No tree has fewer than one cross edge, so the lower bound never reaches 0: for two well separated classes of n
+    samples each it is 1/2 - sqrt(1 - 1/n)/2, about 1/(4 n) (.005 for setosa and versicolor, n = 50). And points that
+    were fitted to the same rows (scores of a linear discriminant analysis, a layer on its training images) look better
+    separated than new ones. On pure noise, 50 samples a class of 90 features, whose error is 1/2, the points give the
+    bounds .42 and .48, and their discriminant scores .005 and .01: fit on some rows and measure others.
+
     Examples
     --------
     >>> import hpfunc as hp
@@ -189,7 +196,7 @@ def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
     >>> round(float(bounds.lower), 4), float(bounds.upper)
     (0.1464, 0.25)
     """
-    lower, upper = bayes_bounds(ESTIMATORS["u"](*_counts(results)))
+    lower, upper = bayes_bounds(ESTIMATORS["u"](*read_counts(results)))
     names = {"lower": "Lower bound on the Bayes error", "upper": "Upper bound on the Bayes error"}
     return xr.Dataset(
         {
@@ -197,18 +204,3 @@ def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
             for name, bound in (("lower", lower), ("upper", upper))
         }
     )
-
-
-def _counts(results: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Return cross edges and class sizes, as floats; raise for what is no result with counts."""
-    if not isinstance(results, xr.Dataset):
-        raise TypeError(
-            f"results is a {type(results).__name__}; expected the Dataset of hp_statistic, pairwise_hp or sweep"
-        )
-    missing = [name for name in ("cross_edges", "n_a", "n_b") if name not in results]
-    if missing:
-        raise ValueError(
-            f"results has no {' and no '.join(missing)}; it holds {sorted(map(str, results.data_vars))}, and estimates "
-            "are made from counts"
-        )
-    return results["cross_edges"], results["n_a"].astype(np.float64), results["n_b"].astype(np.float64)

@@ -1,8 +1,8 @@
 """Distances and minimum spanning trees on plain arrays: no labels, no torch.
 
 What flows in: points ``(N, d)``, class by class, and where each class starts. What flows out: counts of cross edges for
-every pair of classes (`count_pairs`), counts between all classes from one tree (`class_counts`), or the edges of that
-tree (`span`).
+every pair of classes (`count_pairs`), counts between all classes or at each sample from one tree (`class_counts`,
+`edges_of_samples`), or the edges of that tree (`span`).
 
 On the way: the points are scaled (`exact`); wide layers with a falling spectrum are reduced to few coordinates
 (`reduce`); points or coordinates are centred by class, so that matrix products give lower bounds of their distances
@@ -20,6 +20,16 @@ from hpfunc._tree.graphs.small_graphs import weight_tables
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs.count_pairs import PairCounts, count_pairs
-from hpfunc._tree.whole_tree import class_counts, span
+from hpfunc._tree.whole_tree import SampleEdges, class_counts, edges_of_samples, span
 
-__all__ = ["CrossEdges", "GraphOptions", "PairCounts", "class_counts", "count_pairs", "span", "weight_tables"]
+__all__ = [
+    "CrossEdges",
+    "GraphOptions",
+    "PairCounts",
+    "SampleEdges",
+    "class_counts",
+    "count_pairs",
+    "edges_of_samples",
+    "span",
+    "weight_tables",
+]

@@ -1,9 +1,9 @@
-"""One minimum spanning tree over all points, whatever their classes: its edges, and counts between all classes."""
+"""One minimum spanning tree over all points, whatever their classes: its edges, and counts by class and by sample."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +15,22 @@ from hpfunc._tree.exact import THIN, bytes_for_metric, equal_rows, points_for_me
 from hpfunc._tree.memory import check_bytes, check_ties
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
-from hpfunc._tree.mst.kruskal import kruskal_ranks
+from hpfunc._tree.mst.kruskal import components, kruskal_ranks
 from hpfunc._tree.mst.remeasure import TreeWithTies
-from hpfunc._tree.mst.tie_counts import count_classes, find_every_tree
+from hpfunc._tree.mst.tie_counts import EveryTree, count_classes, find_every_tree
+from hpfunc._tree.mst.ties import MergedPoints
 from hpfunc._tree.threads import Scratch, single_blas
 from hpfunc._tree.types import Floats, Ints
 
-__all__ = ["class_counts", "span"]
+__all__ = ["SampleEdges", "class_counts", "edges_of_samples", "span"]
+
+
+class SampleEdges(NamedTuple):
+    """Hold the mean numbers of edges at each sample over all minimum spanning trees, each ``(N,)``."""
+
+    edges: Floats  # all
+    cross: Floats  # to samples of other classes
+    forced: Floats  # those of the latter that are among the K - 1 longest cross edges of the tree
 
 
 def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, name: str, held: int = 0) -> Floats:
@@ -58,22 +67,102 @@ def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, n
             np.fill_diagonal(counts, 0)
             return counts
         x = x.get()
+    # The counts are sums of fractions: with more threads their last bits would depend on the number of threads.
+    with single_blas():
+        return count_classes(_every_tree(x, label, metric, max_memory, name, held)[0])
+
+
+def edges_of_samples(
+    x: Any, label: Ints, *, metric: str, max_memory: int | None, name: str, held: int = 0
+) -> SampleEdges:
+    """Compute the mean numbers of edges at each sample over all minimum spanning trees of all points.
+
+    A tree over K classes cannot have fewer than K - 1 cross edges. The longest K - 1 count as those that it is forced
+    to have; where edges of one length tie for the last places, the places are shared among them.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        Finite points.
+    label : (N,) array
+        Class numbers 0, 1, ..., K - 1.
+    metric, max_memory, name, held
+        See `class_counts`.
+
+    Returns
+    -------
+    SampleEdges
+        NaN where more distances tie than can be solved.
+    """
+    if namespace(x) is not np:
+        with x.device:
+            found = device.spanning_tree(x, metric=metric, exact=True, max_memory=max_memory)
+        if found is not None:
+            rank = np.unique(found.squared, return_inverse=True)[1].astype(np.intp) + 1
+            rows = np.arange(len(label))
+            merged = MergedPoints(np.eye(label.max() + 1)[label], found.edges, found.squared, rows)
+            return _count_at_samples(EveryTree(merged, rank, np.ones(len(rank))), rows, label)
+        x = x.get()
+    with single_blas():
+        return _count_at_samples(*_every_tree(x, label, metric, max_memory, name, held), label)
+
+
+def _every_tree(
+    x: Any, label: Ints, metric: str, max_memory: int | None, name: str, held: int
+) -> tuple[EveryTree, Ints]:
+    """Find all minimum spanning trees of points on the host, and the merged point of each sample."""
     max_bytes = memory.max_bytes(max_memory)
     check_bytes(held + bytes_for_metric(x, metric), max_bytes, name)
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
     first = equal_rows(x, np.array([0, len(x)]))
     vertices, place = np.unique(first, return_inverse=True)
-    members = np.zeros((len(vertices), n_classes))
+    members = np.zeros((len(vertices), label.max() + 1))
     np.add.at(members, (place, label), 1)
     distinct = x if len(vertices) == len(x) else x[vertices]
     held += 0 if distinct is x else distinct.nbytes
     tree = _tree_of_all(distinct, max_bytes, held, name, exact=True)
     edges = np.concatenate([tree.edges, tree.tied])
     check_ties(len(edges), max_bytes)
-    # The counts are sums of fractions: with more threads their last bits would depend on the number of threads.
-    with single_blas():
-        return count_classes(find_every_tree(x, vertices, members, edges))
+    every = find_every_tree(x, vertices, members, edges)
+    # Vertices at distance 0 from each other, by underflow, were merged too.
+    source, target = vertices[edges].T
+    _, group = components(len(vertices), edges[squared_distances(x, source, target) == 0])
+    point_of_group = np.empty(len(every.merged.members), np.intp)
+    point_of_group[group[every.merged.representative]] = np.arange(len(point_of_group))
+    return every, point_of_group[group[place]]
+
+
+def _count_at_samples(every: EveryTree, point: Ints, label: Ints) -> SampleEdges:
+    """Count the edges at each sample, given the merged point ``(N,)`` and the class ``(N,)`` of each."""
+    (members, ends, _, _), rank, probability = every
+    size = members.sum(axis=1)
+    share = members / size[:, None]
+    # Equal samples, s at one point, are joined by a tree of length 0, which holds any two of them with chance 2 / s.
+    own = np.flatnonzero(size > 1)
+    source, target = np.append(ends[:, 0], own), np.append(ends[:, 1], own)
+    level = np.append(rank, np.zeros(len(own), np.intp))
+    weight = np.append(probability, size[own])
+    unlike = 1 - (share[source] * share[target]).sum(axis=1)
+    mass = np.bincount(level, weight * unlike)  # cross edges of each length, in rising order
+    longer = np.cumsum(mass[::-1])[::-1] - mass
+    taken = np.clip(members.shape[1] - 1 - longer, 0, mass)
+    forced = np.divide(taken, mass, out=np.zeros_like(mass), where=mass != 0)
+    n_edges = np.bincount(ends.ravel(), np.repeat(probability, 2), len(size)) + 2 * (size - 1)
+    cross, forced = (_cross_at(share, source, target, w)[point, label] for w in (weight, weight * forced[level]))
+    return SampleEdges(*(values / size[point] for values in (n_edges[point], cross, forced)))
+
+
+def _cross_at(share: Floats, source: Ints, target: Ints, weight: Floats) -> Floats:
+    """Add up the weighted edges that leave each of G points to samples of classes other than each of K: ``(G, K)``.
+
+    ``share`` ``(G, K)`` is the part of each point's samples that is of each class; edges are ``(E,)``.
+    """
+    from scipy import sparse  # slow to import
+
+    both = np.append(source, target), np.append(target, source)
+    table = sparse.coo_array((np.append(weight, weight), both), (len(share), len(share))).tocsr()
+    return np.asarray(table.sum(axis=1)[:, None] - table @ share)
 
 
 def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str) -> tuple[Ints, Floats]:

@@ -322,23 +322,21 @@ def test_bridges_lead_back_to_the_samples(tmp_path, capsys):
     example, out = load("bridging_images"), tmp_path / "out"
     example.main(["--epochs", "1", "--out", str(out)])
     assert written(out) == {"images.png", "trees.png"}
-    printed = capsys.readouterr().out
-    counts = [int(n) for n in re.findall(r"(\d+) cross edges between 4 and 9", printed)]
-    assert len(counts) == 2
-    assert min(counts) > 0
+    printed = re.findall(r"(\w+): (\d+) cross edges, 1 of them forced. Most at: (.+)", capsys.readouterr().out)
+    assert [layer for layer, *_ in printed] == ["input", "output"]
+    assert all(int(count) > 0 for _, count, _ in printed)
 
-    rng = np.random.default_rng(0)
-    labels, index = np.tile([9, 4, 4], 10), rng.permutation(30)
+    label = np.repeat([4, 9], 15)
     layer = xr.DataArray(
-        rng.normal(size=(30, 2)), dims=("sample", "x"), coords={"label": ("sample", labels), "index": ("sample", index)}
+        np.random.default_rng(0).normal(size=(30, 2)) + 50 * (label == 9)[:, None],
+        dims=("sample", "x"),
+        coords={"label": ("sample", label), "index": ("sample", np.arange(100, 130))},
     )
-    found = example.find_bridges(layer, hp.euclidean_mst(layer))
-    at = dict(zip(index.tolist(), zip(layer.values, labels.tolist(), strict=True), strict=True))
-    for a, b, distance in found:
-        assert (at[a][1], at[b][1]) == (4, 9)
-        assert distance == pytest.approx(float(np.linalg.norm(at[a][0] - at[b][0])))
-    assert [d for *_, d in found] == sorted(d for *_, d in found)
-    assert len(found) == float(hp.hp_statistic(layer.values[labels == 4], layer.values[labels == 9]).cross_edges)
+    layer.label[3] = 9  # a wrong label
+    found = example.busiest(hp.bridging_samples(layer), 5)
+    assert found["share"].is_monotonic_decreasing
+    assert found[found["label"] == 9]["index"].tolist() == [103]  # the others are its neighbours
+    assert found["share"][found["index"] == 103].tolist() == [1.0]
 
 
 def test_files_of_the_older_tool_come_in_and_its_pictures_out(tmp_path, capsys):
