@@ -250,7 +250,7 @@ def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
 
 QUICK = {
     "bridging_images": ["--epochs", "1"],
-    "during_training": ["--epochs", "1", "--samples", "5"],
+    "during_training": ["--epochs", "0", "--samples", "10", "--folds", "2"],
     "from_the_older_tool": ["--n", "99"],
     "numpy_only": ["--samples", "10"],
 }
@@ -358,27 +358,101 @@ def test_files_of_the_older_tool_come_in_and_its_pictures_out(tmp_path, capsys):
     assert not (tmp_path / "x").exists()
 
 
-def test_watching_a_training_does_not_change_it(tmp_path, monkeypatch):
+WATCHED = ["--epochs", "1", "--samples", "10", "--folds", "2"]
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory) -> Path:
+    """Return the folder of a training that nobody stopped."""
+    out = tmp_path_factory.mktemp("watched")
+    load("during_training").main([*WATCHED, "--out", str(out)])
+    return out
+
+
+def test_watching_a_training_does_not_change_it(watched, tmp_path, monkeypatch):
     import torch
 
-    example, weights = load("during_training"), []
-    step = torch.optim.Adam.step
-    monkeypatch.setattr(
-        torch.optim.Adam,
-        "step",
-        lambda self: (step(self), weights.append(self.param_groups[0]["params"][0].detach().clone()))[0],
-    )
-    example.main(["--epochs", "2", "--samples", "8", "--out", str(tmp_path / "out")])
-    assert written(tmp_path / "out") == {"results.nc", "trajectory.png"}
-    runs = hp.open_results(tmp_path / "out" / "results.nc")
-    assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 6, "pair": 45}
-    assert not runs.hp.isel(checkpoint=0, layer=-1).equals(runs.hp.isel(checkpoint=2, layer=-1))
-    watched = weights[:]
-    weights.clear()
+    example = load("during_training")
+    assert written(watched) == {"log.csv", "results.nc", "state.pt", "trajectory.png"}
+    runs = hp.open_results(watched / "results.nc")
+    assert dict(runs.sizes) == {"checkpoint": 2, "split": 2, "repeat": 2, "fold": 2, "layer": 6, "pair": 45}
+    assert not runs.hp.isel(checkpoint=0, layer=-1).equals(runs.hp.isel(checkpoint=1, layer=-1))
     monkeypatch.setattr(example, "measure", lambda *_: runs.isel(checkpoint=0, drop=True))
-    example.main(["--epochs", "2", "--out", str(tmp_path / "unwatched")])
-    assert len(weights) == len(watched) > 0
-    assert all(torch.equal(a, b) for a, b in zip(weights, watched, strict=True))
+    example.main([*WATCHED, "--out", str(tmp_path)])
+    before, after = (torch.load(out / "state.pt", weights_only=True)["model"] for out in (watched, tmp_path))
+    assert before
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_log_of_a_training_holds_the_intervals_of_each_epoch(watched):
+    rows = [row.split(",") for row in (watched / "log.csv").read_text().splitlines()]
+    assert rows.pop(0) == ["epoch", "name", "value"]
+    intervals = hp.fold_interval(hp.open_results(watched / "results.nc").hp.mean("pair"))
+    assert len(rows) == 2 * 2 * 6 * 3
+    for epoch, name, value in rows:
+        _, split, layer, part = name.split("/")
+        assert float(value) == intervals[part].sel(checkpoint=int(epoch), split=split, layer=layer).item()
+
+
+@pytest.mark.parametrize("stopped_in", ["record", "save_state"])
+def test_a_training_that_was_stopped_ends_as_one_that_was_not(watched, stopped_in, tmp_path, monkeypatch):
+    import torch
+
+    example = load("during_training")
+    known = hp.open_results(watched / "results.nc").isel(checkpoint=0, drop=True).load()
+    # To measure takes most of the time: here a known result stands in, moved by the sum of the weights.
+    monkeypatch.setattr(example, "measure", lambda model, *_: known.assign(hp=known.hp + model[0].weight.sum().item()))
+    original = getattr(example, stopped_in)
+
+    def stop(first: object, epoch: int, *values: object) -> None:
+        # Of the epoch that is stopped, half is logged, or all is logged and its results are written.
+        if epoch == 1:
+            if stopped_in == "record":
+                original(first.isel(layer=slice(3)), epoch, *values)
+            raise KeyboardInterrupt
+        original(first, epoch, *values)
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    example.main(["--epochs", "2", "--out", str(whole)])
+    with monkeypatch.context() as patched:
+        patched.setattr(example, stopped_in, stop)
+        with pytest.raises(KeyboardInterrupt):
+            example.main(["--epochs", "2", "--out", str(parts)])
+    with pytest.raises(SystemExit, match=r"already holds log.csv, results.nc, state.pt\..*--resume"):
+        example.main(["--epochs", "2", "--out", str(parts)])
+    example.main(["--epochs", "2", "--out", str(parts), "--resume"])
+    assert (parts / "log.csv").read_bytes() == (whole / "log.csv").read_bytes()
+    assert hp.open_results(parts / "results.nc").identical(hp.open_results(whole / "results.nc"))
+    states = [torch.load(out / "state.pt", weights_only=True) for out in (whole, parts)]
+    assert all(torch.equal(states[0]["model"][name], states[1]["model"][name]) for name in states[0]["model"])
+    assert torch.equal(states[0]["random"], states[1]["random"])
+
+
+def test_tensorboard_is_given_the_same_as_the_csv_file_and_is_not_needed(watched, tmp_path, monkeypatch):
+    example, given = load("during_training"), []
+
+    class SummaryWriter(contextlib.AbstractContextManager):
+        def __init__(self, folder: Path, purge_step: int) -> None:
+            given.append((folder, purge_step))
+
+        def __exit__(self, *_: object) -> None:
+            given.append("closed")
+
+        def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None:
+            given.append(f"{global_step},{tag},{scalar_value}")
+
+    stand_in = ModuleType("torch.utils.tensorboard")
+    stand_in.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    example.main([*WATCHED, "--epochs", "0", "--tensorboard", "--out", str(tmp_path)])
+    rows = (watched / "log.csv").read_text().splitlines()[1:]
+    first = [row for row in rows if row.startswith("0,")]
+    assert given == [(tmp_path / "tensorboard", 0), *first, "closed"]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(SystemExit, match="pip install tensorboard"):
+        example.main([*WATCHED, "--tensorboard", "--resume", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"holds no state\.pt"):
+        example.main(["--resume", "--out", str(tmp_path / "none")])
 
 
 def kinds(notebook) -> list[list[tuple[str, ...]]]:
