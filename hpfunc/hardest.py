@@ -160,15 +160,19 @@ def bridging_samples(
 
     Parameters
     ----------
-    activations, labels
-        As in `pairwise_hp`.
+    activations : xarray.Dataset, mapping or array-like
+        What `collect_activations` returned; or a mapping of layer name -> array ``(n, ...)``; or one array.
+    labels : array-like, optional
+        The class of each sample, ``(n,)`` integers or strings. Not needed where the activations carry the coord
+        ``label``.
     pair : (class, class), optional
         Only the samples of these two classes, whose tree is the one that HP counts. By default one tree joins the
         samples of all classes, as in `multiclass_hp`.
     metric : {"euclidean", "cosine"}
         Distance between points.
     max_memory : int, optional
-        As in `multiclass_hp`.
+        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
+        with the bytes that it needs.
 
     Returns
     -------

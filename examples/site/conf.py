@@ -145,6 +145,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": arguments,
     "image_scrapers": (written_pictures,),
+    "default_thumb_file": str(HERE.parent / "quickstart.png"),  # Of examples that draw nothing, or are only shown.
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1e6,
@@ -158,7 +159,10 @@ html_title = "hpfunc"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+# Only the reference and the galleries have pages below them to show at the side.
+html_sidebars = {page: [] for page in ("made/*", *(path.stem for path in HERE.glob("*.md")))}
 html_theme_options = {
+    "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
