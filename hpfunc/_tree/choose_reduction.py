@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._tree.distances import is_narrow
+from hpfunc._tree.distances import product_dtype
 from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
 from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_directions, orthonormalise
 from hpfunc._tree.threads import Scratch, n_threads
@@ -16,8 +16,6 @@ __all__ = ["MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "surv
 
 # Fewer features, or multiplications in one full product, are not worth a reduction.
 _LEAST_FEATURES, _LEAST_WORK = 256, 1e10
-# Float32 holds the squares of numbers up to this one, and sums of many of them.
-_LARGEST_NUMBER = 2.0**50
 # From so much work on, more rows and directions are looked at.
 _LARGE_WORK = 3e11
 MOST_DIRECTIONS = 256
@@ -50,11 +48,8 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     """
     (n, d), sizes = x.shape, np.diff(starts).astype(float)
     entries = float((sizes[pairs].prod(axis=1)).sum() + (sizes**2).sum())
-    # Products in float64 take twice as long.
-    full = entries * d * (1 if is_narrow(x.dtype) else 2)
-    if d < _LEAST_FEATURES or full < _LEAST_WORK:
-        return None
-    if not is_narrow(x.dtype) and max(abs(float(x.max())), abs(float(x.min()))) > _LARGEST_NUMBER:
+    full = entries * d
+    if d < _LEAST_FEATURES or full < _LEAST_WORK or product_dtype(x) != np.float32:
         return None
     rows = _spread(n, 2 * _FIRST_ROWS)
     centre, directions = find_directions(x, rows[::2], _FIRST_DIRECTIONS, parallel_map)

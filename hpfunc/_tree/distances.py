@@ -29,7 +29,7 @@ from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = [
     "TERMS", "CentredPoints", "block_bounds", "centre", "differences", "error_bound", "fill_class_bounds", "growth",
-    "is_narrow", "prepare", "tile_bounds", "upper_bound", "working_dtype",
+    "is_narrow", "prepare", "product_dtype", "tile_bounds", "upper_bound", "working_dtype",
 ]  # fmt: skip
 
 # Products are summed over at most this many features, and these sums are added up: shorter sums round less.
@@ -37,6 +37,8 @@ TERMS = 2048
 # Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with a probability
 # below 2 exp(-LAMBDA^2 / 2) = 3e-14 per sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
 _LAMBDA = 8.0
+# Float32 holds the squares of numbers up to this one, and sums of many of them; below the other one they vanish.
+_LARGEST_NUMBER, _SMALLEST_NUMBER = 2.0**50, 2.0**-40
 
 
 class CentredPoints(NamedTuple):
@@ -62,14 +64,31 @@ def working_dtype(x: Array) -> Any:
     return np.dtype(np.float32 if is_narrow(x.dtype) and x.shape[1] > THIN else np.float64)
 
 
+def product_dtype(x: Array) -> Any:
+    """Return the precision in which products bound the distances of points best for their time.
+
+    Points that float32 does not hold are rounded to it after their class was centred, which the bounds cover where the
+    numbers are far from the ends of its range.
+    """
+    if working_dtype(x) == np.float32 or x.shape[1] <= THIN:
+        return working_dtype(x)
+    largest = max(abs(float(x.max())), abs(float(x.min())))
+    return np.dtype(np.float32 if _SMALLEST_NUMBER < largest < _LARGEST_NUMBER else np.float64)
+
+
 def upper_bound(lower: Any, error: Any, relative: float) -> Any:
     """Return the largest value that a distance with this lower bound may have."""
     return lower * (1 + relative) + 2 * error
 
 
-def prepare(x: Array, starts: Ints, parallel_map: ParallelMap = map) -> CentredPoints:
-    """Prepare ``(N, d)`` points for their first measurement: thin points by differences, others by products."""
-    return differences(x, starts) if x.shape[1] <= THIN else centre(x, starts, working_dtype(x), parallel_map)
+def prepare(x: Array, starts: Ints, parallel_map: ParallelMap = map, *, exact: bool = True) -> CentredPoints:
+    """Prepare ``(N, d)`` points for their first measurement: thin points by differences, others by products.
+
+    Where nothing is measured afterwards (``exact=False``), products are in the points' own precision.
+    """
+    if x.shape[1] <= THIN:
+        return differences(x, starts)
+    return centre(x, starts, product_dtype(x) if exact else working_dtype(x), parallel_map)
 
 
 def differences(x: Array, starts: Ints) -> CentredPoints:
@@ -98,13 +117,15 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
     """
     n_classes, d = len(starts) - 1, x.shape[1]
     points = np.empty(x.shape, dtype)
-    centres = np.empty((n_classes, d), dtype)
+    # Points that the working precision does not hold are centred in float64.
+    calculation = np.dtype(dtype if is_narrow(x.dtype) else np.float64)
+    centres = np.empty((n_classes, d), calculation)
     norms, centre_products = np.empty(len(x)), np.empty((len(x), n_classes))
 
     def subtract(k: int) -> None:
         rows = slice(starts[k], starts[k + 1])
         centres[k] = x[rows].mean(axis=0, dtype=np.float64)
-        np.subtract(x[rows], centres[k], out=points[rows], dtype=dtype, casting="unsafe")
+        np.subtract(x[rows], centres[k], out=points[rows], dtype=calculation, casting="unsafe")
 
     deque(parallel_map(subtract, range(n_classes)), maxlen=0)
     # Only differences of the centres matter; they lose fewer digits without their common offset.

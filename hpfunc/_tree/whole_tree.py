@@ -214,7 +214,7 @@ def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -
     for_tiles = held + tiled.bytes_for_tiles(n, d, dtype.itemsize)
     for_table = held + _bytes_for_table(x, dtype.itemsize)
     if for_table <= max_bytes:
-        centred = prepare(x, np.array([0, n]))
+        centred = prepare(x, np.array([0, n]), exact=exact)
         path_maxima = [np.empty((n, n), centred.dtype)]
         # Exact trees do not depend on the rounding of products, and so not on the number of BLAS threads.
         with nullcontext() if exact else single_blas():

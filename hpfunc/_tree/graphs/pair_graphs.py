@@ -26,11 +26,14 @@ from hpfunc._tree.types import Array, Floats, Ints
 __all__ = [
     "DistinctSamples",
     "bytes_for_graph",
+    "count_neighbours",
+    "count_weighted",
     "merge_equal_samples",
     "nearest_neighbours",
     "neighbour_edges",
     "orthogonal_edges",
     "orthogonal_trees",
+    "share_places",
 ]
 
 
@@ -81,7 +84,7 @@ def orthogonal_trees(samples: DistinctSamples, k: int) -> tuple[CrossEdges, int]
         How many trees there are, at most k.
     """
     ends, weight, n_trees, unique = orthogonal_edges(samples, k)
-    counts = _count_weighted(samples.members, ends, weight)
+    counts = count_weighted(samples.members, ends, weight)
     if not unique:
         counts = counts._replace(low=np.nan, high=np.nan)
     return counts, n_trees
@@ -139,8 +142,12 @@ def nearest_neighbours(samples: DistinctSamples, k: int) -> CrossEdges:
     Where more points tie for the last places than there are places, each is taken with equal probability, and the
     extremes are over all choices.
     """
-    ends, weight, low, high = neighbour_edges(samples, k)
-    counts = _count_weighted(samples.members, ends, weight)
+    return count_neighbours(samples.members, *neighbour_edges(samples, k))
+
+
+def count_neighbours(members: Floats, ends: Ints, weight: Floats, low: float, high: float) -> CrossEdges:
+    """Count the cross edges of a k-nearest-neighbour graph that `neighbour_edges` has found."""
+    counts = count_weighted(members, ends, weight)
     return counts._replace(mean=low if low == high else counts.mean, low=low, high=high)
 
 
@@ -156,16 +163,38 @@ def neighbour_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, flo
     low, high : float
         The fewest and the most cross edges, divided by k, over all choices among neighbours at one distance.
     """
-    members, size = samples.members, samples.members.sum(axis=1)
     lower, width = _bounds(samples.x)
-    n = len(size)
+    n = len(lower)
     reach = np.partition(lower, min(k, n - 1) - 1, axis=1)[:, min(k, n - 1) - 1] + width if n > 1 else np.zeros(1)
     source, target = np.nonzero(lower <= reach[:, None])
-    # Each point is also its own neighbour: its other copies are at distance 0.
-    source, target = np.concatenate([source, np.arange(n)]), np.concatenate([target, np.arange(n)])
-    weights = squared_distances(samples.x, source, target)
+    return share_places(samples.members, source, target, squared_distances(samples.x, source, target), k)
+
+
+def share_places(
+    members: Floats, source: Ints, target: Ints, weights: Floats, k: int
+) -> tuple[Ints, Floats, float, float]:
+    """Share the k places of each sample's neighbours among the points that are near enough; see `neighbour_edges`.
+
+    Parameters
+    ----------
+    members : (G, 2) array
+    source, target : (E,) arrays
+        Points: for each source its k nearest other points, all that are as far as the last of these, perhaps more.
+    weights : (E,) array
+        Their squared distances.
+    k : int
+    """
+    size = members.sum(axis=1)
+    n = len(size)
+    # Each point is also its own neighbour: its other copies are at distance 0. It comes first among its neighbours.
+    source, target = np.concatenate([np.arange(n), source]), np.concatenate([np.arange(n), target])
+    weights = np.concatenate([np.zeros(n), weights])
     order = np.lexsort((weights, source))
     source, target, weights = source[order], target[order], weights[order]
+    first = np.searchsorted(source, np.arange(n + 1))
+    last = np.minimum(first[:-1] + k, first[1:] - 1)
+    near = weights <= weights[last][source]
+    source, target, weights = source[near], target[near], weights[near]
     places = size[target] - (source == target)
     # A level holds the neighbours of a point at one distance.
     new = np.concatenate([[True], (source[1:] != source[:-1]) | (weights[1:] != weights[:-1])])
@@ -182,13 +211,13 @@ def neighbour_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, flo
         copies = members[point_of, own_class]
         low += (copies * np.maximum(0, taken - (width_of - across))).sum()
         high += (copies * np.minimum(taken, across)).sum()
-    ends, inverse = np.unique(np.sort(np.stack([source, target], axis=1), axis=1), axis=0, return_inverse=True)
+    keys, inverse = np.unique(np.minimum(source, target) * n + np.maximum(source, target), return_inverse=True)
     # Ordered pairs of samples that an ordered pair of points stands for, each direction once.
     weight = np.bincount(inverse.reshape(-1), chance * size[source] * places) / k
-    return ends, weight, low / k, high / k
+    return np.stack(np.divmod(keys, n), axis=1), weight, low / k, high / k
 
 
-def _count_weighted(members: Floats, ends: Ints, weight: Floats) -> CrossEdges:
+def count_weighted(members: Floats, ends: Ints, weight: Floats) -> CrossEdges:
     """Count the cross edges of a graph whose edges between two points are spread evenly over their samples.
 
     Parameters

@@ -29,7 +29,7 @@ from hpfunc._tree import device
 from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import bytes_for_metric, equal_rows, points_for_metric
-from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
+from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
@@ -103,19 +103,9 @@ def count_pairs(
     if options.is_one_tree:
         cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, held=held, advance=advance)
         return PairCounts(cross, remeasured, trees)
-    largest = int(np.diff(starts)[pairs].sum(axis=1).max())
-    need = held + bytes_for_graph(largest, x.shape[1], x.dtype.itemsize, graph)
-    check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples")
-    cross = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
-    for p, (a, b) in enumerate(pairs):
-        merged = merge_equal_samples(x[starts[a] : starts[a + 1]], x[starts[b] : starts[b + 1]])
-        if graph == "knn":
-            counts = nearest_neighbours(merged, k)
-        else:
-            counts, trees[p] = orthogonal_trees(merged, k)
-        for field, value in zip(cross, counts, strict=True):
-            field[p] = value
-        advance(1)
+    cross, trees = count_graphs(
+        x, starts, pairs, options._replace(held=held), max_bytes=max_bytes, name=name, advance=advance
+    )
     return PairCounts(cross, np.zeros(len(pairs), bool), trees)
 
 
@@ -266,7 +256,7 @@ def _prepare_layer(
 ) -> tuple[LayerData, list[ClassGroup]]:
     """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
     if reduced is None:
-        reduction, centred = None, prepare(points.x, points.starts, threads.map)
+        reduction, centred = None, prepare(points.x, points.starts, threads.map, exact=exact)
     else:
         reduction = Reduction(points.x, reduced.slack)
         centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)

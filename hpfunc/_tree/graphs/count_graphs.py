@@ -1,0 +1,113 @@
+"""Count the cross edges of graphs other than one tree, for every pair of classes of a layer.
+
+What the pairs share is done once for the layer (`layer_bounds`), then every pair by itself, each in a thread. Pairs
+whose bounds leave too much undecided are counted from their points alone (`pair_graphs`), and all pairs are where
+memory does not hold what they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hpfunc._tree.graphs.layer_bounds import LayerBounds, bytes_for_layer, find_layer_bounds
+from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_pair, find_own_neighbours
+from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
+from hpfunc._tree.memory import check_bytes
+from hpfunc._tree.mst.tie_counts import CrossEdges
+from hpfunc._tree.options import GraphOptions
+from hpfunc._tree.threads import Scratch, n_threads, worker_threads
+from hpfunc._tree.types import Ints, ParallelMap
+
+__all__ = ["count_graphs"]
+
+# The counts of a pair, and how many trees there are.
+_PairCount = tuple[CrossEdges, int]
+
+
+def count_graphs(
+    x: Any,
+    starts: Ints,
+    pairs: Ints,
+    options: GraphOptions,
+    *,
+    max_bytes: int,
+    name: str,
+    advance: Callable[[int], Any] = lambda n: None,
+) -> tuple[CrossEdges, Ints]:
+    """Count the cross edges of the graph over each pair of classes, on the host.
+
+    Parameters
+    ----------
+    x : (N, d) array
+        Finite, its squares in the range of the working precision (`exact.rescale`).
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    pairs : (P, 2) array
+        Class numbers, lower first.
+    options : GraphOptions
+        ``held`` counts all copies of the points.
+    max_bytes : int
+        Bytes to work in.
+    name : str
+        What errors call the points.
+    advance : callable
+        Told the number of pairs done.
+
+    Returns
+    -------
+    CrossEdges
+        Of arrays ``(P,)``.
+    numpy.ndarray
+        ``(P,)``, trees or neighbours used, at most k.
+    """
+    graph, k = options.graph, options.k
+    largest = int(np.diff(starts)[pairs].sum(axis=1).max())
+    need = options.held + bytes_for_graph(largest, x.shape[1], x.dtype.itemsize, graph)
+    check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples")
+    cross, trees = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields)), np.full(len(pairs), k)
+
+    def keep(p: int, counted: _PairCount) -> None:
+        for field, value in zip(cross, counted[0], strict=True):
+            field[p] = value
+        trees[p] = counted[1]
+        advance(1)
+
+    left = []
+    for p, counted in enumerate(_count_by_layer(x, starts, pairs, options, max_bytes)):
+        if counted is None:
+            left.append(p)
+        else:
+            keep(p, counted)
+    for p in left:
+        class_a, class_b = (x[starts[c] : starts[c + 1]] for c in pairs[p])
+        samples = merge_equal_samples(class_a, class_b)
+        keep(p, (nearest_neighbours(samples, k), k) if graph == "knn" else orthogonal_trees(samples, k))
+    return cross, trees
+
+
+def _count_by_layer(
+    x: Any, starts: Ints, pairs: Ints, options: GraphOptions, max_bytes: int
+) -> list[_PairCount | None]:
+    """Count the pairs from bounds that the layer shares; None for a pair that must be counted by itself."""
+    if options.graph != "knn":
+        return [None] * len(pairs)
+    for_graph = options.held + bytes_for_neighbours(starts, options.k) * n_threads()
+    full, reduced = (for_graph + bytes_for_layer(x, starts, reduced=small) <= max_bytes for small in (False, True))
+    if not full:
+        return [None] * len(pairs)
+    with worker_threads() as threads:
+        layer = find_layer_bounds(x, starts, pairs, merge=True, may_reduce=reduced, parallel_map=threads.map)
+        return _count_neighbours(layer, pairs, options.k, threads.map)
+
+
+def _count_neighbours(layer: LayerBounds, pairs: Ints, k: int, parallel_map: ParallelMap) -> list[_PairCount | None]:
+    """Count the k-nearest-neighbour graphs of all pairs."""
+    scratch = Scratch()
+    classes = range(len(layer.starts) - 1)
+    own = list(parallel_map(partial(find_own_neighbours, layer, k=k, scratch=scratch), classes))
+    counts = parallel_map(lambda pair: count_neighbours_of_pair(layer, own, pair, k, scratch), pairs)
+    return [None if count is None else (count, k) for count in counts]

@@ -1,0 +1,120 @@
+"""Bound the distances within and between the classes of a layer from below, for graphs that need their lightest edges.
+
+A bound is by products of all features, or of the coordinates of a reduction. It lies strictly below the distance that
+`exact.squared_distances` gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
+from hpfunc._tree.distances import TERMS, CentredPoints, block_bounds, centre, fill_class_bounds, prepare
+from hpfunc._tree.exact import THIN, rank_rows
+from hpfunc._tree.mst.prim import round_up
+from hpfunc._tree.reduce.coordinates import reduce_points
+from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.threads import Scratch, n_threads
+from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
+
+__all__ = ["LayerBounds", "bytes_for_layer", "find_layer_bounds", "merge_pair"]
+
+
+class LayerBounds(NamedTuple):
+    """Hold the points of a layer, and what bounds their distances."""
+
+    x: Any  # (N, d)
+    starts: Ints  # (K + 1,) rows of class k are starts[k]:starts[k + 1]
+    copies: Ints  # (N,) how many samples of the class equal each point
+    rank: Ints  # (N,) place of each point in the canonical order of all, the same for equal points
+    centred: CentredPoints  # the points, or their reduced coordinates
+    reduction: Reduction | None
+
+    def rows(self, k: int) -> slice:
+        """Return the rows of a class."""
+        return slice(int(self.starts[k]), int(self.starts[k + 1]))
+
+    def limits(self, weights: Floats) -> Array:
+        """Return the largest bound that a distance of at most this weight may have."""
+        limits = weights if self.reduction is None else self.reduction.limits(weights)
+        return round_up(limits, self.centred.dtype)
+
+    def within(self, k: int, scratch: Scratch) -> Array:
+        """Compute the bounds within a class of n points: ``(n, n)``, in ``scratch``."""
+        n = int(self.starts[k + 1] - self.starts[k])
+        table = scratch("within", (n, n), self.centred.dtype)
+        fill_class_bounds(self.centred, k, table, scratch)
+        return table
+
+    def between(self, class_a: int, class_b: int, scratch: Scratch) -> Array:
+        """Compute the bounds between two classes of m and n points: ``(m, n)``, in ``scratch``."""
+        m, n = (int(self.starts[k + 1] - self.starts[k]) for k in (class_a, class_b))
+        return block_bounds(self.centred, np.array([class_a]), np.array([class_b]), m, n, scratch)[0, :, 0]
+
+
+def find_layer_bounds(
+    x: Any, starts: Ints, pairs: Ints, *, merge: bool, may_reduce: bool, parallel_map: ParallelMap
+) -> LayerBounds:
+    """Prepare the points of a layer for the bounds of their distances.
+
+    Parameters
+    ----------
+    x : (N, d) array
+    starts : (K + 1,) array
+        Rows ``starts[k]:starts[k + 1]`` are class k.
+    pairs : (P, 2) array
+        Class numbers.
+    merge : bool
+        Whether to keep one of the equal points of each class.
+    may_reduce : bool
+        Whether there is memory for a reduction.
+    parallel_map : callable
+        Apply a function to several things, in threads perhaps.
+    """
+    rank, copies = rank_rows(x, np.arange(len(x))), np.ones(len(x), np.intp)
+    if merge:
+        class_of_row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        _, first, count = np.unique(class_of_row * len(x) + rank, return_index=True, return_counts=True)
+        if len(first) < len(x):
+            order = np.argsort(first)
+            kept, copies = first[order], count[order]
+            x, rank, starts = x[kept], rank[kept], np.searchsorted(kept, starts)
+    basis = choose_directions(x, starts, pairs, parallel_map) if may_reduce else None
+    reduced = None if basis is None else reduce_points(x, basis, parallel_map)
+    if reduced is None:
+        return LayerBounds(x, starts, copies, rank, prepare(x, starts, parallel_map), None)
+    centred = centre(reduced.points, starts, reduced.points.dtype, parallel_map)
+    return LayerBounds(x, starts, copies, rank, centred, Reduction(x, reduced.slack))
+
+
+def bytes_for_layer(x: Any, starts: Ints, *, reduced: bool) -> int:
+    """Estimate the bytes of `find_layer_bounds`, of one table for each thread, and of a copy without equal points."""
+    n, d, largest = len(x), x.shape[1], float(np.diff(starts).max())
+    width = MOST_DIRECTIONS + 1 if reduced else d
+    itemsize, exact = (4, 8) if d <= THIN else (4 if reduced or x.dtype.itemsize < 8 else 8, 0)
+    sums = 1 if width > TERMS else 0
+    points = n * width * (itemsize + exact) + 8.0 * (len(starts) - 1) * (n + 3 * width) + 100 * n
+    tables = n_threads() * largest**2 * ((2 + sums) * itemsize + exact + 3)
+    wide = n_threads() * min(8e6, 8.0 * n * d) + min(20e6, 40.0 * n * d)
+    return int(points + tables + wide + (bytes_for_directions(d) if reduced else 0) + x.nbytes)
+
+
+def merge_pair(layer: LayerBounds, class_a: int, class_b: int) -> tuple[Floats, Ints, Ints]:
+    """Give numbers to the points of two classes in their canonical order, equal points alike.
+
+    Returns
+    -------
+    members : (G, 2) array
+        Samples of each class that equal each of G distinct points.
+    place_a, place_b : (m,) and (n,) arrays
+        The number of every point of each class.
+    """
+    rows_a, rows_b = layer.rows(class_a), layer.rows(class_b)
+    ranks = np.concatenate([layer.rank[rows_a], layer.rank[rows_b]])
+    distinct, place = np.unique(ranks, return_inverse=True)
+    place_a, place_b = np.split(place.reshape(-1), [rows_a.stop - rows_a.start])
+    members = np.zeros((len(distinct), 2))
+    members[place_a, 0], members[place_b, 1] = layer.copies[rows_a], layer.copies[rows_b]
+    return members, place_a, place_b

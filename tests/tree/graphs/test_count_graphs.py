@@ -1,0 +1,85 @@
+"""Graphs counted from what a layer shares, against those of each pair by itself, on points that are hard to bound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpfunc._tree import GraphOptions
+from hpfunc._tree.exact import rescale
+from hpfunc._tree.graphs import count_graphs as count_graphs_module
+from hpfunc._tree.graphs import layer_bounds
+from hpfunc._tree.graphs.count_graphs import count_graphs
+from hpfunc._tree.graphs.pair_graphs import merge_equal_samples, nearest_neighbours, orthogonal_trees
+from tests.tree.reduce.spectra import hard_points
+
+
+def hard_layer(rng):
+    """Draw points class by class, thin, wide, with copies and ties; where they are reduced, by any basis."""
+    x, label, basis = hard_points(rng)
+    if rng.random() < 0.3:
+        x, basis = x[:, : int(rng.integers(1, 30))].copy(), None
+    starts = np.concatenate([[0], np.cumsum(np.bincount(label))])
+    return rescale(x[np.argsort(label, kind="stable")])[0], starts, basis if rng.random() < 0.6 else None
+
+
+def count_pair(x, starts, pair, options):
+    """Count one pair from its own points alone."""
+    samples = merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pair))
+    if options.graph == "knn":
+        return nearest_neighbours(samples, options.k), options.k
+    return orthogonal_trees(samples, options.k)
+
+
+def check_cases(monkeypatch, graph, seeds):
+    """Compare all bits of both ways; return how many pairs the layer's way counted, and how many it left."""
+    counted = left = 0
+    for seed in seeds:
+        rng = np.random.default_rng([15, seed])
+        x, starts, basis = hard_layer(rng)
+        monkeypatch.setattr(layer_bounds, "choose_directions", lambda *arguments, basis=basis: basis)
+        pairs = np.stack(np.triu_indices(len(starts) - 1, 1), axis=1)
+        most = int(np.diff(starts)[pairs].sum(axis=1).min()) - 1
+        k = int(rng.integers(1, min(most, 40 if rng.random() < 0.5 else 4) + 1)) if graph == "knn" else 2 + seed % 3
+        options = GraphOptions(graph=graph, k=k)
+        found = count_graphs_module._count_by_layer(x, starts, pairs, options, 10**10)
+        for p, (pair, result) in enumerate(zip(pairs, found, strict=True)):
+            left += result is None
+            if result is not None:
+                cross, number = count_pair(x, starts, pair, options)
+                np.testing.assert_array_equal(result[0], cross, f"seed {seed}, pair {p}")
+                assert result[1] == number
+                counted += 1
+    return counted, left
+
+
+@pytest.mark.parametrize("graph", ["knn"])
+def test_hard_layers(monkeypatch, graph):
+    counted, left = check_cases(monkeypatch, graph, range(60))
+    assert counted > 10 * left
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("graph", ["knn"])
+def test_many_hard_layers(monkeypatch, graph):
+    counted, left = check_cases(monkeypatch, graph, range(100, 1000))
+    assert counted > 10 * left
+
+
+@pytest.mark.parametrize("options", [GraphOptions(graph="knn", k=3)])
+def test_pairs_that_are_left_and_layers_too_large_for_memory_are_counted_pair_by_pair(monkeypatch, options):
+    rng = np.random.default_rng(0)
+    x, starts, pairs = rng.normal(size=(180, 40)), np.array([0, 50, 130, 180]), np.array([[0, 1], [0, 2], [1, 2]])
+    # Points so near each other, and so far from the other class, that bounds of products tell nothing about them.
+    x[50:130] = 1e-9 * x[50:130] + 1e6
+    expected = [count_pair(x, starts, pair, options) for pair in pairs]
+    done = []
+    for max_bytes in (10**9, 1_000_000):
+        cross, trees = count_graphs(x, starts, pairs, options, max_bytes=max_bytes, name="x", advance=done.append)
+        for p, (counts, number) in enumerate(expected):
+            np.testing.assert_array_equal([field[p] for field in cross], counts)
+            assert trees[p] == number
+    assert done == [1] * 6
+    found = count_graphs_module._count_by_layer(x, starts, pairs, options, 10**9)
+    assert [result is None for result in found] == [True, False, True]
+    assert count_graphs_module._count_by_layer(x, starts, pairs, options, 1_000_000) == [None] * 3
