@@ -84,7 +84,7 @@ nitpick_ignore_regex = [] if links else [("py:.*", rf"({'|'.join(LINKED)}|concur
 # ---- gallery
 # Run each example as a program that writes into a folder of its own. Those that need data or a cluster are only shown.
 OUT = Path(tempfile.mkdtemp(prefix="hpfunc-site-"))
-NOT_RUN = ("mnist_guide", "dask_sweep")
+NOT_RUN = ("mnist_guide", "dask_sweep", "paper")
 
 
 def arguments(gallery_conf, script_vars):

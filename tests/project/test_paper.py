@@ -1,0 +1,285 @@
+"""The example that repeats the paper: what it writes and says, that it resumes, and what it reads."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import pickle
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hpfunc as hp
+from tests.project.test_examples import contents, load
+
+torch = pytest.importorskip("torch")
+
+SMALL = ["--small", "--images", "200", "--runs", "2", "--folds", "2", "--epochs", "60"]
+FILES = {
+    *("results.nc", "folds.nc", "settings.json", "claims.csv", "claims.txt", "steps.csv", "steps.txt", "steps.tex"),
+    *("pixels.png", "dots.png", "layers.png", "steps.png", "pairs-digits-true.png", "pairs-digits-random.png"),
+}
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """Load the example, and let it measure less."""
+    example = load("paper")
+    example.REPEATS, example.LATE = 1, ["dense1", "dense2"]
+    example.LAYERS = ["input", "conv", *example.LATE]
+    return example
+
+
+class Work:
+    """Count forward passes of the network, and stop the program where a test asks for it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, paper):
+        self.passes, self.sweeps, self.saves = 0, 0, 0
+        self.stop_at_save, self.stop_in_sweep = 0, 0
+        forward, save, sweep = torch.nn.Conv2d.forward, paper.save, hp.sweep
+
+        def counted_forward(conv, x):
+            self.passes += 1
+            # The third pass of a sweep is one of the second checkpoint.
+            if self.stop_in_sweep and self.sweeps == self.stop_in_sweep and self.passes - self.before == 3:
+                raise KeyboardInterrupt
+            return forward(conv, x)
+
+        def stopped_save(model, data, path):
+            self.saves += 1
+            if self.saves == self.stop_at_save:
+                path.with_suffix(".part").write_bytes(b"half of a file")
+                raise KeyboardInterrupt
+            save(model, data, path)
+
+        def counted_sweep(*args, **options):
+            self.sweeps += 1
+            self.before = self.passes
+            return sweep(*args, **options)
+
+        patch.setattr(torch.nn.Conv2d, "forward", counted_forward)
+        patch.setattr(paper, "save", stopped_save)
+        patch.setattr(hp, "sweep", counted_sweep)
+
+
+@pytest.fixture(scope="module")
+def small_run(paper, tmp_path_factory):
+    """Run the example, stopped twice, until it is done; return its folder, what it printed and its work."""
+    out = tmp_path_factory.mktemp("paper") / "out"
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*do not vary")  # so few images are at the ceiling in all folds
+        work = Work(patch, paper)
+        work.stop_at_save = 4  # the weights after the second training
+        with pytest.raises(KeyboardInterrupt):
+            paper.main([*SMALL, "--out", str(out)])
+        work.stop_in_sweep = work.sweeps + 4  # the folds of the second run
+        with pytest.raises(KeyboardInterrupt):
+            paper.main([*SMALL, "--out", str(out)])
+        work.stop_in_sweep = 0
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            paper.main([*SMALL, "--out", str(out)])
+    return out, printed.getvalue(), work
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_stopped(small_run, paper, tmp_path):
+    out, _, work = small_run
+    # Two files for each of four trainings, and twice more those of the training that was stopped at its end.
+    assert work.saves == 2 * 4 + 2
+    assert {path.name for path in out.iterdir()} == FILES | {"runs"}
+    # The training that was stopped gives, after all, what an undisturbed program gives.
+    data = paper.load(None, 200, small=True)["digits"]
+    network = lambda: paper.build((1, 8, 8), 1)  # noqa: E731
+    checkpoints = paper.train(network, data, epochs=60, seed=1, folder=tmp_path)
+    model = network()
+    model.load_state_dict(torch.load(checkpoints["after"], weights_only=True)["weights"])
+    acts = hp.collect_activations(model, data["validation"], layers=paper.LAYERS, samples_per_class=18, key=0)
+    at = {"dataset": "digits", "labels": "true", "run": 1, "checkpoint": "after", "split": "validation"}
+    whole = hp.open_results(out / "results.nc").sel(at)
+    np.testing.assert_array_equal(whole.cross_edges, hp.pairwise_hp(acts).cross_edges)
+    np.testing.assert_array_equal(whole.hp, hp.hp_estimate(hp.pairwise_hp(acts), clip=False))
+    folded = hp.pairwise_hp(acts, folds=2, key=0).hp.transpose("repeat", "fold", "layer", "pair")
+    np.testing.assert_array_equal(hp.open_results(out / "folds.nc").hp.sel(at), folded)
+    with torch.no_grad():
+        right = (model(data["validation"][0]).argmax(1) == data["validation"][1]).double().mean()
+    assert float(whole.accuracy) == pytest.approx(float(right), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*do not vary")
+def test_what_is_finished_is_not_done_again(small_run, paper, monkeypatch):
+    out, printed, _ = small_run
+    before = contents(out / "runs")
+    tables = {name: (out / name).read_text() for name in FILES if not name.endswith((".nc", ".png"))}
+    results = hp.open_results(out / "results.nc")
+    work = Work(monkeypatch, paper)
+    monkeypatch.setattr(paper, "draw", lambda *_: {})
+    with contextlib.redirect_stdout(io.StringIO()) as again:
+        paper.main([*SMALL, "--out", str(out)])
+    assert work.passes == work.saves == 0
+    assert contents(out / "runs") == before
+    assert again.getvalue() == printed
+    assert tables == {name: (out / name).read_text() for name in tables}
+    assert results.identical(hp.open_results(out / "results.nc"))
+
+
+def test_other_settings_need_another_folder(small_run, paper):
+    out, *_ = small_run
+    before = contents(out)
+    with pytest.raises(SystemExit, match=r"holds a run with .*\"epochs\": 60.*name another folder"):
+        paper.main([*SMALL, "--epochs", "3", "--out", str(out)])
+    assert contents(out) == before
+
+
+def test_claims_are_judged_by_their_intervals(small_run, paper):
+    out, printed, _ = small_run
+    claims = pd.read_csv(out / "claims.csv", index_col=0)
+    assert (out / "claims.txt").read_text().rstrip("\n") in printed
+    assert f"{claims.holds.sum()} of {len(claims)} claims hold." in printed
+    assert len(claims) == 6 * 2
+    assert set(claims.over) == {"new images", "new trainings"}
+    near = (claims.low > -paper.MARGIN) & (claims.high < paper.MARGIN)
+    assert claims.holds.tolist() == near.where(claims.relation == "near", claims.low > 0).tolist()
+    bounded = claims.dropna(subset=["low", "high"])
+    assert ((bounded.low <= bounded.estimate) & (bounded.estimate <= bounded.high)).all()
+    assert not claims.drop(bounded.index).holds.any()
+
+    # One claim by hand: the interval of the layer that is farthest from chance.
+    mean = hp.open_results(out / "folds.nc").hp.mean("pair").sel(dataset="digits", checkpoint="after")
+    chance = mean.sel(labels="random", split="validation")
+    over = {
+        "new images": hp.fold_interval(chance.mean("run")),
+        "new trainings": hp.fold_interval(chance.mean(["repeat", "fold"]), dim="run"),
+    }
+    for kind, found in over.items():
+        row = claims[(claims.claim == "random labels: validation images stay at chance") & (claims.over == kind)]
+        worst = max(found.layer.values, key=lambda layer: max(-found.low.sel(layer=layer), found.high.sel(layer=layer)))
+        assert row.layer.item() == worst
+        np.testing.assert_allclose(row[["low", "high"]].values[0], found[["low", "high"]].sel(layer=worst).to_array())
+
+    # What holds at any size: pixels know the true labels and not random ones, which the network learns by heart.
+    assert claims[claims.claim == "pixels: true labels above random labels"].holds.all()
+    results = hp.open_results(out / "results.nc").sel(dataset="digits", checkpoint="after")
+    learned = results.accuracy.sel(labels="random")
+    assert (learned.sel(split="train") > 0.99).all()
+    assert (learned.sel(split="validation") < 0.25).all()
+    last = results.hp.mean("pair").sel(labels="random", layer="dense2")
+    assert (last.sel(split="train") > 0.5).all()
+    assert (abs(last.sel(split="validation")) < 0.15).all()
+
+
+def test_a_claim_without_spread_does_not_hold(paper):
+    import xarray as xr
+
+    values = xr.DataArray(np.full((1, 2, 1, 2), 0.5), dims=("dataset", "run", "repeat", "fold"))
+    with pytest.warns(UserWarning, match="do not vary"):
+        judged = paper.judge([paper.Claim("constant", "above", values.assign_coords(dataset=["digits"]))])
+    assert not judged.holds.any()
+    assert judged.low.isna().all()
+
+
+def test_the_table_of_steps_is_that_of_the_paper(small_run, paper):
+    out, *_ = small_run
+    steps = pd.read_csv(out / "steps.csv", index_col=["dataset", "labels", "split", "before", "after"])
+    assert steps.columns.tolist() == ["changes", "p-values", "new images", "new trainings"]
+    assert len(steps) == 2 * 2 * (len(paper.LAYERS) - 1)
+    at = {"labels": "random", "split": "train"}
+    after = hp.open_results(out / "results.nc").hp.sel(dataset="digits", checkpoint="after", **at)
+    row = steps.loc["digits", "random", "train", "dense1", "dense2"]
+    tests = [
+        hp.fisher_permutation(after.sel(run=run, layer="dense1"), after.sel(run=run, layer="dense2"), key=0)
+        for run in range(2)
+    ]
+    assert row["changes"] == "; ".join(f"{float(t.statistic):.3f}" for t in tests)
+    assert row["p-values"] == "; ".join(f"{float(t.pvalue):.3f}" for t in tests)
+    mean = hp.open_results(out / "folds.nc").hp.mean("pair").sel(dataset="digits", checkpoint="after", **at)
+    change = mean.sel(layer="dense2") - mean.sel(layer="dense1")
+    found = hp.fold_interval(change.mean("run"))
+    assert row["new images"] == f"[{float(found.low):.3f}, {float(found.high):.3f}]"
+    assert (out / "steps.tex").read_text().count(r"\\") > len(steps)
+
+
+def test_random_labels_keep_their_counts_and_their_images(paper):
+    data = paper.load(None, 200, small=True)["digits"]
+    first, again, other = (paper.shuffle_labels(data, seed) for seed in (0, 0, 1))
+    for split, (images, labels) in data.items():
+        assert torch.equal(first[split][0], images)
+        assert first[split][1].bincount().tolist() == labels.bincount().tolist()
+        assert torch.equal(first[split][1], again[split][1])
+        assert 0.02 < (first[split][1] == labels).float().mean() < 0.25
+        assert not torch.equal(first[split][1], other[split][1])
+
+
+# ---- data sets as torchvision lays them out
+
+
+def write_mnist(folder: Path, parts: dict[str, int], *, packed: bool = False) -> None:
+    folder.mkdir(parents=True)
+    for part, n in parts.items():
+        images = (np.arange(n) % 251).astype(np.uint8).repeat(784)
+        labels = (np.arange(n) % 10).astype(np.uint8)
+        for name, head, values in (
+            (f"{part}-images-idx3-ubyte", struct.pack(">4i", 2051, n, 28, 28), images),
+            (f"{part}-labels-idx1-ubyte", struct.pack(">2i", 2049, n), labels),
+        ):
+            content = head + values.tobytes()
+            (folder / (f"{name}.gz" if packed else name)).write_bytes(gzip.compress(content) if packed else content)
+
+
+def test_all_of_mnist_is_read_as_it_is_split(paper, tmp_path):
+    write_mnist(tmp_path / "MNIST" / "raw", {"train": 60, "t10k": 40})
+    data = paper.load(tmp_path, None, small=False)
+    assert list(data) == ["mnist"]
+    (train, labels), (validation, _) = data["mnist"]["train"], data["mnist"]["validation"]
+    assert (tuple(train.shape), tuple(validation.shape)) == ((60, 1, 28, 28), (40, 1, 28, 28))
+    assert labels.tolist() == (np.arange(60) % 10).tolist()
+    assert float(train.mean()) == pytest.approx(0, abs=1e-4)
+    assert float(train.std()) == pytest.approx(1, abs=1e-4)
+    # Both by the mean and deviation of the training images.
+    assert torch.equal(train[:40], validation)
+    fewer = paper.load(tmp_path, 20, small=False)["mnist"]
+    assert [len(labels) for _, labels in fewer.values()] == [20, 20]
+    assert fewer["train"][1].bincount().tolist() == [2] * 10
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_test_images_of_mnist_are_enough(paper, tmp_path, packed):
+    write_mnist(tmp_path / "mine", {"t10k": 40}, packed=packed)
+    data = paper.load(tmp_path / "mine", None, small=False)
+    assert list(data) == ["mnist"]
+    assert all(labels.bincount().tolist() == [2] * 10 for _, labels in data["mnist"].values())
+    assert list(paper.load(tmp_path / "mine", 20, small=True)) == ["digits", "mnist"]
+
+
+def test_cifar10_is_read_as_torchvision_lays_it_out(paper, tmp_path, monkeypatch):
+    from torchvision.datasets import cifar
+
+    monkeypatch.setattr(cifar, "check_integrity", lambda *_: True)
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (10, 3072), dtype=np.uint8)
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": list(range(10))}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [str(i) for i in range(10)]}))
+    data = paper.load(tmp_path, None, small=False)
+    assert list(data) == ["cifar10"]
+    images, labels = data["cifar10"]["validation"]
+    assert tuple(images.shape) == (10, 3, 32, 32)
+    assert labels.tolist() == list(range(10))
+    assert len(data["cifar10"]["train"][1]) == 50
+    # Channels come first, as they lie in the file.
+    order = np.argsort(pixels[0].astype(float), kind="stable")
+    assert np.all(np.diff(images[0].numpy().ravel()[order]) >= 0)
+
+
+def test_bad_arguments_and_missing_data_are_told(paper, tmp_path, capsys):
+    with pytest.raises(SystemExit, match=r"--data .* holds neither MNIST"):
+        paper.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        paper.main(["--runs", "1", "--out", str(tmp_path / "out")])
+    assert "--runs 1 is too small; the least is 2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
