@@ -10,38 +10,54 @@ import torch
 import xarray as xr
 
 from hpfunc._arrays import from_tensor
-from hpfunc._support.memory import free_bytes, free_device_bytes, release_device_memory
+from hpfunc._support.memory import free_bytes, free_device_bytes, max_bytes, release_device_memory
 from hpfunc._torch.probe import LayerPlan
 
-__all__ = ["Rows", "as_dataset", "check_fits", "split_layers", "why_not_shared"]
+__all__ = ["DeviceMemory", "Rows", "as_dataset", "check_fits", "split_layers", "why_not_shared"]
 
 
 class Rows:
-    """The rows of every layer.
+    """Hold the rows of layers, ``count`` of each, on one device or wherever each layer arises.
 
     Each batch is copied as soon as it exists: a later in-place module cannot change it, and nothing is held twice.
     """
 
-    def __init__(self, layers: Sequence[LayerPlan], count: int, store: torch.device | None) -> None:
-        self.tensors = {
-            layer.name: torch.empty((count, *layer.shape), dtype=layer.dtype, device=store or layer.device)
-            for layer in layers
-        }
+    def __init__(self, count: int, store: torch.device | None) -> None:
+        self.tensors: dict[str, torch.Tensor] = {}
+        self._count, self._store = count, store
 
-    def write(self, name: str, values: torch.Tensor, rows: np.ndarray[Any, Any]) -> None:
-        """Copy the values of a layer to some of its rows."""
-        target = self.tensors[name]
-        if values.shape[1:] != target.shape[1:] or len(values) != len(rows):
-            raise ValueError(
-                f"layer {name!r} has shape {tuple(values.shape)} for this batch, after {tuple(target.shape[1:])} for "
-                f"a sample of the first, with {len(rows)} samples in the batch; all samples must give one shape. Name "
-                'the layers that do, or pass reduce=, such as "token-mean" for padded texts'
-            )
+    def write(self, layer: LayerPlan, values: torch.Tensor, rows: np.ndarray[Any, Any]) -> None:
+        """Copy the values of a layer to some of its rows; the first values take the memory for all."""
+        target = self.tensors.get(layer.name)
+        if target is None or target.shape[1:] != layer.shape:
+            device = self._store or layer.device
+            target = torch.empty((self._count, *layer.shape), dtype=layer.dtype, device=device)
+            self.tensors[layer.name] = target
         if rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
             target[rows[0] : rows[-1] + 1].copy_(values)
         else:
             places = torch.from_numpy(rows).to(target.device)
             target.index_copy_(0, places, values.to(target.device, target.dtype))
+
+
+class DeviceMemory:
+    """Read once for each device how much memory is free there, before rows take some of it."""
+
+    def __init__(self) -> None:
+        self._free: dict[torch.device, int | None] = {}
+
+    def free(self, device: torch.device) -> int | None:
+        """Count the bytes that can still be had, or return None where the system does not tell."""
+        if device not in self._free:
+            if device.type == "cuda":
+                release_device_memory()
+            self._free[device] = free_device_bytes(device.index) if device.type == "cuda" else free_bytes()
+        return self._free[device]
+
+    def half(self, device: torch.device) -> int:
+        """Count the bytes that a group of layers may take."""
+        free = self.free(device)
+        return max_bytes(None) if free is None else free // 2
 
 
 def as_dataset(
@@ -73,15 +89,15 @@ def _dims(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
     return dims
 
 
-def split_layers(layers: Iterable[LayerPlan], count: int, max_bytes: int) -> list[list[LayerPlan]]:
+def split_layers(layers: Iterable[LayerPlan], count: int, most: int) -> list[list[LayerPlan]]:
     """Divide layers, in their order, into groups of at most so many bytes; a larger layer stands alone."""
     groups: list[list[LayerPlan]] = [[]]
-    left = max_bytes
+    left = most
     for layer in layers:
         size = layer.nbytes * count
         if groups[-1] and size > left:
             groups.append([])
-            left = max_bytes
+            left = most
         groups[-1].append(layer)
         left -= size
     return groups
@@ -97,22 +113,24 @@ def why_not_shared(layers: Sequence[LayerPlan]) -> str | None:
     return None
 
 
-def check_fits(layers: Sequence[LayerPlan], count: int, store: torch.device | None, max_bytes: int | None) -> None:
-    """Raise ValueError if the rows would take more than ``max_bytes``, or than each device has free."""
-    if max_bytes is not None:
-        _check_bytes(layers, count, max_bytes, f"max_memory={_readable(max_bytes)}")
+def check_fits(
+    layers: Sequence[LayerPlan], count: int, store: torch.device | None, most: int | None, memory: DeviceMemory
+) -> None:
+    """Raise ValueError if the rows would take more than ``most`` bytes, or None: than each device has free."""
+    if most is not None:
+        _check_bytes(layers, count, most, f"max_memory={_readable(most)}")
         return
     for device in {store or layer.device for layer in layers}:
-        free = _free_bytes(device)
+        free = memory.free(device)
         if free is not None:
             here = [layer for layer in layers if (store or layer.device) == device]
             _check_bytes(here, count, free, f"the {_readable(free)} that are free on {device}")
 
 
-def _check_bytes(layers: Sequence[LayerPlan], count: int, max_bytes: int, what: str) -> None:
+def _check_bytes(layers: Sequence[LayerPlan], count: int, most: int, what: str) -> None:
     sizes = {layer.name: layer.nbytes * count for layer in layers}
     needed = sum(sizes.values())
-    if needed > max_bytes:
+    if needed > most:
         largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
         listed = ", ".join(f"{name} {_readable(sizes[name])}" for name in largest)
         raise ValueError(
@@ -120,14 +138,6 @@ def _check_bytes(layers: Sequence[LayerPlan], count: int, max_bytes: int, what: 
             f'are {listed}. Name fewer layers, pass reduce="mean", dtype="float16" or store="cpu", or take fewer '
             "samples_per_class"
         )
-
-
-def _free_bytes(device: torch.device) -> int | None:
-    """Count the bytes that can still be had, or return None where the system does not tell."""
-    if device.type != "cuda":
-        return free_bytes()
-    release_device_memory()
-    return free_device_bytes(device.index)
 
 
 def _readable(count: float) -> str:

@@ -12,12 +12,16 @@ import torch
 
 from hpfunc._torch.observe.names import entries, matches
 
-__all__ = ["Form", "as_dense", "as_form", "dense_entries", "mean_over_space", "pool_tokens"]
+__all__ = ["Form", "NotPooledError", "as_dense", "as_form", "dense_entries", "mean_over_space", "pool_tokens"]
 
 # Those of `pool_tokens`, and the mean over space.
 _TOKENS = ("first-token", "last-token", "token-mean")
 _WORDS = ("mean", *_TOKENS)
 _WIDER = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.complex32: torch.complex64}
+
+
+class NotPooledError(ValueError):
+    """Say that the tokens of a layer are not those of the attention mask."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +163,7 @@ def pool_tokens(how: str, name: str, rows: torch.Tensor, mask: torch.Tensor | No
     if mask is None:
         counted = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
     elif tuple(mask.shape) != tuple(rows.shape[:2]):
-        raise ValueError(
+        raise NotPooledError(
             f"reduce={how!r}: layer {name!r} has shape {tuple(rows.shape)}, the attention mask {tuple(mask.shape)}; "
             "the mask must be (sample, token), of as many tokens as the layer. Name the layers by a mapping, "
             'reduce={"encoder.*": "token-mean"}, or pass a function'

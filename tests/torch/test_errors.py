@@ -53,7 +53,13 @@ def test_a_layer_that_runs_for_some_batches_only():
     x = X.copy()
     x[:, 0] = [1, 1, 1, 1, -1, -1, -1, -1]
     model = seeded(Sometimes)
-    refused("'a' ran for the first samples but not for every", model=model, data=(x, Y), batch_size=4, layers=["a"])
+    refused(
+        "'a' is one of the layers which do not run for every batch",
+        model=model,
+        data=(x, Y),
+        batch_size=4,
+        layers=["a"],
+    )
     with pytest.warns(UserWarning, match=r"left out: a \(1 in all\), which do not run for every batch"):
         acts = collect_activations(model, (x, Y), batch_size=4)
     assert list(acts.data_vars) == ["input"]

@@ -54,16 +54,16 @@ def test_dtype_is_that_of_floating_values(dtype):
 
 
 def test_variables_share_memory_with_the_tensors_that_were_collected(monkeypatch):
-    import hpfunc._torch.collect as collect
+    import hpfunc._torch.filling as filling
 
     kept = {}
 
-    class Spy(collect.Rows):
-        def __init__(self, *args):
-            super().__init__(*args)
+    class Spy(filling.Rows):
+        def write(self, layer, values, rows):
+            super().write(layer, values, rows)
             kept.update(self.tensors)
 
-    monkeypatch.setattr(collect, "Rows", Spy)
+    monkeypatch.setattr(filling, "Rows", Spy)
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         acts = collect_activations(seeded(Mlp).to(dtype), points(6, 6))
         assert set(kept) == set(acts.data_vars)

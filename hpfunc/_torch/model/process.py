@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-__all__ = ["random_states", "run_alone", "seed_all"]
+__all__ = ["mark_process", "random_states", "run_alone", "seed_all"]
 
 Result = TypeVar("Result")
 
@@ -31,14 +31,20 @@ def run_alone(work: Callable[[], Result]) -> Result:
     interrupt of the first ``finally`` is followed by the second.
     """
     with _OWNER:
-        kept = _read_all()
+        restore = mark_process()
         try:
             try:
                 return work()
             finally:
-                _write_back(kept)
+                restore()
         finally:
-            _write_back(kept)
+            restore()
+
+
+def mark_process() -> Callable[[], None]:
+    """Return a function that puts the shared state back to what it is now; for work inside `run_alone`."""
+    kept = _read_all()
+    return lambda: _write_back(kept)
 
 
 Switch = tuple[Callable[[], Any], Callable[[Any], Any]]

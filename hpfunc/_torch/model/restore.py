@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from hpfunc._torch.model.process import run_alone
+from hpfunc._torch.model.process import mark_process, run_alone
 from hpfunc._torch.model.state import ModelState
 
 __all__ = ["Mark", "run_unchanged", "unwrap"]
@@ -46,19 +46,23 @@ def run_unchanged(model: nn.Module, work: Callable[[Mark], Result]) -> Result:
     """Run ``work`` with ``model`` in eval mode without gradients, and return its result; leave no trace of it.
 
     Restored, also after an error or an interrupt, are all that `ModelState` keeps of the model and all that
-    `run_alone` keeps of the process. ``work`` is given a function that marks a state of the model, and returns a
-    function that puts the model back to that mark.
+    `run_alone` keeps of the process. ``work`` is given a function that marks a state of both, and returns a function
+    that puts them back to that mark.
     """
 
     def guarded() -> Result:
         before = ModelState(model)
+        restored = []
         try:
             try:
-                return _run_in_eval_mode(model, lambda: work(lambda: ModelState(model, before.copies).restore))
+                return _run_in_eval_mode(model, lambda: work(lambda: _mark(model, before)))
             finally:
                 before.restore()
+                restored.append(True)
         finally:
-            before.restore()
+            # Comparing the values of a large model takes seconds: twice only if the first time was interrupted.
+            if not restored:
+                before.restore()
 
     def alone() -> Result:
         if not torch.is_inference_mode_enabled():
@@ -68,6 +72,17 @@ def run_unchanged(model: nn.Module, work: Callable[[Mark], Result]) -> Result:
             return guarded()
 
     return run_alone(alone)
+
+
+def _mark(model: nn.Module, before: ModelState) -> Callable[[], None]:
+    """Return a function that puts back what the model and the process are now; the values are those of ``before``."""
+    state, put_process_back = ModelState(model, before.copies), mark_process()
+
+    def put_back() -> None:
+        state.restore()
+        put_process_back()
+
+    return put_back
 
 
 def _run_in_eval_mode(model: nn.Module, work: Callable[[], Result]) -> Result:

@@ -57,8 +57,13 @@ def test_samples_of_different_sizes_are_named():
         collect(Ragged())
     with pytest.raises(ValueError, match=r"item 4 has shape \(7,\), and item 0 has \(6,\)"):
         collect(DataLoader(Ragged(), batch_size=8))
-    with pytest.raises(ValueError, match=r"layer 'input' has shape \(1, 7\) for this batch, after \(6,\)"):
-        collect(Ragged(), batch_size=1, forward=lambda model, x: model(x[:, :6]))
+    options = {"batch_size": 1, "forward": lambda model, x: model(x[:, :6])}
+    with pytest.warns(UserWarning, match=r"left out: input \(1 in all\), whose samples have different shapes"):
+        acts = collect(Ragged(), **options)
+    assert "input" not in acts
+    assert len(acts.data_vars) > 0
+    with pytest.raises(ValueError, match=r"'input' .*different shapes.*\(7,\) here.* \(6,\) in the first batch"):
+        collect(Ragged(), layers=["input"], **options)
 
 
 def test_no_samples():

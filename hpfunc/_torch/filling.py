@@ -1,0 +1,121 @@
+"""Fill the rows of layers batch by batch, and leave out layers that not every batch gives alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from hpfunc._torch.buffers import Rows
+from hpfunc._torch.data.selection import SampleBatch
+from hpfunc._torch.observe.recorder import MASK, Record
+from hpfunc._torch.options import CollectOptions
+from hpfunc._torch.probe import PARTIAL, UNPOOLED, VARYING, LayerPlan, report_left_out
+from hpfunc._torch.reduction import NotPooledError, dense_entries
+
+__all__ = ["Filling", "FirstRows"]
+
+_REMEDY = "name layers that every batch gives alike; layers=None leaves out the others with a warning"
+
+
+class FirstRows:
+    """Keep what the first batch gives of each layer, until a layer does not fit beside those before it."""
+
+    def __init__(
+        self,
+        places: np.ndarray[Any, Any],
+        count: int,
+        store: torch.device | None,
+        room: Callable[[torch.device], float],
+    ) -> None:
+        self.rows, self.count = Rows(count, store), len(places)
+        self._places, self._total, self._store, self._room = places, count, store, room
+        self._plans: dict[str, LayerPlan] = {}
+        self._full = False
+
+    def keep(self, layer: LayerPlan, values: torch.Tensor) -> None:
+        """Copy the rows of a layer; those that come last count."""
+        self._plans[layer.name] = layer
+        needed = sum(plan.nbytes for plan in self._plans.values()) * self._total
+        self._full = self._full or needed > self._room(self._store or layer.device)
+        if not self._full:
+            self.rows.write(layer, values, self._places)
+
+    def taken_for(self, layers: Sequence[LayerPlan], store: torch.device | None) -> FirstRows | None:
+        """Return this with the rows of these layers alone, or None unless all are here and where they should be."""
+        tensors = {layer.name: self.rows.tensors.get(layer.name) for layer in layers}
+        for layer in layers:
+            tensor = tensors[layer.name]
+            if tensor is None or tensor.shape[1:] != layer.shape or tensor.device != (store or layer.device):
+                self.rows.tensors.clear()
+                return None
+        self.rows.tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        return self
+
+
+class Filling:
+    """Fill the rows of layers batch by batch, and drop what not every batch gives alike."""
+
+    def __init__(self, layers: Sequence[LayerPlan], rows: Rows, options: CollectOptions) -> None:
+        self._layers = {layer.name: layer for layer in layers}
+        self._calls = {layer.call for layer in layers}
+        self._rows, self._options = rows, options
+        self._left_out: dict[str, str] = {}
+        self._found: dict[str, tuple[int, ...]] = {}
+
+    def fill(self, record: Record, batch: SampleBatch) -> None:
+        """Run the model on a batch, and copy what is wanted of it."""
+        # Why a layer has no rows in this batch: the first reason is that it did not run.
+        reasons = dict.fromkeys(self._layers, PARTIAL)
+        mask: torch.Tensor | None = None
+
+        def keep(call: str, value: Any, inner: Sequence[str]) -> None:
+            nonlocal mask
+            if call is MASK:
+                mask = value
+            for name, tensor in dense_entries(call, value) if call in self._calls else ():
+                layer = self._layers.get(name)
+                # A value of other rows than the batch's is counted as missing.
+                if layer is None or tensor is None or tensor.ndim <= layer.axis:
+                    continue
+                if tensor.shape[layer.axis] == len(batch.rows):
+                    reasons[name] = self._write(layer, tensor, mask, batch.rows)
+
+        record(batch.inputs, keep)
+        for name, reason in reasons.items():
+            if reason:
+                self._drop(name, reason)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the rows of all layers that every batch gave alike, and warn of the others."""
+        for reason in (PARTIAL, VARYING, UNPOOLED):
+            report_left_out([name for name, why in self._left_out.items() if why == reason], reason)
+        return self._rows.tensors
+
+    def _write(
+        self, layer: LayerPlan, value: torch.Tensor, mask: torch.Tensor | None, rows: np.ndarray[Any, Any]
+    ) -> str:
+        """Write a layer's rows, and return an empty text, or why it cannot be done."""
+        try:
+            values = self._options.form.rows(layer.name, value, layer.axis, mask)
+        except NotPooledError:
+            return UNPOOLED
+        if tuple(values.shape[1:]) != layer.shape:
+            self._found[layer.name] = tuple(values.shape[1:])
+            return VARYING
+        self._rows.write(layer, values, rows)
+        return ""
+
+    def _drop(self, name: str, reason: str) -> None:
+        """Forget a layer, or raise ValueError if it was asked for by its name or no other is left."""
+        layer = self._layers.pop(name)
+        asked = self._options.layers or ()
+        if name in asked or layer.call in asked or len(self._layers) == 0:
+            shapes = ""
+            if reason == VARYING:
+                shapes = f" (a sample has the shape {self._found[name]} here, and {layer.shape} in the first batch)"
+            raise ValueError(f"layers: {name!r} is one of the layers {reason}{shapes}; {_REMEDY}")
+        self._rows.tensors.pop(name, None)
+        self._left_out[name] = reason

@@ -1,0 +1,101 @@
+"""Look at what a model gives for a batch in another order; the look leaves no trace."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from hpfunc._torch.model.process import random_states, seed_all
+from hpfunc._torch.nested import leaves, map_leaves, members
+from hpfunc._torch.observe.recorder import MASK, Record
+from hpfunc._torch.probe.order import sketch
+from hpfunc._torch.reduction import dense_entries
+
+__all__ = ["Probe", "Sighting", "look", "probe_batch", "take_samples"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sighting:
+    """A tensor that the probe met: its shape, and a sketch of its rows along each axis that may count samples."""
+
+    call: str
+    shape: torch.Size
+    sketches: Mapping[int | None, torch.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What a pass over the samples ``index`` met, and whether the model drew random numbers."""
+
+    index: torch.Tensor
+    seen: dict[str, Sighting]
+    random: bool
+
+
+def probe_batch(record: Record, reset: Callable[[], None], inputs: Any, count: int) -> Probe:
+    """Run one sample more in another order, or the same number where the model refuses more."""
+    refused: list[Exception] = []
+    for size in (count + 1, count):
+        try:
+            return look(record, reset, inputs, count, size)
+        except Exception as error:
+            refused.append(error)
+    # A model that does not run on the batch as it is either says so itself.
+    record(take_samples(inputs, torch.arange(count, device="cpu"), count), lambda call, value, inner: None)
+    refused[-1].add_note(f"tried were the first {count} samples, {count + 1} of them, and {count} in another order")
+    raise refused[-1]
+
+
+def look(record: Record, reset: Callable[[], None], inputs: Any, count: int, size: int) -> Probe:
+    """Record ``size`` of the ``count`` samples in another order, and put everything back."""
+    index, seen = _shuffled(size) % count, {}
+
+    def emit(call: str, value: Any, inner: Sequence[str]) -> None:
+        for name, tensor in dense_entries(call, value) if call is not MASK else ():
+            if tensor is None:
+                seen[name] = Sighting(call, torch.Size(), {})
+                continue
+            axes: list[int | None] = [axis for axis, length in enumerate(tensor.shape) if length == size]
+            seen[name] = Sighting(call, tensor.shape, {axis: sketch(tensor, axis) for axis in axes or [None]})
+
+    try:
+        # Not the random numbers that the real pass will draw.
+        seed_all(1)
+        before = random_states()
+        record(take_samples(inputs, index, count), emit)
+        return Probe(index, seen, random_states() != before)
+    finally:
+        reset()
+
+
+def _shuffled(count: int) -> torch.Tensor:
+    """Return an order of so many samples, always the same, that is not their own."""
+    order = torch.from_numpy(np.random.default_rng(0).permutation(count))
+    return order.roll(1) if bool((order == torch.arange(count, device="cpu")).all()) else order
+
+
+def take_samples(inputs: Any, index: torch.Tensor, count: int) -> Any:
+    """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
+    if (
+        isinstance(inputs, (list, tuple))
+        and len(inputs) == count
+        and not any(_counts(x, count) for x in leaves(inputs))
+    ):
+        # A list of one entry for each sample: texts, or images of different sizes.
+        return type(inputs)(inputs[k] for k in index.tolist())
+    if isinstance(inputs, Mapping):
+        return {name: take_samples(value, index, count) for name, value in inputs.items()}
+    if members(inputs) is not None:
+        return map_leaves(lambda leaf: take_samples(leaf, index, count), inputs)
+    if isinstance(inputs, torch.Tensor):
+        return inputs[index.to(inputs.device)] if _counts(inputs, count) else inputs.clone()
+    return inputs[index.numpy()] if _counts(inputs, count) else inputs
+
+
+def _counts(leaf: Any, count: int) -> bool:
+    """Tell whether the first axis of a tensor or array is as long as the batch."""
+    return isinstance(leaf, (torch.Tensor, np.ndarray)) and leaf.ndim > 0 and len(leaf) == count
