@@ -1,8 +1,8 @@
 """Time and memory of collecting activations against the plain forward pass: ``python -m benchmarks.activations``.
 
 The limits: 1.15 times the plain pass, and 200 MB of memory beside it and what is returned. The two take turns in one
-process, and the best run of each counts; the peaks are of a new process for each. The layers are learnt from two
-passes over one batch, so of a single batch collecting takes three times the plain pass, of 32 batches 1.06 times.
+process, and the best run of each counts; the peaks are of a new process for each. The layers are learnt from one
+pass more over the first batch, so of a single batch collecting takes twice the plain pass, of 32 batches 1.03 times.
 """
 
 from __future__ import annotations

@@ -124,12 +124,15 @@ def collect_activations(
     in a name, becomes an underscore. The axis that counts the samples is the one that follows the size of the
     batch, and comes first in the result; a value that has none, such as a positional embedding, is left out.
 
-    Before the data the model sees the first batch twice, the second time in another order with one sample more, to
-    learn what its layers are, how large, and whether their rows move with the samples: two passes over one batch more.
-    Left out with a warning, or an error if they were asked for, are layers whose rows stand in another order (a model
-    that sorts its batch), layers that do not run for every batch or have rows for some samples only (experts, early
-    exit), and values without a dense form (nested tensors). Quantised and sparse values become dense, and float8,
-    complex32 and unsigned integers wider. A call is a layer also if the calls inside gave no rows of samples.
+    Before the data the model sees the first batch in another order with one sample more, to learn what its layers are,
+    how large, and whether their rows move with the samples: one batch more than a plain pass. Left out with a warning,
+    or an error if they were asked for by name, are layers whose rows stand in another order (a model that sorts its
+    batch), layers that do not run for every batch or have rows for some samples only (experts, early exit), layers
+    whose samples have different shapes in different batches (texts that are padded batch by batch), layers whose tokens
+    are not those of the attention mask where tokens are pooled, and values without a dense form (nested tensors).
+    Quantised and sparse values become dense, and float8, complex32 and unsigned integers wider. A call is a layer also
+    if the calls inside gave no rows of samples. Where warnings are errors (``warnings.simplefilter("error")``), the
+    first of these ends the collection; the model comes back as it was.
 
     To come back as it was, the values of the model's parameters, buffers, gradients and plain tensors are copied
     before and compared afterwards: as much memory of the host as they take, and seconds for each GB. Followed are

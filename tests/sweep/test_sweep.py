@@ -250,9 +250,9 @@ def test_layers_in_groups_are_those_of_one_pass_bit_for_bit(data, monkeypatch):
 
     collect = Collection._collect
 
-    def counted(self, record, layers, batches):
+    def counted(self, record, layers, *rest):
         passes.append([layer.name for layer in layers])
-        return collect(self, record, layers, batches)
+        return collect(self, record, layers, *rest)
 
     monkeypatch.setattr(Collection, "_collect", counted)
     reduce = {"second": lambda rows: rows[:, ::2], "last": lambda rows: rows * 2}

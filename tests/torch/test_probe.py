@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from hpfunc._arrays import from_tensor
+from hpfunc._torch.buffers import DeviceMemory
 from hpfunc.activations import collect_activations
 from hpfunc.sweeps import sweep
 from tests.clone_hooks import leaf_values
@@ -226,6 +227,24 @@ def test_no_batch_is_smaller_than_the_callers_but_the_last():
     assert sizes_of(seeded(Mlp), loader) == sizes
     # Of each batch of the loader a third is chosen: the batches of the model are full all the same.
     assert min(sizes_of(seeded(Mlp), loader, classes=[1])[:-1]) >= 16
+
+
+def test_the_first_batch_runs_again_where_its_layers_do_not_fit_beside_each_other(monkeypatch):
+    x, y = points(50, 6)
+    model = seeded(Mlp)
+    sizes = []
+
+    def forward(model, x):
+        sizes.append(len(x))
+        return model(x)
+
+    expected = sweep({0: model}, {"a": (x, y)}, forward=forward, batch_size=20)
+    assert sizes == [21, 20, 20, 10]
+    # One byte: each of the four layers is a group of its own, and larger than the memory that it may take.
+    sizes.clear()
+    monkeypatch.setattr(DeviceMemory, "half", lambda self, device: 1)
+    assert sweep({0: model}, {"a": (x, y)}, forward=forward, batch_size=20).equals(expected)
+    assert sizes == [21, 20] + 4 * [20, 20, 10]
 
 
 class Fixed(nn.Module):

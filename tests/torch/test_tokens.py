@@ -151,5 +151,53 @@ def test_texts_padded_batch_by_batch_are_collected():
     np.testing.assert_allclose(acts["embed"].values, expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_of_padded_batches_what_has_no_common_shape_is_left_out_aloud():
+    """A loader pads each batch to its own longest text, in data order."""
+    order = [0, 2, 4, 6, 1, 3, 5, 7]
+
+    class Texts(torch.utils.data.Dataset):
+        targets = [0, 1] * 4
+
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, k):
+            # Texts of one batch are equally long, so that none is padded.
+            return torch.arange(1, 4 + 2 * (k // 3)), self.targets[k]
+
+    def pad(items):
+        return nn.utils.rnn.pad_sequence([x for x, _ in items], True), torch.tensor([y for _, y in items])
+
+    loader, model = torch.utils.data.DataLoader(Texts(), 3, collate_fn=pad), Text()
+    told = r"left out: input, embed, mix \(3 in all\), whose samples have different shapes in different batches"
+    with pytest.warns(UserWarning, match=told):
+        acts = collect_activations(model, loader)
+    assert list(acts.data_vars) == ["head"]
+    with pytest.raises(ValueError, match=r"'embed' .*different shapes.*\(5, 4\) here, and \(3, 4\) in the first"):
+        collect_activations(model, loader, layers=["embed", "head"])
+    with pytest.warns(UserWarning, match=r"left out: input \(1 in all\), whose samples"):
+        acts = collect_activations(model, loader, reduce="token-mean")
+    with torch.no_grad():
+        expected = torch.stack([model.embed(Texts()[k][0]).mean(0) for k in order])
+    np.testing.assert_allclose(acts["embed"].values, expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_what_the_mask_does_not_count_is_left_out_aloud():
+    class Longer(Text):
+        def forward(self, ids, attention_mask=None):
+            mixed = self.mix(self.embed(ids))
+            return self.head(torch.cat([mixed, mixed[:, :1]], 1)).mean(1)
+
+    data = texts()
+    named = {"ids": data["input_ids"], "attention_mask": data["attention_mask"]}
+    with pytest.warns(
+        UserWarning, match=r"left out: head \(1 in all\), whose tokens are not those of the attention mask"
+    ):
+        acts = collect_activations(Longer(), (named, LABELS), reduce="token-mean", batch_size=2)
+    assert {"embed", "mix"} <= set(acts.data_vars)
+    with pytest.raises(ValueError, match="'head' means tensors whose tokens are not those of the attention mask"):
+        collect_activations(Longer(), (named, LABELS), reduce="token-mean", layers=["head"])
+
+
 def test_the_families_of_text_are_known():
     assert sum(not sees_images(name) for name in TRANSFORMERS) >= 10
