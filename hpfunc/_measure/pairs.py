@@ -13,6 +13,7 @@ import xarray as xr
 from hpfunc._arrays import namespace
 from hpfunc._stats.estimate import ESTIMATORS
 from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
+from hpfunc._support.memory import max_bytes
 from hpfunc._support.warn import warn
 from hpfunc._tree import CrossEdges, GraphOptions, PairCounts, count_pairs, weight_tables
 from hpfunc._version import __version__
@@ -24,7 +25,7 @@ Ints = npt.NDArray[np.intp]
 _log = logging.getLogger("hpfunc")
 
 # Points of the folds that are measured together: one call for each fold would take longer than the work.
-_POINTS_AT_ONCE = 2000
+_POINTS_AT_ONCE, _BYTES_AT_ONCE = 20_000, 2**26
 
 _LONG_NAMES = {
     "cross_edges": "Cross edges",
@@ -100,23 +101,27 @@ def measure_folds(
     dict
         Name of the variable to its ``(R, F, P)`` values.
     """
-    n_folds, n_classes = int(fold.max()) + 1, len(starts) - 1
-    label, xp = np.repeat(np.arange(n_classes), np.diff(starts)), namespace(points)
+    n_folds, n_classes, xp = int(fold.max()) + 1, len(starts) - 1, namespace(points)
+    n_parts = len(fold) * n_folds
+    # A class of a fold is a class of its own. Folds follow each other, and repeats too.
+    number = fold * n_classes + np.repeat(np.arange(n_classes), np.diff(starts))
+    rows = np.argsort(number, axis=1, kind="stable").reshape(-1)
+    number += np.arange(len(fold))[:, None] * n_folds * n_classes
+    part_starts = np.concatenate([[0], np.cumsum(np.bincount(number.reshape(-1), minlength=n_parts * n_classes))])
     # Some folds at a time: their points are the only copy that is held.
-    step = max(1, min(n_folds, _POINTS_AT_ONCE * n_folds // len(label)))
+    most_bytes = min(_BYTES_AT_ONCE, max_bytes(options.max_memory) // 8)
+    at_once = min(_POINTS_AT_ONCE, most_bytes // (points.shape[1] * points.dtype.itemsize))
+    step = max(1, at_once * n_folds // len(points))
     found = []
-    for part in fold:
-        for first in range(0, n_folds, step):
-            n_here = min(step, n_folds - first)
-            rows = np.flatnonzero((part >= first) & (part < first + n_here))
-            # A class of a fold is a class of its own.
-            number = (part[rows] - first) * n_classes + label[rows]
-            rows = rows[np.argsort(number, kind="stable")]
-            starts_here = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=n_here * n_classes))])
-            pairs_here = np.concatenate([pairs + f * n_classes for f in range(n_here)])
-            options.check_neighbours(np.diff(starts_here)[pairs_here], _name_of_fold(name, len(pairs)))
-            found.append(_count(points[xp.asarray(rows)], starts_here, pairs_here, options, where, lambda n: None))
-        advance(len(pairs))
+    for first in range(0, n_parts, step):
+        last = min(first + step, n_parts)
+        starts_here = part_starts[first * n_classes : last * n_classes + 1]
+        copied = points[xp.asarray(rows[starts_here[0] : starts_here[-1]])]
+        pairs_here = np.concatenate([pairs + part * n_classes for part in range(last - first)])
+        options.check_neighbours(np.diff(starts_here)[pairs_here], _name_of_fold(name, len(pairs)))
+        held = options._replace(held=options.held + copied.nbytes)
+        found.append(_count(copied, starts_here - starts_here[0], pairs_here, held, where, lambda n: None))
+        advance(len(pairs) * (last // n_folds - first // n_folds))
 
     def name_in_fold(p: int) -> str:
         repeat, rest = divmod(p, n_folds * len(pairs))

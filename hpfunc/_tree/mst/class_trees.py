@@ -24,6 +24,7 @@ from hpfunc._tree.mst.prim import (
     PrimOrder,
     RangeMaximum,
     candidate_edges,
+    fill_all_path_maxima,
     fill_path_maxima,
     gaps_from_weights,
     prim,
@@ -39,6 +40,8 @@ __all__ = ["BATCH_VERTICES", "ClassTree", "ClassTrees", "grow_class_trees", "lay
 
 # Vertices of all graphs that Prim's algorithm is given at a time, so that its state stays in the second-level cache.
 BATCH_VERTICES = 80_000
+# Path maxima that are computed at a time, so that they stay in the second-level cache.
+_MAXIMA = 2**18
 
 
 class ClassTree(NamedTuple):
@@ -163,6 +166,8 @@ class _ClassCandidates(NamedTuple):
 def _exact_trees(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch) -> list[ClassTree]:
     """Return the exact trees of each class."""
     classes = range(len(batch.classes))
+    if batch.reduction is None:
+        _fill_maxima_of_orders(batch, parallel_map, scratch)
     found = list(parallel_map(lambda g: _find_candidates(batch, g, scratch), classes))
     tree, tied = _certify_candidates(batch, found)
 
@@ -186,16 +191,29 @@ def _exact_trees(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch
     return list(parallel_map(finish, classes))
 
 
+def _fill_maxima_of_orders(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch) -> None:
+    """Fill the path maxima of all classes of the batch from their Prim orders, several small classes at a time."""
+    relative, dtype = batch.centred.relative, batch.path_maxima[0].dtype
+
+    def fill(some: range) -> None:
+        orders = []
+        for g in some:
+            (vertices, gaps), k = batch.orders[g], batch.classes[g]
+            upper = upper_bound(gaps.astype(np.float64), batch.centred.error[k, k], relative)
+            orders.append(PrimOrder(vertices, round_up(upper, dtype)))
+        fill_all_path_maxima(orders, [batch.path_maxima[g] for g in some], scratch)
+
+    step, n = max(1, _MAXIMA // batch.table.shape[1] ** 2), len(batch.classes)
+    deque(parallel_map(fill, [range(lo, min(lo + step, n)) for lo in range(0, n, step)]), maxlen=0)
+
+
 def _find_candidates(batch: _ClassBatch, g: int, scratch: Scratch) -> _ClassCandidates:
-    """Fill the path maxima of class g of the batch, and return its candidate edges."""
-    (vertices, gaps), n, path_maxima = batch.orders[g], batch.sizes[g], batch.path_maxima[g]
+    """Return the candidate edges of class g of the batch; where there is a reduction, fill its path maxima first."""
+    n, path_maxima = batch.sizes[g], batch.path_maxima[g]
     k, table = batch.classes[g], batch.table[g, :n, :n]
     start, error, relative = batch.centred.starts[k], batch.centred.error[k, k], batch.centred.relative
-    if batch.reduction is None:
-        upper = upper_bound(gaps.astype(np.float64), error, relative)
-        fill_path_maxima(PrimOrder(vertices, round_up(upper, path_maxima.dtype)), path_maxima, scratch)
-    else:
-        edges = _edges_of_order(table, vertices)
+    if batch.reduction is not None:
+        edges = _edges_of_order(table, batch.orders[g].vertices)
         _fill_maxima_of_tree(batch, g, edges, batch.reduction.bounds(*(start + edges.T))[1], scratch)
     edges = candidate_edges(table, path_maxima, scratch)
     n_spare = len(edges) - (n - 1)

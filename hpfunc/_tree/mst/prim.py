@@ -8,6 +8,7 @@ stand in a minimum spanning tree: exactly if it is no heavier than the path maxi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,8 @@ from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Array, Ints
 
 __all__ = [
-    "PrimOrder", "RangeMaximum", "candidate_edges", "fill_path_maxima", "gaps_from_weights", "place_maxima", "prim",
-    "prim_order_of_tree", "round_up", "tree_path_maxima",
+    "PrimOrder", "RangeMaximum", "candidate_edges", "fill_all_path_maxima", "fill_path_maxima", "gaps_from_weights",
+    "place_maxima", "prim", "prim_order_of_tree", "round_up", "tree_path_maxima",
 ]  # fmt: skip
 
 # Places of a Prim order whose maxima are computed one place after the other.
@@ -122,48 +123,65 @@ def tree_path_maxima(n: int, edges: Ints, weights: Array) -> Array:
 
 def fill_path_maxima(order: PrimOrder, out: Array, scratch: Scratch) -> None:
     """Fill ``out[i, j]`` with the path maximum between vertices i and j, given the Prim order of one tree."""
-    n, place = len(order.vertices), np.empty_like(order.vertices)
-    place[order.vertices] = np.arange(n)
-    # Rows come first because whole rows are copied at once. ("clip" is the mode that writes without a copy.)
-    rows = scratch("rows", (n, n), order.gaps.dtype)
-    np.take(place_maxima(order.gaps, scratch), place, axis=0, out=rows, mode="clip")
-    np.take(rows, place, axis=1, out=out, mode="clip")
+    fill_all_path_maxima([order], [out], scratch)
+
+
+def fill_all_path_maxima(orders: Sequence[PrimOrder], outs: Sequence[Array], scratch: Scratch) -> None:
+    """Fill an array for each of several trees, preferably of about equal size, as `fill_path_maxima` does for one."""
+    gaps = np.zeros((len(orders), max(len(order.gaps) for order in orders)), orders[0].gaps.dtype)
+    for g, order in enumerate(orders):
+        gaps[g, : len(order.gaps)] = order.gaps
+    for (vertices, _), maxima, out in zip(orders, place_maxima(gaps, scratch), outs, strict=True):
+        n, place = len(vertices), np.empty_like(vertices)
+        place[vertices] = np.arange(n)
+        # Rows come first because whole rows are copied at once. ("clip" is the mode that writes without a copy.)
+        rows = scratch("rows", (n, n), gaps.dtype)
+        np.take(maxima[:, :n], place, axis=0, out=rows, mode="clip")
+        np.take(rows, place, axis=1, out=out, mode="clip")
 
 
 def place_maxima(gaps: Array, scratch: Scratch) -> Array:
     """Compute the largest gap between any two places of a Prim order: ``(n, n)``, 0 on the diagonal, in ``scratch``.
 
-    ``gaps[i]`` lies between place i - 1 and place i; the first entry is not read.
+    Parameters
+    ----------
+    gaps : (n,) or (G, n) array
+        Of one Prim order, or of several: ``gaps[..., i]`` lies between place i - 1 and place i. The first is not read.
+    scratch : Scratch
+
+    Returns
+    -------
+    (n, n) or (G, n, n) array
     """
-    n, segments = len(gaps), 1
+    (*graphs, n), segments = gaps.shape, 1
     while segments * _SEGMENT < n:
         segments *= 2
     side = -(-n // segments)
-    padded = np.zeros(segments * side, gaps.dtype)
-    padded[:n] = gaps
-    maxima = scratch("maxima", (segments * side, segments * side), gaps.dtype)
+    padded = np.zeros((*graphs, segments * side), gaps.dtype)
+    padded[..., :n] = gaps
+    maxima = scratch("maxima", (*graphs, segments * side, segments * side), gaps.dtype)
     # First within segments of a few places, all segments batched, place by place.
-    inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(segments, side)
-    inside[:, np.arange(side), np.arange(side)] = 0
+    inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(*graphs, segments, side)
+    inside[..., np.arange(side), np.arange(side)] = 0
     for place in range(1, side):
-        row = np.maximum(inside[:, place - 1, :place], segment_gaps[:, place, None])
-        inside[:, place, :place] = inside[:, :place, place] = row
+        row = np.maximum(inside[..., place - 1, :place], segment_gaps[..., place, None])
+        inside[..., place, :place] = inside[..., :place, place] = row
     # Then two segments become one: the maximum across their border is the larger of the maxima on either side.
-    while side < len(padded):
+    while side < padded.shape[-1]:
         half, side = side, 2 * side
-        inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(-1, side)
-        left = np.zeros((len(segment_gaps), half), gaps.dtype)
-        left[:, -2::-1] = np.maximum.accumulate(segment_gaps[:, half - 1 : 0 : -1], axis=1)
-        right = np.maximum.accumulate(segment_gaps[:, half:], axis=1)
-        np.maximum(right[:, :, None], left[:, None, :], out=inside[:, half:, :half])
-        np.maximum(left[:, :, None], right[:, None, :], out=inside[:, :half, half:])
-    return maxima[:n, :n]
+        inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(*graphs, -1, side)
+        left = np.zeros((*segment_gaps.shape[:-1], half), gaps.dtype)
+        left[..., -2::-1] = np.maximum.accumulate(segment_gaps[..., half - 1 : 0 : -1], axis=-1)
+        right = np.maximum.accumulate(segment_gaps[..., half:], axis=-1)
+        np.maximum(right[..., :, None], left[..., None, :], out=inside[..., half:, :half])
+        np.maximum(left[..., :, None], right[..., None, :], out=inside[..., :half, half:])
+    return maxima[..., :n, :n]
 
 
-def _diagonal_blocks(square: Array, side: int) -> Array:
-    """Return a writable view of the blocks on the diagonal of a square array: ``(blocks, side, side)``."""
-    blocks = len(square) // side
-    return np.asarray(np.einsum("isit->ist", square.reshape(blocks, side, blocks, side)))
+def _diagonal_blocks(squares: Array, side: int) -> Array:
+    """Return a writable view of the blocks on the diagonals of square arrays: ``(..., blocks, side, side)``."""
+    blocks = squares.shape[-1] // side
+    return np.asarray(np.einsum("...isit->...ist", squares.reshape(*squares.shape[:-2], blocks, side, blocks, side)))
 
 
 def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch) -> Ints:

@@ -101,29 +101,42 @@ def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> tuple[Candidates,
         How heavy that way is, as the path maxima are.
     """
     parts: list[Any] = []
-    for place in np.unique(bounds.col_place):
-        # All pairs with one class of the columns.
-        pair = np.flatnonzero(bounds.col_place == place)
-        parts += _search_rows(bounds, pair, int(place), _find_detours(bounds, pair, int(place)), scratch)
+    for pair in _divide_pairs(bounds):
+        parts += _search_rows(bounds, pair, _find_detours(bounds, pair), scratch)
     pair, source, target, lower, limits = (np.concatenate(field) for field in zip(*parts, strict=True))
     upper = upper_bound(lower, bounds.error[pair], bounds.relative)
     return Candidates(pair, source, target, lower, upper), limits
 
 
-def _find_detours(bounds: BlockBounds, pair: Ints, place: int) -> _Detours:
-    """Find the best way from each point of the rows to the class in ``place`` of the columns.
+def _divide_pairs(bounds: BlockBounds) -> list[Ints]:
+    """Divide the pairs by their class of the columns; those of several small classes are searched together."""
+    order = np.argsort(bounds.col_place, kind="stable")
+    _, first, number = np.unique(bounds.col_place[order], return_index=True, return_counts=True)
+    entries = bounds.lower.shape[1] * bounds.lower.shape[3]
+    ends, held = [], 0
+    for begin, n in zip(first.tolist(), number.tolist(), strict=True):
+        if held and (held + n) * entries > _STRIP:
+            ends.append(begin)
+            held = 0
+        held += n
+    return np.split(order, ends)
+
+
+def _find_detours(bounds: BlockBounds, pair: Ints) -> _Detours:
+    """Find the best way from each point of the rows to the other class of some pairs.
 
     Parameters
     ----------
     bounds : BlockBounds
     pair : (P,) array
-        Numbers of the pairs with that class.
-    place : int
-        Place of the class among the c of the columns.
+        Numbers of the pairs.
     """
-    row_class = bounds.row_place[pair, None]
-    every_row = len(pair) == bounds.lower.shape[0]
-    distances = bounds.lower[:, :, place] if every_row else bounds.lower[bounds.row_place[pair], :, place]
+    row_class, col_class = bounds.row_place[pair, None], bounds.col_place[pair, None]
+    if len(pair) == bounds.lower.shape[0] and (col_class == col_class[0]).all():
+        # Every row with one column: a view of the block is enough.
+        distances = bounds.lower[:, :, col_class[0, 0]]
+    else:
+        distances = bounds.lower[row_class[:, 0], :, col_class[:, 0]]
     nearest = distances.argmin(axis=2)
     least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
     crossing = round_up(upper_bound(least, bounds.error[pair, None], bounds.relative), bounds.lower.dtype)
@@ -139,7 +152,7 @@ def _find_detours(bounds: BlockBounds, pair: Ints, place: int) -> _Detours:
     ways = np.maximum(bounds.row_maxima[row_class, bridge], crossing[..., None])
     best = ways.argmin(axis=1)
     weight = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
-    reach = bounds.col_maxima[place][arrivals].max(axis=(1, 2))
+    reach = bounds.col_maxima[col_class, arrivals].max(axis=(1, 2))
     return _Detours(least, weight, np.take_along_axis(arrivals, best, axis=1), reach)
 
 
@@ -169,8 +182,8 @@ def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints, most: i
     return np.argsort(np.where(useful, crossing, np.inf), axis=1)[:, :n_bridges]
 
 
-def _search_rows(bounds: BlockBounds, pair: Ints, place: int, detours: _Detours, scratch: Scratch) -> list[Any]:
-    """Search the distances of all points of the rows that may have a candidate to the class in ``place``.
+def _search_rows(bounds: BlockBounds, pair: Ints, detours: _Detours, scratch: Scratch) -> list[Any]:
+    """Search the distances of all points of the rows of some pairs that may have a candidate to the other class.
 
     Returns
     -------
@@ -178,15 +191,17 @@ def _search_rows(bounds: BlockBounds, pair: Ints, place: int, detours: _Detours,
         Parts of pairs, sources, targets, lower bounds and limits.
     """
     _, m, c, n = bounds.lower.shape
-    col_maxima, dtype = bounds.col_maxima[place], bounds.lower.dtype
+    col_maxima, dtype = bounds.col_maxima.reshape(-1, n), bounds.lower.dtype
     # Points whose own edge across is no heavier than their way, then other points whose edge is within reach of the
     # far ends of their way. Most points are too far for either.
     own = detours.least <= detours.weight
     n_own = np.count_nonzero(own)
     within_reach = (detours.least <= detours.reach[:, None]) & ~own
     at, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
-    flat_row = (bounds.row_place[pair[at]] * m + source) * c + place
-    arrival, way = detours.arrival[at, source], np.where(own, detours.weight, 0)[at, source]
+    col_class = bounds.col_place[pair[at]]
+    flat_row = (bounds.row_place[pair[at]] * m + source) * c + col_class
+    arrival = col_class * n + detours.arrival[at, source]
+    way = np.where(own, detours.weight, 0)[at, source]
     parts = []
     step = max(1, _STRIP // n)
     for lo in range(0, len(at), step):

@@ -13,6 +13,7 @@ from hpfunc._tree.mst.class_trees import ClassTree, lay_out_trees
 from hpfunc._tree.mst.prim import (
     PrimOrder,
     RangeMaximum,
+    fill_all_path_maxima,
     fill_path_maxima,
     gaps_from_weights,
     prim,
@@ -51,6 +52,20 @@ def test_what_was_worked_in_before_does_not_matter():
         assert np.array_equal(result, expected)
         for kept in scratch.kept.values():
             kept[:] = 255
+
+
+@pytest.mark.parametrize("sizes", [(1,), (5, 1, 9), (33, 31, 32, 40), (89, 90, 89), (300, 129)])
+def test_path_maxima_of_several_trees_at_once(sizes):
+    orders, outs, expected = [], [], []
+    for n in sizes:
+        edges, weights, maxima = a_tree(np.random.default_rng(n), n)
+        vertices, edge = prim_order_of_tree(n, edges, weights)
+        orders.append(PrimOrder(vertices, gaps_from_weights(weights[edge])))
+        outs.append(np.full((n, n), np.nan, np.float32))
+        expected.append(maxima)
+    fill_all_path_maxima(orders, outs, Scratch())
+    for out, maxima in zip(outs, expected, strict=True):
+        assert np.array_equal(out, maxima)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40))
