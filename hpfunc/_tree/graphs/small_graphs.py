@@ -8,9 +8,10 @@ import numpy as np
 
 from hpfunc._arrays import namespace, to_host
 from hpfunc._tree.distances import prepare
-from hpfunc._tree.exact import points_for_metric
+from hpfunc._tree.exact import points_for_metric, squared_distances
 from hpfunc._tree.graphs.pair_graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
 from hpfunc._tree.mst.class_trees import grow_class_trees
+from hpfunc._tree.mst.prim import place_maxima, prim
 from hpfunc._tree.mst.tie_counts import find_every_tree
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch
@@ -20,6 +21,8 @@ __all__ = ["weight_tables"]
 
 # Points of the pairs that are worked on at a time.
 _BATCH_POINTS = 20_000
+# Distances of the pairs that are measured at a time.
+_DISTANCES = 2**18
 
 
 def weight_tables(x: Any, starts: Ints, pairs: Ints, options: GraphOptions) -> list[Floats]:
@@ -40,17 +43,43 @@ def weight_tables(x: Any, starts: Ints, pairs: Ints, options: GraphOptions) -> l
     x, pairs = to_host(x[namespace(x).asarray(rows)]), place.reshape(-1, 2)
     starts = np.concatenate([[0], np.cumsum(np.diff(starts)[classes])])
     x = points_for_metric(x, options.metric)[0]
-    tables: list[Floats] = []
+    tables: list[Any] = _unique_tree_tables(x, starts, pairs) if options.is_one_tree else [None] * len(pairs)
+    remaining = [p for p, table in enumerate(tables) if table is None]
     step = max(1, _BATCH_POINTS // int(np.diff(starts)[pairs].sum(axis=1).max()))
-    for first in range(0, len(pairs), step):
-        samples = [
-            merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pair)) for pair in pairs[first : first + step]
-        ]
+    for first in range(0, len(remaining), step):
+        numbers = remaining[first : first + step]
+        samples = [merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pairs[p])) for p in numbers]
         if options.is_one_tree:
-            tables += _tree_tables(samples)
+            found = _tree_tables(samples)
         else:
             edges = neighbour_edges if options.graph == "knn" else orthogonal_edges
-            tables += [_table(s.members.sum(axis=1), *edges(s, options.k)[:2]) for s in samples]
+            found = [_table(s.members.sum(axis=1), *edges(s, options.k)[:2]) for s in samples]
+        for p, table in zip(numbers, found, strict=True):
+            tables[p] = table
+    return tables
+
+
+def _unique_tree_tables(x: Any, starts: Ints, pairs: Ints) -> list[Floats | None]:
+    """Lay out the minimum spanning tree of each pair, many pairs at once; None where there may be several trees."""
+    tables: list[Floats | None] = [None] * len(pairs)
+    totals = np.diff(starts)[pairs].sum(axis=1)
+    for n in np.unique(totals).tolist():
+        step = max(1, _DISTANCES // (n * n))
+        same = np.flatnonzero(totals == n)
+        for some in np.split(same, range(step, len(same), step)):
+            rows = np.stack([np.concatenate([np.arange(starts[c], starts[c + 1]) for c in pairs[p]]) for p in some])
+            i, j = np.triu_indices(n, 1)
+            weights = np.full((len(some), n, n), np.inf)
+            distances = squared_distances(x, rows[:, i].reshape(-1), rows[:, j].reshape(-1)).reshape(len(some), -1)
+            weights[:, i, j] = weights[:, j, i] = distances
+            order = prim(weights, np.full(len(some), n))
+            # Samples in Prim order: an edge stands in a tree if it is no heavier than the path maximum of its ends.
+            by_place = np.take_along_axis(weights, order.vertices[:, :, None], axis=1)
+            by_place = np.take_along_axis(by_place, order.vertices[:, None], axis=2)
+            light = by_place <= place_maxima(np.ascontiguousarray(order.gaps), Scratch())
+            for p, table in zip(some.tolist(), light, strict=True):
+                if np.count_nonzero(table) == 2 * (n - 1):
+                    tables[p] = table.astype(np.float64)
     return tables
 
 
