@@ -12,6 +12,7 @@ from hpfunc._labels.align import as_series, read_values, result_coords
 from hpfunc._stats.adjust import ADJUSTMENTS, adjust_along
 from hpfunc._stats.permutation import (
     PermutationOptions,
+    PermutationResult,
     arrangement_count,
     check_options,
     paired_test,
@@ -19,8 +20,12 @@ from hpfunc._stats.permutation import (
 )
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected
+from hpfunc._support.warn import warn
 
 __all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
+
+# Tests that cannot reach this level get a warning.
+_LEVEL = 0.05
 
 
 @unaffected
@@ -83,6 +88,12 @@ def fisher_permutation(
         For a missing or empty dim, NaN or infinity (naming where), entries that do not match (naming them), a
         missing key, and unknown option values.
 
+    Warns
+    -----
+    UserWarning
+        Where no test of the result can be significant at 5 % after Holm's adjustment for all of them, however large the
+        differences are: ``least_pvalue`` times the number of tests is above .05. `plot_fisher` marks such tests.
+
     Notes
     -----
     With b of n random arrangements at least as extreme as the observed one, p = (b + 1)/(n + 1) [1]_, which
@@ -107,11 +118,12 @@ def fisher_permutation(
     Examples
     --------
     >>> import hpfunc as hp
-    >>> test = hp.fisher_permutation([0.1, 0.2, 0.3], [0.7, 0.8, 0.9])
+    >>> before, after = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.7, 0.8, 0.9, 0.8, 0.7, 0.9]
+    >>> test = hp.fisher_permutation(before, after)
     >>> float(test.pvalue), bool(test.exact), int(test.n_permutations)
-    (0.25, True, 8)
-    >>> float(hp.fisher_permutation([0.1, 0.2, 0.3], [0.7, 0.8, 0.9], paired=False).pvalue)
-    0.1
+    (0.03125, True, 64)
+    >>> round(float(hp.fisher_permutation(before, after, paired=False).pvalue), 5)
+    0.00216
 
     Layers stay, pairs are permuted:
 
@@ -137,6 +149,7 @@ def fisher_permutation(
         test = (paired_test if paired else unpaired_test)(series_before, series_after, options)
     if not np.isfinite(test.statistic).all():
         raise ValueError("the difference of means is too large for float64; divide before and after by a constant")
+    _warn_if_undecidable(test, dim, f"{n_before} entries" if paired else f"{n_before} and {n_after} entries")
     design = "paired" if paired else "unpaired"
     columns = {
         "statistic": (test.statistic, "mean of after minus mean of before"),
@@ -150,6 +163,20 @@ def fisher_permutation(
         {n: (list(sizes), v.reshape(shape), {"long_name": t, "units": "1"}) for n, (v, t) in columns.items()},
         coords=result_coords(left, right, dim),
         attrs={"dim": dim, "paired": int(paired), "alternative": alternative},
+    )
+
+
+def _warn_if_undecidable(test: PermutationResult, dim: str, entries: str) -> None:
+    """Warn where no p-value can be 5 % or less, as all tests of the result are adjusted together."""
+    n_tests = len(test.pvalue)
+    if test.least * n_tests <= _LEVEL:
+        return
+    adjusted = f" ({min(1.0, test.least * n_tests):.3g} after Holm's adjustment for {n_tests} tests)"
+    remedy = f"measure more entries along {dim!r}" if test.exact else f"pass n_permutations={20 * n_tests} or more"
+    warn(
+        f"no difference can be significant at 5 %, however large: with {entries} along {dim!r} and "
+        f"{test.n_permutations} arrangements the least possible p-value is {test.least:.3g}"
+        f"{adjusted if n_tests > 1 else ''}; {remedy}"
     )
 
 
@@ -201,6 +228,11 @@ def fisher_steps(
         As from `fisher_permutation`; also if ``values`` is not a DataArray, or has fewer than two entries
         along ``along``.
 
+    Warns
+    -----
+    UserWarning
+        As from `fisher_permutation`.
+
     Notes
     -----
     Each step is what `fisher_permutation` gives for its two entries with the same key, bit for bit: all steps
@@ -211,15 +243,15 @@ def fisher_steps(
     --------
     >>> import hpfunc as hp, xarray as xr
     >>> hp_by_layer = xr.DataArray(
-    ...     [[0.1, 0.2, 0.3, 0.2], [0.1, 0.3, 0.2, 0.2], [0.6, 0.8, 0.9, 0.7]],
+    ...     [[0.1, 0.2, 0.3, 0.2, 0.1, 0.3], [0.1, 0.3, 0.2, 0.2, 0.1, 0.3], [0.6, 0.8, 0.9, 0.7, 0.9, 0.8]],
     ...     {"layer": ["conv1", "relu1", "fc"]},
     ...     ["layer", "pair"],
     ... )
     >>> steps = hp.fisher_steps(hp_by_layer, along="layer", alternative="greater")
     >>> steps.pvalue.values
-    array([0.75  , 0.0625])
+    array([0.75    , 0.015625])
     >>> float(steps.pvalue.sel(after="fc"))
-    0.0625
+    0.015625
     """
     if not isinstance(values, xr.DataArray):
         raise TypeError(f"values is a {type(values).__name__}; pass a DataArray with the dims {along!r} and {dim!r}")

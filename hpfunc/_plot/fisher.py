@@ -198,4 +198,4 @@ def _undecidable_entry(undecidable: xr.DataArray) -> list[Any]:
         return []
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], color="0.25", linestyle="", marker="x", label="undecidable: too few entries")]
+    return [Line2D([], [], color="0.25", linestyle="", marker="x", label="undecidable: p cannot be that small")]

@@ -248,11 +248,11 @@ def test_entries_of_pandas_are_matched_as_those_of_xarray():
 
 
 def test_frames_have_their_columns_along_the_dim():
-    columns = list("abcd")
-    before = pd.DataFrame(RNG.random((2, 4)), ["conv", "fc"], columns)
-    after = pd.DataFrame(RNG.random((2, 4)), ["conv", "fc"], columns)
+    columns = list("abcdefgh")
+    before = pd.DataFrame(RNG.random((2, 8)), ["conv", "fc"], columns)
+    after = pd.DataFrame(RNG.random((2, 8)), ["conv", "fc"], columns)
     expected = hp.fisher_permutation(before.to_numpy(), after.to_numpy())
-    found = hp.fisher_permutation(before, after[list("dbca")].iloc[::-1])
+    found = hp.fisher_permutation(before, after[list("dbcafheg")].iloc[::-1])
     np.testing.assert_array_equal(found.pvalue, expected.pvalue)
     assert found.dim_0.values.tolist() == ["conv", "fc"]
     named = before.T.rename_axis(index="pair", columns="layer")
@@ -263,7 +263,7 @@ def test_frames_have_their_columns_along_the_dim():
 
 
 def test_pairs_in_an_index_of_two_levels_match_in_either_order():
-    results = hp.pairwise_hp(RNG.normal(size=(30, 2)), np.arange(30) % 3)
+    results = hp.pairwise_hp(RNG.normal(size=(30, 2)), np.arange(30) % 4)
     series = pd.Series(results.hp.values, pd.MultiIndex.from_arrays([results.class_a.values, results.class_b.values]))
     series.index.names = ["class_a", "class_b"]
     swapped = series.swaplevel().rename_axis(["class_a", "class_b"])[::-1]

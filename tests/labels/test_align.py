@@ -13,7 +13,7 @@ from tests.test_permutation import results
 
 @pytest.mark.parametrize("make", [list, tuple, np.uint8, np.float16, torch.tensor, "bfloat16", xr.DataArray])
 def test_any_array_is_taken(make):
-    low, high = [200, 180, 250], [100, 120, 110]
+    low, high = [200, 180, 250, 200, 180, 250], [100, 120, 110, 100, 120, 110]
     if make == "bfloat16":
         x, y = (torch.tensor(v, dtype=torch.bfloat16, requires_grad=True) for v in (low, high))
     elif make is xr.DataArray:
@@ -47,7 +47,8 @@ def test_result_has_the_dims_coords_and_attrs_of_its_inputs():
     xr.testing.assert_allclose(
         test.statistic, (y.mean("pair") - x.mean("pair")).drop_vars("checkpoint", errors="ignore")
     )
-    over_layers = fisher_permutation(x, y, dim="layer", paired=False)
+    with pytest.warns(UserWarning, match="with 3 and 3 entries along 'layer'.*for 90 tests"):
+        over_layers = fisher_permutation(x, y, dim="layer", paired=False)
     assert over_layers.pvalue.dims == ("split", "pair")
     assert over_layers.pvalue.sel(class_a=8, class_b=3, split="test").ndim == 0
 
@@ -58,7 +59,7 @@ def test_dims_are_broadcast():
     assert test.pvalue.dims == ("layer", "split")
     each = fisher_permutation(x, y.sel(split="test"), key=0)
     np.testing.assert_array_equal(test.pvalue.sel(split="test"), each.pvalue)
-    many = fisher_permutation(np.zeros(5), np.arange(10.0).reshape(2, 5))
+    many = fisher_permutation(np.zeros(8), np.arange(16.0).reshape(2, 8))
     assert many.pvalue.dims == ("dim_0",)
 
 

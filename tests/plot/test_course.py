@@ -127,12 +127,12 @@ def test_points_of_the_splits_differ_in_size_and_the_legend_shows_it():
 
 def test_steps_are_named_by_what_they_join():
     runs = sweep_like(checkpoints=3)
-    layers = plot_fisher(fisher_steps(runs.hp.sel(split="test"), along="layer", key=0, n_permutations=99))
+    layers = plot_fisher(fisher_steps(runs.hp.sel(split="test"), along="layer", key=0, n_permutations=999))
     assert [t.get_text() for t in layers.get_xticklabels()] == [
         "block.0.conv → block.1.conv",
         "block.1.conv → block.2.conv",
     ]
-    steps = fisher_steps(runs.hp, along="checkpoint", key=0, n_permutations=99)
+    steps = fisher_steps(runs.hp, along="checkpoint", key=0, n_permutations=999)
     axes = plot_fisher(steps.pvalue, method=None)
     assert [t.get_text() for t in axes.get_xticklabels()] == runs.layer.values.tolist()
     assert legend_texts(axes.get_legend()) == ["0 → 3", "3 → 6", "train", "test", "filled: p ≤ 0.05 (dotted)"]

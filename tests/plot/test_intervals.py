@@ -149,7 +149,7 @@ def test_tests_that_cannot_reach_the_level_are_marked_as_undecidable():
     axes = plot_fisher(tests, method=None)
     assert points(axes, "x") == {0.25: True}
     assert points(axes) == {0.01: True}
-    assert "undecidable: too few entries" in legend_texts(axes.figure.axes[0].get_legend())
+    assert "undecidable: p cannot be that small" in legend_texts(axes.figure.axes[0].get_legend())
     # Holm doubles the smaller of two p-values, so 0.03 becomes out of reach, as a single test it is not.
     both = tests.assign(least_pvalue=("layer", [0.03, 0.03]), pvalue=("layer", [0.03, 0.04]))
     assert points(plot_fisher(both), "x") == {0.06: True}

@@ -40,7 +40,7 @@ def results_of_tests(order) -> xr.Dataset:
     """Make tests of checkpoints in some order."""
     values = runs(order).hp
     return fisher_permutation(
-        values.isel(layer=0, drop=True), values.isel(layer=1, drop=True), key=0, n_permutations=99
+        values.isel(layer=0, drop=True), values.isel(layer=1, drop=True), key=0, n_permutations=999
     )
 
 

@@ -251,7 +251,7 @@ def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
 QUICK = {
     "bridging_images": ["--epochs", "1"],
     "during_training": ["--epochs", "0", "--samples", "10", "--folds", "2"],
-    "from_the_older_tool": ["--n", "99"],
+    "from_the_older_tool": ["--n", "199"],
     "numpy_only": ["--samples", "10"],
 }
 

@@ -90,7 +90,7 @@ def test_the_page_of_results_names_every_coord_variable_and_attribute():
     for results in (
         hp.fold_interval(runs.hp.mean("pair")),
         hp.multiclass_hp(points, labels),
-        hp.fisher_permutation([0.1, 0.2], [0.3, 0.4]),
+        hp.fisher_permutation(np.zeros(6), np.arange(6)),
     ):
         for name in results.data_vars:
             assert f"`{name}`" in page

@@ -201,7 +201,7 @@ def test_work_is_done_on_the_device_of_the_array(metric):
         assert_same(hp.hp_statistic(x[:9], x[9:], metric=metric), hp.hp_statistic(*part, metric=metric))
         np.testing.assert_array_equal(hp.euclidean_mst(part[1]).source, hp.euclidean_mst(x[9:]).source)
         np.testing.assert_allclose(hp.pca2d(part[1]).scores, hp.pca2d(x[9:]).scores, atol=1e-9)
-        before, after = x[:10, :6].astype(float), x[10:20, :6].astype(float)
+        before, after = x[:10, :12].astype(float), x[10:20, :12].astype(float)
         with cupy.cuda.Device(1):
             values = cupy.asarray(before), cupy.asarray(after)
         expected = hp.fisher_permutation(before, after, key=0).pvalue
