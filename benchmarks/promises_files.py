@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 
 import hpfunc as hp
+from benchmarks.forks import in_a_fork
 from benchmarks.hostile import JSON_KINDS, NETCDF_KINDS, Kind
-from benchmarks.promises_kills import in_a_fork
 
 __all__ = ["rows"]
 

@@ -1,16 +1,19 @@
 """Kill sweeps at random moments, and look at what is left: ``python -m benchmarks.promises_kills --kills 200``.
 
-A sweep of 24 small checkpoints on 2 data sets keeps what is finished in a store. It runs in a process that is killed
-(SIGKILL, as by the system when memory ends), by itself, in threads, by worker processes, or as the client of a Dask
-cluster; or a worker is killed and the sweep goes on. Then the same call goes on from the store, until all is done, and
-the next store begins. After every kill no file that was there may be gone, changed or done again; at the end of each
-store its results must be those of a sweep that nobody stopped, to the last bit.
+A sweep of twelve small checkpoints on two data sets keeps what is finished in a store. It runs in a process that is
+killed (SIGKILL, as by the system when memory ends), by itself, in threads, by worker processes, or as the client of a
+Dask cluster; or a worker is killed and the sweep goes on, if it can. Then the same call goes on from the store, until
+all is done, and the next store begins. After every kill no file that was there may be gone, changed or done again; at
+the end of each store its results must be those of a sweep that nobody stopped, to the last bit.
+
+Every sweep is a fork of this process, which has imported all that a sweep imports: most kills hit the sweep itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -19,25 +22,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["MODES", "in_a_fork", "kill_sweeps", "rows"]
+from benchmarks.forks import children, ended, in_a_fork, start_fork, try_to_kill, wait_until
+
+__all__ = ["MODES", "kill_sweeps", "rows"]
 
 MODES = ("serial", "threads", "processes", "worker process alone", "Dask client", "Dask worker alone")
-_CHECKPOINTS = 24
-_Finished = dict[str, tuple[int, int]]
+_COUNTS = ("kills", "stores", "interrupted", "lost", "wrong")
+_CHECKPOINTS = 12
+_MOST_RUNS = 40
+# Dask gives a task up when three of its workers have died.
+_KILLS_OF_WORKERS = 4
+
+
+class Cluster(NamedTuple):
+    """Hold the address of a Dask cluster and the number of its process."""
+
+    address: str
+    pid: int
 
 
 def build() -> Any:
     import torch
 
-    return torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    return torch.nn.Linear(6, 3)
 
 
 def train() -> tuple[Any, Any]:
@@ -64,7 +79,7 @@ def save_checkpoints(folder: Path) -> dict[int, Path]:
     return paths
 
 
-def sweep_once(mode: str, paths: dict[int, Path], store: Path, address: str | None) -> None:
+def sweep_once(mode: str, paths: dict[int, Path], store: Path, cluster: Cluster | None) -> None:
     """Run the sweep as a mode says."""
     import hpfunc as hp
 
@@ -73,214 +88,197 @@ def sweep_once(mode: str, paths: dict[int, Path], store: Path, address: str | No
     elif mode == "threads":
         with ThreadPoolExecutor(2) as pool:
             hp.sweep(paths, DATA, build=build, store=store, executor=pool)
-    elif mode.startswith(("processes", "worker")):
+    elif cluster is None:
         with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
             hp.sweep(paths, DATA, build=build, store=store, executor=pool)
     else:
         import distributed
 
-        with distributed.Client(address, set_as_default=False) as client:
+        with distributed.Client(cluster.address, set_as_default=False) as client:
             hp.sweep(paths, DATA, build=build, store=store, executor=client.get_executor())
+
+
+class Store:
+    """Look at the files of finished checkpoints of one store, and count those that are gone or changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lost = folder, 0
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def finished(self) -> int:
+        """Count the files of now."""
+        return sum(1 for _ in self.folder.glob("*.nc"))
+
+    def writes(self) -> bool:
+        """Tell whether a file is being written."""
+        return any(True for _ in self.folder.glob("*.part"))
+
+    def compare(self) -> None:
+        """Compare the files with those of the last time: a file that is written anew has another number."""
+        now = {}
+        for path in self.folder.glob("*.nc"):
+            status = path.stat()
+            now[path.name] = status.st_ino, status.st_mtime_ns
+        self.lost += sum(now.get(name) != state for name, state in self._seen.items())
+        self._seen = now
 
 
 def kill_sweeps(
     mode: str, kills: int, *, seed: int = 0, say: Callable[[str], None] = lambda text: None
-) -> dict[str, Any]:
+) -> dict[str, int]:
     """Kill sweeps of one mode as often as told, and count what was lost.
 
     Returns
     -------
     dict
         ``kills`` made, ``stores`` brought to an end, ``interrupted`` (kills that hit a sweep at work), ``lost`` (files
-        gone or changed), ``wrong`` (stores whose results differ), and ``seconds``.
+        gone or changed) and ``wrong`` (stores whose results differ).
     """
-    chance, begin = random.Random(seed), time.perf_counter()
-    count = {"kills": 0, "stores": 0, "interrupted": 0, "lost": 0, "wrong": 0}
-    with tempfile.TemporaryDirectory() as folder, cluster_for(mode) as address:
+    chance, count = random.Random(seed), dict.fromkeys(_COUNTS, 0)
+    with tempfile.TemporaryDirectory() as folder, _cluster_for(mode) as cluster:
         paths = save_checkpoints(Path(folder))
-        expected = in_a_fork(lambda: expected_bytes(paths))
+        expected = in_a_fork(lambda: _expected_bytes(paths))
         while count["kills"] < kills:
-            store = Path(folder, f"store{count['stores']}")
-            seen: _Finished = {}
-            for _ in range(20):
-                if len(seen) == _CHECKPOINTS or count["kills"] >= kills:
+            store = Store(Path(folder, f"store{count['stores']}"))
+            for _ in range(_MOST_RUNS):
+                if store.finished() == _CHECKPOINTS or count["kills"] >= kills:
                     break
-                hit = kill_one(mode, paths, store, address, chance)
-                count["kills"] += 1
-                count["interrupted"] += hit
-                now = finished(store)
-                count["lost"] += sum(now.get(name) != state for name, state in seen.items())
-                seen = now
-            count["wrong"] += in_a_fork(lambda store=store: complete(paths, store)) != expected  # type: ignore[misc]
-            now = finished(store)
-            count["lost"] += sum(now.get(name) != state for name, state in seen.items())
+                made, interrupted = _run_and_kill(mode, paths, store, cluster, chance)
+                count["kills"] += made
+                count["interrupted"] += interrupted
+            count["wrong"] += in_a_fork(lambda store=store: _complete(paths, store.folder)) != expected  # type: ignore[misc]
+            store.compare()
+            count["lost"] += store.lost
             count["stores"] += 1
             say(f"{mode}: {count}")
-    return {**count, "seconds": time.perf_counter() - begin}
+    return count
 
 
-def kill_one(mode: str, paths: dict[int, Path], store: Path, address: str | None, chance: random.Random) -> bool:
-    """Start the sweep, kill it (or a worker of its own) at a random moment, and say whether it was still at work."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.setsid()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            sweep_once(mode, paths, store, address)
-            code = 0
-        except BaseException:
-            code = 3
-        finally:
-            os._exit(code)
-    if chance.random() < 0.3:
-        # Any moment, such as in the reading of the samples or the writing of the list.
-        wait_until(lambda: ended(child), chance.uniform(0, 3))
+def _run_and_kill(
+    mode: str, paths: dict[int, Path], store: Store, cluster: Cluster | None, chance: random.Random
+) -> tuple[int, int]:
+    """Start the sweep and kill it, or its workers, at random moments; count the kills and those that hit it at work."""
+    child = start_fork(lambda: sweep_once(mode, paths, store.folder, cluster))
+    made = interrupted = 0
+    if mode.endswith("alone"):
+        for _ in range(_KILLS_OF_WORKERS if cluster else 1):
+            _wait_for_a_moment(child, store, chance)
+            workers = _workers(child, cluster)
+            if ended(child) or not workers:
+                break
+            made += try_to_kill(chance.choice(workers))
+            interrupted += not ended(child)
+            store.compare()
+        wait_until(lambda: ended(child), 120)
     else:
-        wanted = len(finished(store)) + chance.randrange(1, 4)
-        wait_until(lambda: ended(child) or len(finished(store)) >= wanted, 30)
-        time.sleep(chance.uniform(0, 0.06))
-    alone = mode.endswith("alone")
-    at_work = not ended(child)
-    if alone:
-        for pid in workers_of(child, address)[:1]:
-            try_to_kill(pid)
-        wait_until(lambda: ended(child), 60)
+        _wait_for_a_moment(child, store, chance)
+        made, interrupted = 1, not ended(child)
     try:
         os.killpg(child, signal.SIGKILL)
     except ProcessLookupError:
         try_to_kill(child)
     os.waitpid(child, 0)
-    return at_work
+    store.compare()
+    return made, interrupted
 
 
-def wait_until(done: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not done():
-        time.sleep(0.002)
+def _wait_for_a_moment(child: int, store: Store, chance: random.Random) -> None:
+    """Wait for any moment, or until another file is there, or until one is being written."""
+    kind = chance.random()
+    if kind < 0.3:
+        wait_until(lambda: ended(child), chance.uniform(0, 0.6))
+        return
+    wanted = store.finished() + chance.randrange(2)
+    wait_until(lambda: ended(child) or store.finished() >= wanted, 60)
+    if kind < 0.6:
+        wait_until(lambda: ended(child) or store.writes(), 0.5, pause=0.0002)
+    else:
+        time.sleep(chance.uniform(0, 0.1))
 
 
-def ended(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+def _workers(sweep: int, cluster: Cluster | None) -> list[int]:
+    """List the worker processes of a sweep's pool, or those of the cluster, whose fork server started them."""
+    if cluster is None:
+        return children(sweep)
+    return [worker for server in children(cluster.pid) for worker in children(server)]
 
 
-def try_to_kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def workers_of(parent: int, address: str | None) -> list[int]:
-    """List the worker processes of a pool, or of the cluster."""
-    if address is not None:
-        return [pid for nanny in children(int(os.environ["HPFUNC_CLUSTER"])) for pid in (nanny, *children(nanny))][-1:]
-    return [pid for pid in children(parent) if "hdf5.py" not in command_of(pid)]
-
-
-def children(parent: int) -> list[int]:
-    try:
-        return [int(x) for x in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def finished(store: Path) -> _Finished:
-    """Describe the files of finished checkpoints: a file that is written anew has another number."""
-    found: _Finished = {}
-    for path in store.glob("*.nc"):
-        status = path.stat()
-        found[path.name] = status.st_ino, status.st_mtime_ns
-    return found
-
-
-def expected_bytes(paths: dict[int, Path]) -> bytes:
+def _expected_bytes(paths: dict[int, Path]) -> bytes:
     import hpfunc as hp
 
-    return as_bytes(hp.sweep(paths, DATA, build=build))
+    return _as_bytes(hp.sweep(paths, DATA, build=build))
 
 
-def complete(paths: dict[int, Path], store: Path) -> bytes:
-    """Bring a store to its end, and open it."""
+def _complete(paths: dict[int, Path], store: Path) -> bytes:
+    """Bring a store to its end; the sweep gives what it reads from the files."""
     import hpfunc as hp
 
-    hp.sweep(paths, DATA, build=build, store=store)
-    return as_bytes(hp.open_results(store).load())
+    return _as_bytes(hp.sweep(paths, DATA, build=build, store=store))
 
 
-def as_bytes(runs: Any) -> bytes:
+def _as_bytes(runs: Any) -> bytes:
     values = {str(name): variable.values.tobytes().hex() for name, variable in sorted(runs.data_vars.items())}
     return json.dumps([values, runs.layer.values.tolist(), runs.checkpoint.values.tolist()]).encode()
 
 
-def in_a_fork(function: Callable[[], bytes]) -> bytes:
-    """Call a function in a fork, so that this process starts no threads, which its other forks would lack."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        try:
-            with os.fdopen(write, "wb") as stream:
-                stream.write(function())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as stream:
-        content = stream.read()
-    os.waitpid(child, 0)
-    return content
+# Workers are forks of a server that has imported what they need: one that is killed is replaced at once.
+_CLUSTER = """
+import sys
+import dask, distributed
+from distributed.utils import get_mp_context
+if __name__ == "__main__":
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context().set_forkserver_preload(["distributed", "torch", *MODULES])
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
 
 
-class cluster_for:  # noqa: N801
-    """Run a Dask cluster of two worker processes while a mode needs one, and give its address."""
-
-    def __init__(self, mode: str) -> None:
-        self.needed, self.process = mode.startswith("Dask"), None
-
-    def __enter__(self) -> str | None:
-        if not self.needed:
-            return None
-        code = (
-            "import distributed, sys\n"
-            "if __name__ == '__main__':\n"
-            "    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
-            "    print(cluster.scheduler_address, flush=True)\n"
-            "    sys.stdin.read()\n"
-        )
-        with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False, encoding="utf-8") as script:
-            script.write(code)
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process: Any = subprocess.Popen([sys.executable, script.name], text=True, **pipes)
-        os.environ["HPFUNC_CLUSTER"] = str(self.process.pid)
-        return str(self.process.stdout.readline().strip())
-
-    def __exit__(self, *error: object) -> None:
-        if self.process is not None:
-            self.process.stdin.close()
-            self.process.wait(30)
+@contextlib.contextmanager
+def _cluster_for(mode: str) -> Iterator[Cluster | None]:
+    """Run a Dask cluster of two worker processes while a mode needs one."""
+    if not mode.startswith("Dask"):
+        yield None
+        return
+    modules = [name for name in sys.modules if name.startswith("hpfunc.")]
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "cluster.py")
+        script.write_text(_CLUSTER.replace("MODULES", repr(modules)), encoding="utf-8")
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([sys.executable, str(script)], text=True, **pipes)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield Cluster(process.stdout.readline().strip(), process.pid)
+        process.stdin.close()
+        process.wait(60)
 
 
 def rows(kills: int = 170, modes: Sequence[str] = MODES, seed: int = 0) -> list[dict[str, Any]]:
-    """Kill sweeps of each mode: a row for each, with the kills and what was lost."""
-    import_all()
-    return [{"mode": mode, **kill_sweeps(mode, kills, seed=seed)} for mode in modes]
+    """Kill sweeps of each mode: a row for each, with the kills and what was lost, and one of all."""
+    _import_all(modes)
+    return with_sums({mode: kill_sweeps(mode, kills, seed=seed) for mode in modes})
 
 
-def import_all() -> None:
-    """Import what a fork would import first; no work is done, so that no threads are started."""
-    import h5netcdf  # noqa: F401
-    import torch  # noqa: F401
-    import xarray.backends.h5netcdf_  # noqa: F401
+def with_sums(counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """Make a row for each mode, and one of all."""
+    whole = {name: sum(count[name] for count in counts.values()) for name in _COUNTS}
+    return [{"mode": mode, **count} for mode, count in (counts | {"all": whole}).items()]
 
-    import hpfunc._sweep.run
-    import hpfunc._torch.collect
-    import hpfunc._torch.digest
-    import hpfunc._torch.model.checkpoint  # noqa: F401
+
+def _import_all(modes: Sequence[str]) -> None:
+    """Import what a sweep imports; no work is done here, so that no threads are started, which forks would lack."""
+    if any(mode.startswith("Dask") for mode in modes):
+        import distributed  # noqa: F401
+
+    def used() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            _complete(save_checkpoints(Path(folder)), Path(folder, "store"))
+        return json.dumps(sorted(sys.modules)).encode()
+
+    for name in json.loads(in_a_fork(used)):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -288,15 +286,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=20, help="of each mode (%(default)s)")
     parser.add_argument("--mode", choices=MODES, nargs="+", default=MODES)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write the counts here")
+    parser.add_argument("--json", type=Path, help="add the counts to those of this file")
     options = parser.parse_args(arguments)
-    import_all()
-    counts = {}
+    _import_all(options.mode)
+    file = options.json
+    counts = json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}
     for mode in options.mode:
-        counts[mode] = kill_sweeps(mode, options.kills, seed=options.seed, say=lambda x: print(x, file=sys.stderr))
-        print(json.dumps({mode: counts[mode]}), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+        found = kill_sweeps(mode, options.kills, seed=options.seed, say=lambda x: print(x, file=sys.stderr))
+        print(json.dumps({mode: found}), flush=True)
+        counts[mode] = {name: counts.get(mode, {}).get(name, 0) + found[name] for name in _COUNTS}
+        if file:
+            file.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     return int(any(count["lost"] or count["wrong"] for count in counts.values()))
 
 

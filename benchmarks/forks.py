@@ -1,0 +1,84 @@
+"""Start processes by a fork, look at them, and kill them; for systems that have `os.fork` and ``/proc``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["children", "ended", "in_a_fork", "start_fork", "try_to_kill", "wait_until"]
+
+
+def in_a_fork(function: Callable[[], bytes]) -> bytes:
+    """Call a function in a fork, so that this process starts no threads, which its later forks would lack."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        try:
+            with os.fdopen(write, "wb") as stream:
+                stream.write(function())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as stream:
+        content = stream.read()
+    os.waitpid(child, 0)
+    return content
+
+
+def start_fork(function: Callable[[], object]) -> int:
+    """Start a function in a fork that leads a group of processes of its own, and return the number of the process."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setsid()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            function()
+            code = 0
+        except BaseException:
+            code = 3
+        finally:
+            os._exit(code)
+    return child
+
+
+def wait_until(done: Callable[[], bool], seconds: float, pause: float = 0.002) -> None:
+    """Ask again after each pause until the answer is yes or the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not done():
+        time.sleep(pause)
+
+
+def ended(pid: int) -> bool:
+    """Tell whether a child of this process has ended; it is not reaped."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def children(parent: int) -> list[int]:
+    """List the processes that the threads of a process have started, without those that check files."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            found += [int(pid) for pid in Path(thread, "children").read_text().split()]
+    return [pid for pid in found if "hdf5.py" not in _command(pid)]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def try_to_kill(pid: int) -> bool:
+    """Send SIGKILL to a process, and tell whether there was one."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
