@@ -1,15 +1,19 @@
-"""Start processes by a fork, look at them, and kill them; for systems that have `os.fork` and ``/proc``."""
+"""Start forks and a Dask cluster of forks, look at processes, and kill them; for systems with `os.fork` and /proc."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
-__all__ = ["children", "ended", "in_a_fork", "start_fork", "try_to_kill", "wait_until"]
+__all__ = ["Cluster", "children", "cluster_for", "ended", "in_a_fork", "start_fork", "try_to_kill", "wait_until"]
 
 
 def in_a_fork(function: Callable[[], bytes]) -> bytes:
@@ -82,3 +86,43 @@ def try_to_kill(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+class Cluster(NamedTuple):
+    """Hold the address of a Dask cluster and the number of its process."""
+
+    address: str
+    pid: int
+
+
+# Workers are forks of a server that has imported what they need: one that is killed is replaced at once.
+_CLUSTER = """
+import sys
+import dask, distributed
+from distributed.utils import get_mp_context
+if __name__ == "__main__":
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context().set_forkserver_preload(["distributed", "torch", *MODULES])
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def cluster_for(mode: str) -> Iterator[Cluster | None]:
+    """Run a Dask cluster of two worker processes while a mode needs one."""
+    if not mode.startswith("Dask"):
+        yield None
+        return
+    modules = [name for name in sys.modules if name.startswith("hpfunc.")]
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "cluster.py")
+        script.write_text(_CLUSTER.replace("MODULES", repr(modules)), encoding="utf-8")
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([sys.executable, str(script)], text=True, **pipes)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield Cluster(process.stdout.readline().strip(), process.pid)
+        process.stdin.close()
+        process.wait(60)

@@ -12,41 +12,47 @@ Every sweep is a fork of this process, which has imported all that a sweep impor
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.forks import children, ended, in_a_fork, start_fork, try_to_kill, wait_until
+from benchmarks.forks import Cluster, children, cluster_for, ended, in_a_fork, start_fork, try_to_kill, wait_until
 
 __all__ = ["MODES", "kill_sweeps", "rows"]
 
 MODES = ("serial", "threads", "processes", "worker process alone", "Dask client", "Dask worker alone")
 _COUNTS = ("kills", "stores", "interrupted", "lost", "wrong")
 _CHECKPOINTS = 12
+# What a sweep imports when it needs it.
+_IMPORTED = (
+    "dask.array",
+    "filelock",
+    "h5netcdf.legacyapi",
+    "scipy.linalg",
+    "scipy.sparse.csgraph",
+    "threadpoolctl",
+    "torch",
+    "xarray.backends.h5netcdf_",
+    "hpfunc._sweep.run",
+    "hpfunc._torch.collect",
+    "hpfunc._torch.digest",
+    "hpfunc._torch.model.checkpoint",
+)
 _MOST_RUNS = 40
 # Dask gives a task up when three of its workers have died.
 _KILLS_OF_WORKERS = 4
-
-
-class Cluster(NamedTuple):
-    """Hold the address of a Dask cluster and the number of its process."""
-
-    address: str
-    pid: int
 
 
 def build() -> Any:
@@ -135,7 +141,7 @@ def kill_sweeps(
         gone or changed) and ``wrong`` (stores whose results differ).
     """
     chance, count = random.Random(seed), dict.fromkeys(_COUNTS, 0)
-    with tempfile.TemporaryDirectory() as folder, _cluster_for(mode) as cluster:
+    with tempfile.TemporaryDirectory() as folder, cluster_for(mode) as cluster:
         paths = save_checkpoints(Path(folder))
         expected = in_a_fork(lambda: _expected_bytes(paths))
         while count["kills"] < kills:
@@ -221,39 +227,6 @@ def _as_bytes(runs: Any) -> bytes:
     return json.dumps([values, runs.layer.values.tolist(), runs.checkpoint.values.tolist()]).encode()
 
 
-# Workers are forks of a server that has imported what they need: one that is killed is replaced at once.
-_CLUSTER = """
-import sys
-import dask, distributed
-from distributed.utils import get_mp_context
-if __name__ == "__main__":
-    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-    get_mp_context().set_forkserver_preload(["distributed", "torch", *MODULES])
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextlib.contextmanager
-def _cluster_for(mode: str) -> Iterator[Cluster | None]:
-    """Run a Dask cluster of two worker processes while a mode needs one."""
-    if not mode.startswith("Dask"):
-        yield None
-        return
-    modules = [name for name in sys.modules if name.startswith("hpfunc.")]
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder, "cluster.py")
-        script.write_text(_CLUSTER.replace("MODULES", repr(modules)), encoding="utf-8")
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([sys.executable, str(script)], text=True, **pipes)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield Cluster(process.stdout.readline().strip(), process.pid)
-        process.stdin.close()
-        process.wait(60)
-
-
 def rows(kills: int = 170, modes: Sequence[str] = MODES, seed: int = 0) -> list[dict[str, Any]]:
     """Kill sweeps of each mode: a row for each, with the kills and what was lost, and one of all."""
     _import_all(modes)
@@ -268,17 +241,8 @@ def with_sums(counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
 
 def _import_all(modes: Sequence[str]) -> None:
     """Import what a sweep imports; no work is done here, so that no threads are started, which forks would lack."""
-    if any(mode.startswith("Dask") for mode in modes):
-        import distributed  # noqa: F401
-
-    def used() -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            _complete(save_checkpoints(Path(folder)), Path(folder, "store"))
-        return json.dumps(sorted(sys.modules)).encode()
-
-    for name in json.loads(in_a_fork(used)):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    for name in (*_IMPORTED, *(["distributed"] if any(mode.startswith("Dask") for mode in modes) else [])):
+        importlib.import_module(name)
 
 
 def main(arguments: list[str] | None = None) -> int:
