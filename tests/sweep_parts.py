@@ -5,7 +5,6 @@ A program is run by ``python -c "from tests.sweep_parts import ...; ..."`` in th
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -107,53 +106,6 @@ class Once:
 
 
 # ---- programs
-
-
-def sweep_and_be_killed(folder, kills):
-    """Sweep in forks that are killed at random moments, and tell if anything finished was measured again.
-
-    The moments are some milliseconds after the start or after a checkpoint was begun: however slow the machine is.
-    """
-    # What a fork would import first is imported here; no work is done, so that no threads are started.
-    import h5netcdf  # noqa: F401
-    import xarray.backends.h5netcdf_  # noqa: F401
-
-    import hpfunc._sweep.run as module
-    from hpfunc._store.folder import part_of
-
-    folder = Path(folder)
-    paths = {number: folder / f"{number}.ckpt" for number in range(24)}
-    store, measure, moments = folder / "store", module.measure, random.Random(0)
-
-    def measure_and_tell(task):
-        with (folder / "log").open("a") as log:
-            log.write(json.dumps([task.label, (store / part_of(task.label)).exists()]) + "\n")
-        return measure(task)
-
-    def begun():
-        return (folder / "log").read_text().count("\n")
-
-    module.measure = measure_and_tell
-    (folder / "log").touch()
-    counts = []
-    for _ in range(kills):
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                sweep(paths, FACTORIES, build=Mlp, store=store)
-                code = 0
-            finally:
-                os._exit(code)
-        wanted = begun() + moments.randrange(4)
-        while begun() < wanted and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.06))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert status == signal.SIGKILL or status == 0, status
-        counts.append(len(list(store.glob("*.nc"))) if store.exists() else 0)
-    print(json.dumps(counts))
 
 
 def slow_sweep(folder, count):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from benchmarks import promises
+from benchmarks.promises_kills import Store
 from tests.sweep_parts import ROOT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="sweeps are killed in forks")
@@ -28,11 +29,23 @@ def test_a_table_has_the_columns_of_all_rows():
 @pytest.mark.slow
 def test_sweeps_are_killed_and_nothing_is_lost(tmp_path):
     """In a process of its own, since one that has started threads cannot be forked."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.promises_kills", "--kills", "3"]
-    command += ["--json", str(tmp_path / "a.json"), "--mode", "serial", "threads"]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.promises_kills", "--kills", "8"]
+    command += ["--json", str(tmp_path / "a.json"), "--mode", "serial"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    counts = json.loads((tmp_path / "a.json").read_text())
-    for mode in ("serial", "threads"):
-        assert (counts[mode]["kills"], counts[mode]["lost"], counts[mode]["wrong"]) == (3, 0, 0)
-        assert counts[mode]["interrupted"] > 0
+    count = json.loads((tmp_path / "a.json").read_text())["serial"]
+    assert (count["kills"], count["lost"], count["wrong"]) == (8, 0, 0)
+    assert count["interrupted"] > 4
+
+
+def test_a_file_that_is_gone_or_written_anew_is_counted_as_lost(tmp_path):
+    store = Store(tmp_path)
+    (tmp_path / "a.nc").write_text("a")
+    (tmp_path / "b.nc").write_text("b")
+    store.compare()
+    assert (store.lost, store.finished()) == (0, 2)
+    (tmp_path / "a.nc").unlink()
+    (tmp_path / "c.nc").write_text("b")
+    (tmp_path / "c.nc").replace(tmp_path / "b.nc")
+    store.compare()
+    assert (store.lost, store.finished()) == (2, 1)

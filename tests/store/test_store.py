@@ -243,21 +243,6 @@ def test_a_folder_of_something_else_is_refused(paths, tmp_path):
         sweep(paths, DATA, build=Mlp, overwrite=True)
 
 
-@pytest.mark.slow
-def test_killed_twenty_times_the_result_is_the_same_and_nothing_is_done_twice(tmp_path):
-    paths = save_checkpoints(tmp_path, 24)
-    program = start(f"sweep_and_be_killed({str(tmp_path)!r}, kills=20)")
-    out, err = program.communicate(timeout=900)
-    assert program.returncode == 0, err
-    counts = json.loads(out)
-    assert len(counts) == 20
-    assert counts == sorted(counts)
-    assert len(set(counts)) > 4, f"the kills did not fall into the sweep: {counts}"
-    log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert not any(finished for _, finished in log)
-    assert sweep(paths, DATA, build=Mlp, store=tmp_path / "store").identical(sweep(paths, DATA, build=Mlp))
-
-
 # ---- two at a time
 
 
