@@ -3,137 +3,255 @@
 Intervals: two independent layers of the same distribution are compared on the same samples, so that their true
 difference is 0. A size is the share of data sets in which a test rejects this at 5 %; coverage is that of the 95 %
 interval. Power: the second layer has its classes further apart. P-values: labels are drawn at random on the tree of one
-sample, so that every rejection is a false one.
+sample, so that every rejection is a false one; power, where the classes do differ.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
+import os
 import sys
+import time
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import hpfunc as hp
+from benchmarks.machine import cores
+from benchmarks.tables import markdown
 
-__all__ = ["main", "measure_intervals", "measure_pvalues"]
+__all__ = ["Case", "main", "measure_power", "measure_set", "measure_sizes"]
 
-# Classes, samples of each, features, kind of points, and how much further apart the classes of the second layer are.
+# Seconds of one core that all rows take are about 1,100 with these numbers of data sets.
+_SETS = {2: 200, 10: 100}
+_TESTS = ("folds", "one partition", "one pair", "Fisher", "t over pairs", "covered", "pair covered")
+_LABELLINGS = 2000
+
+
+class Case(NamedTuple):
+    """One row: two layers of K classes of n samples of d features, the classes of the second one further apart."""
+
+    n_classes: int
+    n: int
+    d: int
+    points: str = "normal"
+    further: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name the row as the file of results does."""
+        return f"{self.n_classes} x {self.n} x {self.d}, {self.points}, {self.further}"
+
+
+# Power first: a short run tells most by it.
 INTERVALS = [
-    (2, 50, 5, "normal", 0.0), (2, 100, 5, "normal", 0.0), (2, 100, 50, "normal", 0.0), (2, 100, 1000, "normal", 0.0),
-    (2, 100, 5, "relu", 0.0), (10, 50, 5, "normal", 0.0), (10, 100, 5, "normal", 0.0), (10, 100, 50, "normal", 0.0),
-    (10, 100, 5, "relu", 0.0), (10, 100, 5, "normal", 0.35),
+    Case(10, 100, 5, further=0.35), Case(10, 100, 5, further=0.25), Case(10, 100, 5, further=0.15),
+    *(Case(k, n, d) for k in (10, 2) for n in (100, 50) for d in (5, 50, 1000)),
+    *(Case(k, n, 5, "relu") for k in (2, 10) for n in (100, 50)),
 ]  # fmt: skip
 SIZES = [(3, 3), (5, 5), (5, 50), (5, 200), (20, 200), (100, 100)]
 PVALUES = [(m, n, d) for m, n in SIZES for d in (1, 2, 5, 50, 1000)]
+# How far apart the means of 20 and 200 samples of 50 features are, in standard deviations.
+SHIFTS = (1.5, 2.0, 2.5)
 
 
-def draw_layers(case: tuple[int, int, int, str, float], seed: int) -> tuple[dict[str, Any], npt.NDArray[np.intp]]:
-    """Draw two layers of one data set: the classes have means of their own, from N(0, 1)."""
-    n_classes, n, d, kind, further = case
-    rng = np.random.default_rng([seed, n_classes, n, d])
-    label = np.repeat(np.arange(n_classes), n)
+def draw_layers(case: Case, seed: int) -> tuple[dict[str, Any], npt.NDArray[np.intp]]:
+    """Draw two layers of one data set, in which the means of two classes are about 3 standard deviations apart."""
+    rng = np.random.default_rng([seed, case.n_classes, case.n, case.d])
+    label = np.repeat(np.arange(case.n_classes), case.n)
     layers = {}
-    for name, scale in (("first", 1.0), ("second", 1.0 + further)):
+    for name, scale in (("first", 1.0), ("second", 1.0 + case.further)):
         # The means are those of every data set, so that the distributions are too; both layers have the same.
-        means = np.random.default_rng(7).normal(size=(n_classes, d)) / np.sqrt(d) * np.sqrt(5)
-        points = rng.normal(size=(len(label), d)) + scale * means[label]
-        layers[name] = np.maximum(points - 1, 0) if kind == "relu" else points
+        means = np.random.default_rng(7).normal(size=(case.n_classes, case.d)) / np.sqrt(case.d) * np.sqrt(5)
+        points = rng.normal(size=(len(label), case.d)) + scale * means[label]
+        layers[name] = np.maximum(points - 1, 0) if case.points == "relu" else points
     return layers, label
 
 
-def measure_intervals(case: tuple[int, int, int, str, float], n_sets: int) -> dict[str, float]:
-    """Measure size (or power) of four tests and the coverage of the interval, over data sets drawn anew."""
-    rejected: dict[str, list[bool]] = {"folds": [], "one partition": [], "Fisher": [], "one pair": []}
-    covered = []
-    for seed in range(n_sets):
-        layers, label = draw_layers(case, seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            folds = hp.pairwise_hp(layers, label, folds=10, repeats=10, key=seed).hp
-            change = folds.sel(layer="second") - folds.sel(layer="first")
-            interval = hp.fold_interval(change.mean("pair"))
-            tests = {"folds": interval, "one partition": hp.fold_interval(change.isel(repeat=0).mean("pair"))}
-            tests["one pair"] = hp.fold_interval(change.isel(pair=0))
-            whole = hp.pairwise_hp(layers, label).hp
-            if case[0] > 2:
-                tests["Fisher"] = hp.fisher_permutation(
-                    whole.sel(layer="first"), whole.sel(layer="second"), key=seed, n_permutations=999
-                )
-        for name, test in tests.items():
-            rejected[name].append(bool(test.pvalue <= 0.05))
-        covered.append(bool(interval.low <= 0 <= interval.high))
-    shares = {name: float(np.mean(values)) if values else float("nan") for name, values in rejected.items()}
-    return shares | {"coverage": float(np.mean(covered)) if case[4] == 0 else float("nan")}
+def measure_set(case: Case, seed: int) -> list[float]:
+    """Tell which of the tests reject on one data set, and whether the intervals hold 0; of pairs, which share of them.
+
+    Returns
+    -------
+    list of float
+        In the order of ``_TESTS``; NaN for a test over the pairs of two classes.
+    """
+    from scipy.stats import ttest_1samp
+
+    layers, label = draw_layers(case, seed)
+    with warnings.catch_warnings():
+        # Folds of few samples and pairs at the ceiling are what is looked at here.
+        warnings.simplefilter("ignore", UserWarning)
+        folds = hp.pairwise_hp(layers, label, folds=10, repeats=10, key=seed).hp
+        change = folds.sel(layer="second") - folds.sel(layer="first")
+        mean, pairs = hp.fold_interval(change.mean("pair")), hp.fold_interval(change)
+        single = hp.fold_interval(change.isel(repeat=0).mean("pair"))
+    over_pairs = [np.nan, np.nan]
+    if case.n_classes > 2:
+        whole = hp.pairwise_hp(layers, label).hp
+        first, second = whole.sel(layer="first"), whole.sel(layer="second")
+        fisher = hp.fisher_permutation(first, second, key=seed, n_permutations=999)
+        over_pairs = [float(fisher.pvalue <= 0.05), float(ttest_1samp(second - first, 0).pvalue <= 0.05)]
+    rejected = [float((test.pvalue <= 0.05).mean()) for test in (mean, single, pairs)]
+    return [*rejected, *over_pairs, *(float(((i.low <= 0) & (i.high >= 0)).mean()) for i in (mean, pairs))]
 
 
-def measure_pvalues(m: int, n: int, d: int, n_sets: int, n_labellings: int) -> dict[str, float]:
+def measure_sizes(m: int, n: int, d: int, n_sets: int, n_labellings: int = _LABELLINGS) -> list[float]:
     """Measure how often p-values lie at or below 5 % and 1 % under random labels, and how often exact ones do."""
-    from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
-    from hpfunc._tree import GraphOptions, count_pairs, weight_tables
-
     shares = []
     for seed in range(n_sets):
         rng = np.random.default_rng([seed, m, n, d])
-        x, starts, pair = rng.normal(size=(m + n, d)), np.array([0, m, m + n]), np.array([[0, 1]])
-        [table] = weight_tables(x, starts, pair, GraphOptions())
-        sums = count_pairs(x, starts, pair, GraphOptions(), name="x").cross
-        chosen = np.zeros((n_labellings, m + n))
-        np.put_along_axis(chosen, rng.random(chosen.shape).argsort(axis=1)[:, :m], 1, axis=1)
-        counts = (chosen @ table * (1 - chosen)).sum(axis=1).round().astype(int)
-        values = np.arange(m + n, dtype=float)
-        found = significance(values, m, n, sums)[1]
-        if few_labellings(m, n):
-            found = enumerated_pvalues(values, m, n, [table] * len(values))
-        exact = np.cumsum(np.bincount(counts, minlength=m + n)) / n_labellings
+        counts, found, exact = _pvalues_of(rng.normal(size=(m + n, d)), m, n_labellings, rng)
         shares.append([(p[counts] <= level).mean() for p in (found, exact) for level in (0.05, 0.01)])
-    return dict(zip(("5 %", "1 %", "exact 5 %", "exact 1 %"), np.mean(shares, axis=0).tolist(), strict=True))
+    return [float(share) for share in np.mean(shares, axis=0)]
+
+
+def measure_power(shift: float, n_sets: int, n_labellings: int = _LABELLINGS) -> list[float]:
+    """Measure how often 20 and 200 samples of 50 features differ at 5 %: by the p-value, and by the exact one."""
+    rejected = []
+    for seed in range(n_sets):
+        rng = np.random.default_rng([seed, 20, 200, 50])
+        x = rng.normal(size=(220, 50))
+        x[:20, 0] += shift
+        _, found, exact = _pvalues_of(x, 20, n_labellings, rng)
+        observed = int(hp.hp_statistic(x[:20], x[20:]).cross_edges)
+        rejected.append([found[observed] <= 0.05, exact[observed] <= 0.05])
+    return [float(share) for share in np.mean(rejected, axis=0)]
+
+
+def _pvalues_of(x: Any, m: int, n_labellings: int, rng: np.random.Generator) -> tuple[Any, Any, Any]:
+    """Draw labellings of one tree: their cross edges, and both p-values of every possible count."""
+    from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
+    from hpfunc._tree import GraphOptions, count_pairs, weight_tables
+
+    total, n = len(x), len(x) - m
+    starts, pair = np.array([0, m, total]), np.array([[0, 1]])
+    [table] = weight_tables(x, starts, pair, GraphOptions())
+    chosen = np.zeros((n_labellings, total))
+    np.put_along_axis(chosen, rng.random(chosen.shape).argsort(axis=1)[:, :m], 1, axis=1)
+    counts = (chosen @ table * (1 - chosen)).sum(axis=1).round().astype(int)
+    values = np.arange(total, dtype=float)
+    found = significance(values, m, n, count_pairs(x, starts, pair, GraphOptions(), name="x").cross)[1]
+    if few_labellings(m, n):
+        found = enumerated_pvalues(values, m, n, [table] * total)
+    return counts, found, np.cumsum(np.bincount(counts, minlength=total)) / n_labellings
+
+
+def measure_intervals(store: dict[str, Any], n_sets: dict[int, int], rows: int | None, out_of_time: Any) -> None:
+    """Add data sets to the rows of intervals, a few to each in turn, until all are there or the time is over."""
+    wanted = {case: n_sets[case.n_classes] for case in INTERVALS[:rows]}
+    done = store.setdefault("intervals", {})
+    with _workers() as pool:
+        while not out_of_time():
+            missing = {case: n - len(done.get(case.name, [])) for case, n in wanted.items()}
+            if max(missing.values()) <= 0:
+                break
+            # The rows of which the least share is there come first.
+            case = max(missing, key=lambda case: missing[case] / wanted[case])
+            first = len(done.get(case.name, []))
+            seeds = range(first, first + min(missing[case], max(1, wanted[case] // 10)))
+            done[case.name] = done.get(case.name, []) + list(pool.map(measure_set, itertools.repeat(case), seeds))
+
+
+def measure_pvalues(store: dict[str, Any], n_sets: int, rows: int | None, out_of_time: Callable[[], bool]) -> None:
+    """Add the rows of p-values that are missing, until the time is over."""
+    done = store.setdefault("pvalues", {})
+    for m, n, d in PVALUES[:rows]:
+        if f"{m}, {n}, {d}" not in done and not out_of_time():
+            done[f"{m}, {n}, {d}"] = {"trees": n_sets, "shares": measure_sizes(m, n, d, n_sets)}
+    for shift in SHIFTS[:rows]:
+        if f"power, {shift}" not in done and not out_of_time():
+            done[f"power, {shift}"] = {"trees": 5 * n_sets, "shares": measure_power(shift, 5 * n_sets)}
+
+
+def _workers() -> ProcessPoolExecutor:
+    """Start a process for each core, each of which keeps to one core: threads would wait for each other."""
+    ours = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    context = get_context("spawn")
+    queue = context.Queue()
+    for core in ours or range(cores()):
+        queue.put(core)
+    return ProcessPoolExecutor(cores(), mp_context=context, initializer=_keep_to_a_core, initargs=(queue,))
+
+
+def _keep_to_a_core(queue: Any) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {queue.get()})
 
 
 def percent(share: float) -> str:
     return "" if np.isnan(share) else f"{100 * share:.1f}"
 
 
-def table_of(header: list[str], rows: list[list[str]]) -> str:
-    """Lay out rows as Markdown."""
-    lines = [header, ["-" * len(cell) for cell in header], *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    return "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines)
+def interval_table(done: dict[str, Any]) -> str:
+    """Lay out the rows of intervals: sizes or power, coverage, and the Monte Carlo error of the first share."""
+    header = ["K", "n x d", "points", "share", "sets", "±", "10 x 10 folds", "10 x 1 folds", "one pair, 10 x 10"]
+    header += ["Fisher over pairs", "t over pairs", "coverage, mean", "coverage, one pair"]
+    lines = []
+    for case in sorted(INTERVALS, key=lambda case: (case.further > 0, case.n_classes, case.points, case.n, case.d)):
+        if case.name not in done:
+            continue
+        shares = np.mean(done[case.name], axis=0)
+        power, n_sets = case.further > 0, len(done[case.name])
+        if power:
+            shares[-2:] = np.nan
+        # Of a size below 5 % the error of 5 % is given, because a test of that size may have given so small a share.
+        error = np.sqrt((p := shares[0] if power else max(0.05, shares[0])) * (1 - p) / n_sets)
+        share = f"power, {case.further:.0%} further" if power else "size"
+        what = [str(case.n_classes), f"{case.n} x {case.d}", case.points, share, str(n_sets), percent(error)]
+        lines.append(what + [percent(share) for share in shares])
+    return markdown(header, lines)
+
+
+def pvalue_table(done: dict[str, Any]) -> str:
+    """Lay out the sizes of p-values beside those of the exact test, and the Monte Carlo error of 5 %."""
+    lines = []
+    for m, n, d in PVALUES:
+        if row := done.get(f"{m}, {n}, {d}"):
+            lines.append([f"{m}, {n}", str(d), *map(percent, row["shares"])])
+    return markdown(["m, n", "d", "5 %", "1 %", "exact 5 %", "exact 1 %"], lines)
+
+
+def power_table(done: dict[str, Any]) -> str:
+    """Lay out the power of p-values beside that of the exact test."""
+    lines = []
+    for shift in SHIFTS:
+        if row := done.get(f"power, {shift}"):
+            error = np.sqrt(row["shares"][1] * (1 - row["shares"][1]) / row["trees"])
+            lines.append([str(shift), str(row["trees"]), percent(error), *map(percent, row["shares"])])
+    return markdown(["shift", "sets", "±", "p-value", "exact"], lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__.partition("\n")[0])
-    parser.add_argument("--sets", type=int, default=100, help="data sets for each row of intervals (%(default)s)")
+    parser.add_argument("--sets", type=int, help="data sets for each row of intervals (200, or 100 at K = 10)")
     parser.add_argument("--trees", type=int, default=40, help="trees for each row of p-values (%(default)s)")
     parser.add_argument("--rows", type=int, default=None, help="only so many rows of each table")
+    parser.add_argument("--seconds", type=float, default=540, help="stop after about so many seconds (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="continue the rows of this file, and save them")
     options = parser.parse_args(arguments)
-    columns = ["folds", "one partition", "one pair", "Fisher", "coverage"]
-    rows: list[list[str]] = []
-    for case in INTERVALS[: options.rows] if options.sets else []:
-        found = measure_intervals(case, options.sets)
-        what = "power" if case[4] else "size"
-        rows.append([str(case[0]), f"{case[1]} x {case[2]}", case[3], what, *(percent(found[c]) for c in columns)])
-        print(rows[-1], file=sys.stderr, flush=True)
-    header = [
-        "K",
-        "n x d",
-        "points",
-        "share",
-        "10 x 10 folds",
-        "10 x 1 folds",
-        "one pair, 10 x 10",
-        "Fisher",
-        "coverage",
-    ]
-    print(table_of(header, rows), "\n")
-    rows = []
-    for m, n, d in PVALUES[: options.rows] if options.trees else []:
-        found = measure_pvalues(m, n, d, options.trees, 2000)
-        rows.append([f"{m}, {n}", str(d), *(percent(value) for value in found.values())])
-    print(table_of(["m, n", "d", "5 %", "1 %", "exact 5 %", "exact 1 %"], rows))
+    end = time.monotonic() + options.seconds
+
+    def out_of_time() -> bool:
+        if options.json:
+            options.json.write_text(json.dumps(store) + "\n", encoding="utf-8")
+        return time.monotonic() > end
+
+    store = json.loads(options.json.read_text(encoding="utf-8")) if options.json and options.json.exists() else {}
+    n_sets = _SETS if options.sets is None else dict.fromkeys(_SETS, options.sets)
+    measure_pvalues(store, options.trees, options.rows, out_of_time)
+    measure_intervals(store, n_sets, options.rows, out_of_time)
+    out_of_time()
+    for table in (interval_table(store["intervals"]), pvalue_table(store["pvalues"]), power_table(store["pvalues"])):
+        print(table, "\n")
     return 0
 
 
