@@ -49,6 +49,7 @@ def fold_interval(
     xarray.Dataset
         Over every other dim: ``estimate``, the mean; ``se``, its standard error; ``low`` and ``high``, the ends of the
         interval, all in the unit of the values; ``pvalue`` of a mean of 0, two-sided; ``df``, degrees of freedom.
+        ``estimate`` keeps the attrs of the values, such as a ``long_name`` that says what the contrast is.
 
     Raises
     ------
@@ -116,7 +117,10 @@ def fold_interval(
     columns = {name: np.full(left.shape, found.df) if name == "df" else getattr(found, name) for name in found._fields}
     results = xr.Dataset({name: left.copy(data=column.reshape(left.shape)) for name, column in columns.items()})
     for name, variable in results.data_vars.items():
-        variable.attrs = {"long_name": _LONG_NAMES[str(name)], "units": "1"}
+        own = {"long_name": _LONG_NAMES[str(name)], "units": "1"}
+        if name in ("se", "low", "high") and "units" in values.attrs:
+            own["units"] = values.attrs["units"]
+        variable.attrs = own | values.attrs if name == "estimate" else own
     _warn_of_constants(results)
     return results.assign_attrs(dim=dim, level=float(level), n=values.sizes[dim], repeats=array.shape[-2])
 

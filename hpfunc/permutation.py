@@ -281,7 +281,9 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     Parameters
     ----------
     pvalues : xarray.DataArray or array-like
-        Numbers from 0 to 1.
+        Numbers from 0 to 1. NaN says that a test has no answer, as `fold_interval` does where values do not vary: it
+        stays NaN, and is not among the tests that are adjusted for. ``pvalues.fillna(1)`` counts it as a test that
+        found nothing.
     method : {"holm", "bh"}
         ``"holm"``: Holm's step-down [1]_; the chance of any false rejection stays below the level, however
         the tests depend on each other. ``"bh"``: Benjamini and Hochberg's step-up [2]_; the expected share of
@@ -302,9 +304,7 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     TypeError
         For a Dataset, and for data that are not real numbers.
     ValueError
-        For an unknown method or dim, no p-values at all, values outside 0 to 1, and NaN: a test without an
-        answer is neither dropped nor counted in silence. ``pvalues.fillna(1)`` counts it as one that found
-        nothing.
+        For an unknown method or dim, no p-values at all, and values outside 0 to 1.
 
     References
     ----------
@@ -328,12 +328,12 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     array = to_host(as_array(pvalues, "pvalues")).astype(np.float64)
     if array.size == 0:
         raise ValueError(f"pvalues has shape {array.shape}: there is nothing to adjust")
-    wrong = np.argwhere(~((array >= 0) & (array <= 1)))
+    wrong = np.argwhere((array < 0) | (array > 1))
     if len(wrong):
         first = tuple(int(i) for i in wrong[0])
         raise ValueError(
-            f"pvalues holds {len(wrong)} values that are NaN or outside 0 to 1, the first {float(array[first])} "
-            f"at position {first}; pvalues.fillna(1) counts tests without an answer as having found nothing"
+            f"pvalues holds {len(wrong)} values outside 0 to 1, the first {float(array[first])} at position {first}; "
+            "pass p-values, not z scores or their logarithms"
         )
     dims = pvalues.dims if isinstance(pvalues, xr.DataArray) else ()
     if dim is not None and dim not in dims:

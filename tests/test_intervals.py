@@ -78,6 +78,17 @@ def test_values_that_do_not_vary_have_no_interval():
     assert 0 < result.pvalue[2] < 1
 
 
+def test_the_estimate_says_what_the_contrast_is():
+    values = xr.DataArray([1.0, 2.0, 4.0], dims="fold")
+    assert hp.fold_interval(values).estimate.attrs == {"long_name": "mean over folds", "units": "1"}
+    named = hp.fold_interval(values.assign_attrs(long_name="change of HP", units="%"))
+    assert named.estimate.attrs == {"long_name": "change of HP", "units": "%"}
+    assert {name: named[name].attrs["units"] for name in ("se", "low", "high", "pvalue", "df")} == {
+        "se": "%", "low": "%", "high": "%", "pvalue": "1", "df": "1",
+    }  # fmt: skip
+    assert named.low.attrs["long_name"] == "lower end of the interval"
+
+
 def test_neither_the_order_of_folds_nor_of_repeats_matters():
     x = np.random.default_rng(2).normal(size=(6, 7))
     turned = interval(x[::-1, ::-1])

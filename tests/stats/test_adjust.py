@@ -60,16 +60,31 @@ def test_adjusting_a_dataarray_keeps_its_labels():
     assert "adjusted (Holm)" in adjust_pvalues(pvalue).attrs["long_name"]
 
 
+@pytest.mark.parametrize("method", ["holm", "bh"])
+def test_a_test_without_an_answer_is_not_counted(method):
+    rows = np.array([[0.01, np.nan, 0.02, 0.5], [0.03, 0.01, 0.2, 0.04], [np.nan] * 4])
+    along = adjust_pvalues(xr.DataArray(rows, dims=("split", "layer")), method=method, dim="layer")
+    assert along.dims == ("split", "layer")
+    for row, found in zip(rows, along.values, strict=True):
+        there = ~np.isnan(row)
+        np.testing.assert_array_equal(np.isnan(found), ~there)
+        if there.any():
+            np.testing.assert_array_equal(found[there], adjust_pvalues(row[there], method=method))
+    np.testing.assert_array_equal(
+        adjust_pvalues(rows, method=method)[~np.isnan(rows)], adjust_pvalues(rows[~np.isnan(rows)], method=method)
+    )
+
+
 def test_bad_pvalues_are_refused():
-    pvalue = xr.DataArray([[0.1, 0.2], [np.nan, 0.3]], dims=("layer", "pair"))
+    pvalue = xr.DataArray([[0.1, 0.2], [0.4, 0.3]], dims=("layer", "pair"))
     for given_, options, error, message in (
-        (pvalue, {}, ValueError, r"1 values that are NaN.*\(1, 0\).*fillna"),
+        ([0.1, np.nan, -np.inf], {}, ValueError, r"1 values outside 0 to 1, the first -inf at position \(2,\)"),
         ([0.1, 1.5], {}, ValueError, "outside 0 to 1, the first 1.5"),
         ([-0.1], {}, ValueError, "outside 0 to 1"),
         ([], {}, ValueError, "nothing to adjust"),
         ([0.1], {"method": "bonferroni"}, ValueError, "'holm', 'bh'"),
         ([0.1], {"dim": "pair"}, ValueError, "dim='pair' is not a dim"),
-        (pvalue.fillna(1), {"dim": "step"}, ValueError, "'layer', 'pair'"),
+        (pvalue, {"dim": "step"}, ValueError, "'layer', 'pair'"),
         (pvalue.to_dataset(name="p"), {}, TypeError, "Dataset"),
         (["a"], {}, TypeError, "dtype"),
     ):
