@@ -55,7 +55,8 @@ def sweep(
     Parameters
     ----------
     checkpoints : mapping
-        Label (integers, such as epochs, or strings) to a path, a state dict or a ``torch.nn.Module``. Files are those
+        Label (integers, such as epochs, or strings) to a path, a state dict, a ``torch.nn.Module``, or a function
+        without arguments that returns a path or a state dict. ``~`` in a path is the home folder. Files are those
         of ``torch.save`` and of safetensors. The weights may lie inside other mappings (``state_dict``, ``model``),
         beside other objects, and under a prefix (``module.``); the log ``hpfunc`` says what was taken. Modules are left
         as they were.
@@ -69,9 +70,9 @@ def sweep(
         The key or prefix of the weights (such as ``"state_dict_ema"``), where checkpoints hold several that fit.
     executor : concurrent.futures.Executor, optional
         Runs one task for each checkpoint and split: a thread or process pool (start it by ``spawn``), a Dask client's
-        ``get_executor()``, mpi4py's or loky's. Unless it is a pool of threads, checkpoints are paths and data are
-        functions, since models and data sets are not sent around. By default everything runs here, one after the
-        other. The result is the same.
+        ``get_executor()``, mpi4py's or loky's. Unless it is a pool of threads, each task is sent its checkpoint and its
+        data set: paths, and functions that make data sets, cost next to nothing; state dicts, modules, arrays and data
+        sets are copied for each task. By default everything runs here, one after the other. The result is the same.
     store : path-like, optional
         A folder, made if it is not there, in which each finished checkpoint is kept as one file. A sweep that was
         stopped goes on where it stopped; `open_results` opens what is finished. One sweep at a time works on it.
@@ -135,7 +136,7 @@ def sweep(
     Raises
     ------
     TypeError
-        If ``checkpoints`` or ``data`` is no mapping from such labels, if a checkpoint is none of the three, if
+        If ``checkpoints`` or ``data`` is no mapping from such labels, if a checkpoint is none of these, if
         ``build`` is needed and makes no module, or if something cannot be sent to the executor.
     ValueError
         If a checkpoint is missing, damaged, holds more than plain tensors or does not fit the module (keys

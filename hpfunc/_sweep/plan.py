@@ -15,7 +15,8 @@ import numpy as np
 from hpfunc._labels.schema import Label, bad_name, check_labels
 from hpfunc._store import StoreKey
 from hpfunc._support.fingerprint import describe
-from hpfunc._sweep.task import Task, is_factory, named
+from hpfunc._sweep.parcel import Parcel
+from hpfunc._sweep.task import Task, named
 
 __all__ = ["Plan", "plain_labels"]
 
@@ -49,34 +50,26 @@ class Plan(NamedTuple):
             raise TypeError(f"executor is a {type(executor).__name__}; expected a concurrent.futures.Executor")
         if isinstance(executor, ThreadPoolExecutor):
             return
-        for label, source in self.checkpoints.items():
-            if not isinstance(source, (str, PathLike)):
-                kind = type(source).__name__
-                raise TypeError(f"{named(label)} is a {kind}; an executor is sent paths: save it, and pass its file")
-        for split, data in self.data.items():
-            if not is_factory(data):
-                raise TypeError(
-                    f"data {split!r} is a {type(data).__name__}; an executor is sent functions that make data sets: "
-                    "pass a function without arguments, defined at the top of a module"
-                )
         # Others, such as Dask's, can send more than pickle can.
         if isinstance(executor, ProcessPoolExecutor):
-            for name, value in {"build": self.build, "data": dict(self.data), **self.collecting}.items():
-                try:
-                    pickle.dumps(value)
-                except Exception as error:
-                    raise TypeError(
-                        f"{name} cannot be sent to another process ({error}); define functions at the top of a module"
-                    ) from error
+            _check_pickled("build", self.build, "define functions at the top of a module")
+            for name, value in {**self.collecting, **self.pairing}.items():
+                _check_pickled(name, value, "define functions at the top of a module")
+            for label, source in self.checkpoints.items():
+                _check_pickled(named(label), source, "save its weights, and pass the path of the file")
+            for split, data in self.data.items():
+                remedy = "pass a function without arguments, defined at the top of a module, that makes the data set"
+                _check_pickled(f"data {split!r}", data, remedy)
 
     def tasks(self, labels: list[Label], executor: Executor | None) -> list[Task]:
         """Make one task for each checkpoint here, or for each checkpoint and data set elsewhere."""
+        data = self.data_for(executor)
         whole = [
             Task(
                 label,
-                _absolute(self.checkpoints[label]),
+                _packed(_absolute(self.checkpoints[label]), executor),
                 self.build,
-                self.data,
+                data,
                 self.collecting,
                 self.pairing,
                 self.part,
@@ -85,7 +78,11 @@ class Plan(NamedTuple):
         ]
         if executor is None:
             return whole
-        return [task._replace(data={split: data}) for task in whole for split, data in self.data.items()]
+        return [task._replace(data={split: values}) for task in whole for split, values in data.items()]
+
+    def data_for(self, executor: Executor | None) -> dict[str, Any]:
+        """Return the data sets as they are sent to an executor."""
+        return {split: _packed(data, executor) for split, data in self.data.items()}
 
     def key(self, label: Label, weights: str, samples: Mapping[str, str], model: str) -> StoreKey:
         """Say by name all that the result of a checkpoint depends on."""
@@ -112,6 +109,19 @@ class Plan(NamedTuple):
         from hpfunc._torch.model.checkpoint import load_structure
 
         return structure_digest(load_structure(self.checkpoints[label], self.build), describe)
+
+
+def _check_pickled(name: str, value: Any, remedy: str) -> None:
+    """Raise TypeError if a value cannot be sent to another process."""
+    try:
+        pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise TypeError(f"{name} cannot be sent to another process ({error}); {remedy}") from error
+
+
+def _packed(value: Any, executor: Executor | None) -> Any:
+    """Return a value as a pool of processes is sent it."""
+    return Parcel(value) if isinstance(executor, ProcessPoolExecutor) else value
 
 
 def _absolute(source: Any) -> Any:

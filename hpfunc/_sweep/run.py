@@ -133,7 +133,7 @@ def _samples(plan: Plan, executor: Executor | None) -> dict[str, str]:
     """Digest the samples of each data set."""
     found: dict[str, str] = {}
     function = functools.partial(_digest, options=plan.collecting)
-    for (split, _), outcome in _outcomes(function, plan.data.items(), executor, attempts=2):
+    for (split, _), outcome in _outcomes(function, plan.data_for(executor).items(), executor, attempts=2):
         if isinstance(outcome, Exception):
             outcome.add_note(f"in sweep, at data {split!r}")
             raise outcome
@@ -160,8 +160,9 @@ class _Finished:
     def expected_key(self, label: Label) -> StoreKey:
         """Return the key of a checkpoint's file, from what the weights are now."""
         from hpfunc._torch.digest import weights_digest
+        from hpfunc._torch.model.checkpoint import load_source
 
-        return self._key(label, weights_digest(self._plan.checkpoints[label]))
+        return self._key(label, weights_digest(load_source(self._plan.checkpoints[label], named(label))))
 
     def _key(self, label: Label, weights: str) -> StoreKey:
         from hpfunc._torch.model.checkpoint import makes_itself

@@ -52,11 +52,12 @@ def named(label: Label, split: str | None = None) -> str:
 def measure(task: Task) -> list[Measured]:
     """Load the checkpoint, and measure it on each data set."""
     from hpfunc._torch.digest import weights_digest
-    from hpfunc._torch.model.checkpoint import load_module
+    from hpfunc._torch.model.checkpoint import load_module, load_source
     from hpfunc._torch.model.process import run_alone
 
-    weights = weights_digest(task.source)
-    model = load_module(task.source, task.build, named(task.label), task.part)
+    source = load_source(task.source, named(task.label))
+    weights = weights_digest(source)
+    model = load_module(source, task.build, named(task.label), task.part)
     measured = []
     for split, data in task.data.items():
         with kept_warnings() as warnings:

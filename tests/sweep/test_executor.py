@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import subprocess
 import sys
+import threading
 import warnings
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -62,10 +63,31 @@ def test_threads_give_the_same(paths, tmp_path):
     assert torch.backends.mha.get_fastpath_enabled()
 
 
+class Unsendable(Mlp):
+    """Holds what no pickle can hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def load():
+    """Load a checkpoint, as a caller's function would."""
+    return {name: tensor.clone() for name, tensor in seeded(Mlp, 3).state_dict().items()}
+
+
 @pytest.mark.slow
 def test_processes_give_the_same(paths, tmp_path, processes, monkeypatch):
     expected = sweep(paths, FACTORIES, build=Mlp)
     assert sweep(paths, FACTORIES, build=Mlp, executor=processes).identical(expected)
+    # State dicts, modules, functions that load and data sets are copied for each task.
+    held = {0: seeded(Mlp), 1: seeded(Mlp, 1).state_dict(), 2: paths[2], 3: load}
+    data = {split: make() for split, make in FACTORIES.items()}
+    data["train"] = torch.utils.data.TensorDataset(*map(torch.from_numpy, data["train"]))
+    given = sweep(held, data, build=Mlp, executor=processes)
+    assert given.drop_attrs().equals(expected.drop_attrs())
+    tensors = [*held[0].parameters(), *held[1].values(), *data["train"].tensors]
+    assert not any(tensor.is_shared() for tensor in tensors)
     # A path that is relative is one of this process's.
     monkeypatch.chdir(tmp_path)
     relative = {label: path.name for label, path in paths.items()}
@@ -164,12 +186,15 @@ def test_what_has_not_started_is_taken_back_when_the_sweep_stops(monkeypatch):
 @pytest.mark.parametrize(
     ("checkpoints", "data", "build", "words"),
     [
-        ({0: seeded(Mlp)}, FACTORIES, Mlp, "checkpoint 0 is a Mlp; an executor is sent paths"),
-        ({0: seeded(Mlp).state_dict()}, FACTORIES, Mlp, "checkpoint 0 is a OrderedDict; an executor is sent paths"),
-        (None, {"a": make_data()}, Mlp, "data 'a' is a tuple; an executor is sent functions that make data sets"),
-        (None, {"a": Faulty()}, Mlp, "data 'a' is a Faulty; an executor"),
+        (
+            {0: lambda: seeded(Mlp).state_dict()},
+            FACTORIES,
+            Mlp,
+            "checkpoint 0 cannot be sent .* pass the path of the file",
+        ),
+        ({0: Unsendable()}, FACTORIES, Mlp, "checkpoint 0 cannot be sent to another process"),
         (None, FACTORIES, lambda: Mlp(), "build cannot be sent to another process"),
-        (None, {"a": lambda: make_data()}, Mlp, "data cannot be sent to another process"),
+        (None, {"a": lambda: make_data()}, Mlp, "data 'a' cannot be sent .* at the top of a module"),
     ],
 )
 def test_what_cannot_travel_is_refused_at_once(paths, checkpoints, data, build, words):

@@ -108,6 +108,20 @@ def test_the_options_are_those_of_the_parts():
     assert all(p.kind is p.KEYWORD_ONLY for name, p in own.items() if name not in {"checkpoints", "data"})
 
 
+def test_a_function_may_load_a_checkpoint(tmp_path, monkeypatch):
+    weights = seeded(Mlp).state_dict()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    torch.save(weights, tmp_path / "a.ckpt")
+    data = {"a": make_data()}
+    expected = sweep({0: weights, 1: weights, 2: weights}, data, build=Mlp)
+    loads = {0: lambda: weights, 1: "~/a.ckpt", 2: lambda: "~/a.ckpt"}
+    for store in (None, tmp_path / "store", tmp_path / "store"):
+        assert sweep(loads, data, build=Mlp, store=store).drop_attrs().equals(expected.drop_attrs())
+    with pytest.raises(TypeError, match="checkpoint 0 is a function that returned a Mlp; expected a path or a state"):
+        sweep({0: lambda: seeded(Mlp)}, data, build=Mlp)
+
+
 def test_a_sweep_can_be_written_and_opened(tmp_path):
     runs = sweep({"before": seeded(Mlp), "after": seeded(Mlp, 1)}, DATA)
     runs.to_netcdf(tmp_path / "runs.nc")

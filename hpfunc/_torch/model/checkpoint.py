@@ -15,7 +15,7 @@ from hpfunc._torch.model.process import run_alone
 from hpfunc._torch.model.specs import Container, Skipped, TensorSpec
 from hpfunc._torch.model.weights import Candidate, choose_weights, listed
 
-__all__ = ["check_source", "load_module", "load_structure", "makes_itself"]
+__all__ = ["check_source", "load_module", "load_source", "load_structure", "makes_itself"]
 
 
 def check_source(checkpoint: Any, build: Any, name: str) -> None:
@@ -27,9 +27,12 @@ def check_source(checkpoint: Any, build: Any, name: str) -> None:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise ValueError(f"{name} ({path}) {what}")
-    elif not isinstance(checkpoint, Mapping):
+    elif not isinstance(checkpoint, Mapping) and (not callable(checkpoint) or isinstance(checkpoint, type)):
         kind = type(checkpoint).__name__
-        raise TypeError(f"{name} has the type {kind}; expected a path, a state dict or a torch.nn.Module")
+        raise TypeError(
+            f"{name} has the type {kind}; expected a path, a state dict, a torch.nn.Module or a function without "
+            "arguments that returns a path or a state dict"
+        )
     if isinstance(build, torch.nn.Module) or not callable(build):
         raise TypeError(
             f"build is of type {type(build).__name__}; {name} holds weights only, so pass a function without arguments "
@@ -77,6 +80,18 @@ def load_module(
     module = _build(build)
     chosen = choose_weights(file.root, module, part, name)
     return _fill(module, _read(file, chosen, name), chosen, name)
+
+
+def load_source(checkpoint: Any, name: str) -> Any:
+    """Return a checkpoint as it is, or what a function that loads it returns: a path or a state dict."""
+    if isinstance(checkpoint, (str, PathLike, Mapping, torch.nn.Module)) or not callable(checkpoint):
+        return checkpoint
+    loaded = run_alone(checkpoint)
+    if not isinstance(loaded, (str, PathLike, Mapping)):
+        raise TypeError(
+            f"{name} is a function that returned a {type(loaded).__name__}; expected a path or a state dict"
+        )
+    return Path(loaded).expanduser() if isinstance(loaded, (str, PathLike)) else loaded
 
 
 def makes_itself(checkpoint: Any) -> bool:
