@@ -1,5 +1,6 @@
 """The store's lock in the cases that it was chosen for: processes, threads, forks, copies."""
 
+import inspect
 import os
 import shutil
 import signal
@@ -13,9 +14,10 @@ import pytest
 from hpfunc._store.lock import exclusive
 from tests.sweep_parts import ROOT
 
+# The module alone, since the package takes a second to import.
 TRY = """
-import sys, pathlib
-from hpfunc._store.lock import exclusive
+import runpy, sys, pathlib
+exclusive = runpy.run_path(sys.argv[2])["exclusive"]
 try:
     with exclusive(pathlib.Path(sys.argv[1])):
         print("held")
@@ -33,7 +35,7 @@ def file(tmp_path):
 
 def another_process(file):
     """Say what a new process meets that wants the lock."""
-    command = [sys.executable, "-c", TRY, str(file)]
+    command = [sys.executable, "-c", TRY, str(file), inspect.getfile(exclusive.__wrapped__)]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
 
 

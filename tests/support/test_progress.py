@@ -158,7 +158,7 @@ def test_a_terminal_shows_one_bar_for_a_sweep_in_processes(monkeypatch, checkpoi
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
     sweep({n: Path(FOLDER, f"{n}.ckpt") for n in range(3)}, FACTORIES, build=Mlp, progress=True, executor=pool)
 """
     code = f"from tests.sweep_parts import *\nFOLDER = {str(checkpoints[0].parent)!r}\n{code}"
