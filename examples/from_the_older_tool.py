@@ -30,7 +30,12 @@ WRITTEN = ("results.nc", *(f"{name}.png" for name in PICTURES))
 
 def make_files(folder: Path) -> dict[str, Path]:
     """Write two files in the older tool's format: digits in a linear layer, first random, then fitted to them."""
-    from sklearn.datasets import load_digits
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise SystemExit(
+            "The digits come with scikit-learn: pip install scikit-learn, or pass --before, --after."
+        ) from None
 
     digits = load_digits()
     images, labels = digits.data / 16, digits.target

@@ -24,7 +24,10 @@ WRITTEN = ("pairs.csv", "features.nc", "features.png")
 
 def digit_features(per_class: int) -> dict[str, np.ndarray]:
     """Make four feature sets of the digits: pixels, edges, a random projection, and the darkness of each row."""
-    from sklearn.datasets import load_digits
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise SystemExit("The digits come with scikit-learn: pip install scikit-learn, or pass --data.") from None
 
     digits = load_digits()
     chosen = np.concatenate([np.flatnonzero(digits.target == c)[:per_class] for c in range(10)])

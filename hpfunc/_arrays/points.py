@@ -128,6 +128,9 @@ def _check_dtype(array: Any, name: str) -> Any:
     dtype = array.dtype
     if dtype.name == "bfloat16":
         return array.astype(np.float32)
+    if dtype.kind == "O" and array.ndim == 0:
+        kind = type(array.item()).__name__
+        raise TypeError(f"{name} is a {kind}, which is no array; collect_activations gives the arrays of a model")
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise TypeError(f"{name} has dtype {dtype}; expected real numbers of at most 64 bits (convert with astype)")
     if dtype.kind in "iu" and dtype.itemsize == 8 and array.size:

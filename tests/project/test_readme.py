@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import hpfunc as hp
 
@@ -52,6 +53,11 @@ def test_the_readme_is_a_page_and_a_half_with_one_short_script():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.splitlines()[0])
 def test_script_runs(script, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    points, labels = np.random.default_rng(0).normal(size=(40, 3)), np.repeat([3, 8], 20)
+    sides = [hp.pairwise_hp({"input": points, "fc1": points**3}, labels)] * 2
+    stage = xr.concat(sides, "split").assign_coords(split=["train", "test"])
+    stages = xr.concat([stage, stage], "checkpoint").assign_coords(checkpoint=["preDict", "postDict"])
+    hp.write_seed_results(stages, tmp_path)
     exec(compile(script, "<script>", "exec"), {})
     printed = capsys.readouterr().out
     assert printed
@@ -59,8 +65,8 @@ def test_script_runs(script, tmp_path, monkeypatch, capsys):
 
 
 def test_there_is_a_script_for_each_way_in():
-    first = [re.search(r"^import (torch|numpy)", script, re.M)[1] for script in SCRIPTS]
-    assert first == ["torch", "torch", "numpy", "numpy"]
+    first = [re.search(r"^import (\w+)", script, re.M)[1] for script in SCRIPTS]
+    assert first == ["torch", "torch", "numpy", "numpy", "hpfunc"]
 
 
 @pytest.mark.parametrize("page", TEXTS)

@@ -57,7 +57,8 @@ def require_dims(values: xr.DataArray, needs: Iterable[str], argument: str = "re
     """Raise ValueError unless the values have all dims that the picture needs."""
     missing = [dim for dim in needs if dim not in values.dims]
     if missing:
-        raise ValueError(f"{argument} has dims {values.dims}, and this picture needs {missing} as well")
+        named = "; measure a mapping of names to arrays, to have layers" if missing == ["layer"] else ""
+        raise ValueError(f"{argument} has dims {values.dims}, and this picture needs {missing} as well{named}")
 
 
 def items_of(values: xr.DataArray) -> str:
