@@ -12,7 +12,7 @@ from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_direct
 from hpfunc._tree.threads import Scratch, n_threads
 from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
-__all__ = ["MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "surviving_edges"]
+__all__ = ["MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "is_large", "surviving_edges"]
 
 # Fewer features, or multiplications in one full product, are not worth a reduction.
 _LEAST_FEATURES, _LEAST_WORK = 256, 1e10
@@ -46,10 +46,9 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     parallel_map : callable
         Apply a function to several things, in threads perhaps.
     """
-    (n, d), sizes = x.shape, np.diff(starts).astype(float)
-    entries = float((sizes[pairs].prod(axis=1)).sum() + (sizes**2).sum())
+    (n, d), entries = x.shape, _count_entries(starts, pairs)
     full = entries * d
-    if d < _LEAST_FEATURES or full < _LEAST_WORK or product_dtype(x) != np.float32:
+    if not is_large(d, starts, pairs) or product_dtype(x) != np.float32:
         return None
     rows = _spread(n, 2 * _FIRST_ROWS)
     centre, directions = find_directions(x, rows[::2], _FIRST_DIRECTIONS, parallel_map)
@@ -62,12 +61,23 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     centre, directions = find_directions(x, np.delete(rows, test), min(n_rows // 4, MOST_DIRECTIONS), parallel_map)
     steps = np.array([r for r in (*_STEPS, directions.shape[1]) if r <= directions.shape[1]])
     survivors = surviving_edges(x, centre, directions, rows[test], steps)
-    n_survivors = n * survivors * (_OWN + _ACROSS * 2 * len(pairs) / len(sizes))
+    n_survivors = n * survivors * (_OWN + _ACROSS * 2 * len(pairs) / (len(starts) - 1))
     cost = steps * (n * d + entries) + n_survivors * d * _DIFFERENCE
     best = int(cost.argmin())
     if cost[best] > _WORTH * full:
         return None
     return orthonormalise(centre, np.ascontiguousarray(directions[:, : steps[best]]), parallel_map)
+
+
+def is_large(d: int, starts: Ints, pairs: Ints) -> bool:
+    """Tell whether a layer of d features has enough work for a look at its spectrum; see `choose_directions`."""
+    return d >= _LEAST_FEATURES and _count_entries(starts, pairs) * d >= _LEAST_WORK
+
+
+def _count_entries(starts: Ints, pairs: Ints) -> float:
+    """Count the distances within all classes and between those that are paired."""
+    sizes = np.diff(starts).astype(float)
+    return float((sizes[pairs].prod(axis=1)).sum() + (sizes**2).sum())
 
 
 def bytes_for_directions(d: int) -> int:

@@ -17,8 +17,7 @@ from hpfunc._tree.device.prim import Accuracy, slack_of
 from hpfunc._tree.device.tables import centre_classes, centred_bytes, multiply, place_classes
 from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import THIN, squared_distances
-from hpfunc._tree.mst.certify import BoundedEdges, certify
-from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
+from hpfunc._tree.mst.kruskal import BoundedEdges, certify, components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Floats, Ints

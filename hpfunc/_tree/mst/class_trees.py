@@ -1,10 +1,10 @@
-"""Exact minimum spanning trees of every class, batched, and laid out so that path maxima can be looked up.
+"""Exact minimum spanning trees of every class, batched.
 
 Exact by construction. Prim's algorithm on lower bounds gives a tree T and its path maxima. By the cycle property, an
 edge of any minimum spanning tree is no heavier than every edge that it could replace: its lower bound is at most the
 upper bound of the path maximum in T between its ends. All such candidate edges are kept, those of T among them, and
-where rounding leaves their order undecided they are measured by direct differences in float64 (`certify`). A class with
-too many of them is measured again in float64 (`remeasure`).
+where rounding leaves their order undecided they are measured by direct differences in float64 (`kruskal.certify`). A
+class with too many of them is measured again in float64 (`remeasure`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from hpfunc._tree.distances import CentredPoints, fill_class_bounds, upper_bound
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.memory import check_ties
 from hpfunc._tree.mst import remeasure
-from hpfunc._tree.mst.certify import BoundedEdges, certify
-from hpfunc._tree.mst.kruskal import kruskal
+from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from hpfunc._tree.mst.prim import (
     PrimOrder,
-    RangeMaximum,
     candidate_edges,
+    edges_of_order,
     fill_all_path_maxima,
     fill_path_maxima,
     gaps_from_weights,
@@ -36,7 +35,7 @@ from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Array, Bools, Floats, Ints, ParallelMap
 
-__all__ = ["BATCH_VERTICES", "ClassTree", "ClassTrees", "grow_class_trees", "lay_out_trees"]
+__all__ = ["BATCH_VERTICES", "ClassTree", "grow_class_trees"]
 
 # Vertices of all graphs that Prim's algorithm is given at a time, so that its state stays in the second-level cache.
 BATCH_VERTICES = 80_000
@@ -133,24 +132,10 @@ def _rough_trees(batch: _ClassBatch, scratch: Scratch) -> list[ClassTree]:
     trees = []
     for table, order, path_maxima in zip(batch.table, batch.orders, batch.path_maxima, strict=True):
         vertices, gaps = order
-        edges = _edges_of_order(table.T, vertices)
+        edges = edges_of_order(table.T, vertices)
         fill_path_maxima(PrimOrder(vertices, round_up(gaps, path_maxima.dtype)), path_maxima, scratch)
         trees.append(ClassTree(TreeWithTies(edges, gaps[1:].astype(np.float64), edges[:0]), vertices))
     return trees
-
-
-def _edges_of_order(table: Array, vertices: Ints) -> Ints:
-    """Attach every vertex to the nearest one before it in this order: edges ``(n - 1, 2)`` of a spanning tree.
-
-    Parameters
-    ----------
-    table : (n, n) array
-        Weights; the row is that of the later vertex.
-    vertices : (n,) array
-    """
-    earlier = np.tri(len(vertices), k=-1, dtype=bool)
-    weights = np.where(earlier, table[vertices][:, vertices], np.inf)
-    return np.stack([vertices[1:], vertices[weights[1:].argmin(axis=1)]], axis=1)
 
 
 class _ClassCandidates(NamedTuple):
@@ -213,7 +198,7 @@ def _find_candidates(batch: _ClassBatch, g: int, scratch: Scratch) -> _ClassCand
     k, table = batch.classes[g], batch.table[g, :n, :n]
     start, error, relative = batch.centred.starts[k], batch.centred.error[k, k], batch.centred.relative
     if batch.reduction is not None:
-        edges = _edges_of_order(table, batch.orders[g].vertices)
+        edges = edges_of_order(table, batch.orders[g].vertices)
         _fill_maxima_of_tree(batch, g, edges, batch.reduction.bounds(*(start + edges.T))[1], scratch)
     edges = candidate_edges(table, path_maxima, scratch)
     n_spare = len(edges) - (n - 1)
@@ -256,75 +241,3 @@ def _certify_candidates(batch: _ClassBatch, found: list[_ClassCandidates]) -> tu
             bounded, lightest, lambda e: squared_distances(batch.x, *rows[e].T), len(found), len(found) * n
         )
     return np.split(tree, np.cumsum(counts)[:-1]), tied
-
-
-class ClassTrees(NamedTuple):
-    """Hold a minimum spanning tree of each of K classes of N points, their Prim orders one behind the other.
-
-    At each place stands the edge whose weight is the gap before it; at the first place of a class stands none.
-    """
-
-    place: Ints  # (N,) of each row
-    edges: Ints  # (N, 2) rows
-    weights: Floats  # (N,) exact squared distances, 0 at the first place of a class
-    heaviest: RangeMaximum  # finds the places of the heaviest edges
-    tied: Bools  # (N,) whether another edge is as heavy, with none heavier between the two
-    degree: Ints  # (N,) of each row
-
-
-def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
-    """Lay out the trees of all classes one behind the other.
-
-    The order in which Prim's algorithm visited the points belongs to the weights that the algorithm was given. Where
-    exact weights ask for another order, it is made from the exact tree.
-
-    Parameters
-    ----------
-    starts : (K + 1,) array
-        Rows ``starts[k]:starts[k + 1]`` are class k.
-    class_trees : list of K ClassTree
-    """
-    n = int(starts[-1])
-    place, edges, weights = np.empty(n, np.intp), np.zeros((n, 2), np.intp), np.zeros(n)
-
-    def lay_out(k: int, vertices: Ints, edge_numbers: Ints) -> None:
-        start, tree = starts[k], class_trees[k].tree
-        place[start + vertices] = start + np.arange(len(vertices))
-        edges[start + 1 : starts[k + 1]] = tree.edges[edge_numbers] + start
-        weights[start + 1 : starts[k + 1]] = tree.weights[edge_numbers]
-
-    reordered = []
-    for k, (tree, visited) in enumerate(class_trees):
-        step = np.empty_like(visited)
-        step[visited] = np.arange(len(visited))
-        later_end = step[tree.edges].max(axis=1)
-        lay_out(k, visited, np.argsort(later_end))
-        if len(np.unique(later_end)) < len(later_end):
-            reordered.append(k)
-    longest = int(np.diff(starts).max())
-    heaviest = RangeMaximum(weights, longest)
-    first, last = np.sort(place[edges], axis=1).T
-    real = np.flatnonzero(first < last)
-    wrong = real[weights[heaviest(first[real] + 1, last[real] + 1)] != weights[last[real]]]
-    reordered += (np.searchsorted(starts, wrong, "right") - 1).tolist()
-    for k in set(reordered):
-        tree = class_trees[k].tree
-        lay_out(k, *prim_order_of_tree(int(starts[k + 1] - starts[k]), tree.edges, tree.weights))
-    if reordered:
-        heaviest = RangeMaximum(weights, longest)
-    # The first place of every class holds no edge.
-    degree = np.bincount(np.delete(edges, starts[:-1], axis=0).reshape(-1), minlength=n)
-    return ClassTrees(place, edges, weights, heaviest, _mark_ties(starts, weights, heaviest), degree)
-
-
-def _mark_ties(starts: Ints, weights: Floats, heaviest: RangeMaximum) -> Bools:
-    """Mark the places whose edge could be swapped for another of equal weight in a minimum spanning tree."""
-    class_of_place = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    order = np.lexsort((weights, class_of_place))
-    first, second = order[:-1], order[1:]
-    equal = (weights[first] == weights[second]) & (class_of_place[first] == class_of_place[second])
-    first, second = first[equal], second[equal]
-    level = weights[heaviest(first, second + 1)] == weights[first]
-    tied = np.zeros(len(weights), bool)
-    tied[first[level]] = tied[second[level]] = True
-    return tied

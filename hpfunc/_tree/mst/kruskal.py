@@ -1,14 +1,23 @@
-"""Kruskal's algorithm and connected components on sparse graphs, by SciPy's compiled routines."""
+"""Kruskal's algorithm and connected components on sparse graphs, by SciPy's compiled routines.
+
+Where weights are known between bounds only, `certify` decides. Given intervals [L, U] for all edges and a minimum
+spanning tree T of the lower bounds of each graph, call a tree edge e loose if [L(e), U(e)] holds the lower bound of an
+edge outside T, and call that edge a rival. A tree edge that is not loose stands in every minimum spanning tree: an edge
+f that could replace it has L(f) >= L(e), since e lies on the path of f in T, and so L(f) > U(e) >= the weight of e.
+Contract all such edges; a few vertices, the loose edges and the rivals are left. Only these undecided edges are
+measured in float64.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._tree.types import Array, Ints
+from hpfunc._tree.types import Array, Bools, Floats, Ints
 
-__all__ = ["components", "kruskal", "kruskal_multigraph", "kruskal_ranks"]
+__all__ = ["BoundedEdges", "certify", "components", "kruskal", "kruskal_multigraph", "kruskal_ranks"]
 
 
 def kruskal(n: int, ends: Ints, weights: Array) -> Ints:
@@ -71,3 +80,79 @@ def _matrix(n: int, ends: Ints, values: Array) -> Any:
 
     rows, cols = ends.astype(np.int32).T
     return sparse.coo_array((values.astype(np.float64), (rows, cols)), shape=(n, n)).tocsr()
+
+
+class BoundedEdges(NamedTuple):
+    """Hold the edges of several graphs, whose weights lie between bounds."""
+
+    graph: Ints  # (E,) number of the graph
+    ends: Ints  # (E, 2) vertices, numbered through all graphs
+    lower: Floats  # (E,)
+    upper: Floats  # (E,) equal to lower where the weight is known
+
+
+def certify(
+    edges: BoundedEdges, tree: Bools, measure: Callable[[Ints], Floats], n_graphs: int, n_vertices: int
+) -> tuple[Bools, Bools]:
+    """Turn minimum spanning trees of the lower bounds into minimum spanning trees of the true weights.
+
+    Parameters
+    ----------
+    edges : BoundedEdges
+    tree : (E,) array
+        Whether each edge stands in the minimum spanning tree of the lower bounds of its graph.
+    measure : callable
+        Return the true weights of the edges of given numbers.
+    n_graphs, n_vertices : int
+        Number of graphs, and of vertices in all of them.
+
+    Returns
+    -------
+    tree : (E,) array
+        The same for the true weights.
+    tied : (n_graphs,) array
+        Graphs in which an edge inside the tree and one outside have equal weights, so that the tree may not be unique.
+    """
+    tied = np.zeros(n_graphs, bool)
+    loose, rivals = _find_overlaps(edges, tree)
+    undecided = np.flatnonzero(loose | rivals)
+    if not undecided.size:
+        return tree, tied
+    graph, weights = edges.graph[undecided], measure(undecided)
+    concerned = np.zeros(n_graphs, bool)
+    concerned[graph] = True
+    n_contracted, contracted = components(n_vertices, edges.ends[tree & ~loose & concerned[edges.graph]])
+    ends = np.sort(contracted[edges.ends[undecided]], axis=1)
+    chosen = kruskal_multigraph(n_contracted, ends, weights)
+    tree = tree & ~loose
+    tree[undecided[chosen]] = True
+    order = np.lexsort((weights, graph))
+    equal = (np.diff(weights[order]) == 0) & (np.diff(graph[order]) == 0)
+    tied[graph[order[1:][equal & np.diff(tree[undecided[order]])]]] = True
+    return tree, tied
+
+
+def _find_overlaps(edges: BoundedEdges, tree: Bools) -> tuple[Bools, Bools]:
+    """Mark the loose tree edges and their rivals by one sweep over all bounds in rising order: two ``(E,)`` masks."""
+    loose, rivals = np.zeros(len(tree), bool), np.zeros(len(tree), bool)
+    outside = np.flatnonzero(~tree)
+    # An interval of width 0 holds a lower bound only if that is known to be the same: two known weights that tie.
+    known = np.sort(edges.lower[outside[edges.upper[outside] == edges.lower[outside]]])
+    same = np.searchsorted(known, edges.lower, "left") < np.searchsorted(known, edges.lower, "right")
+    wide = np.flatnonzero(tree & ((edges.upper > edges.lower) | same))
+    if not wide.size or not outside.size:
+        return loose, rivals
+    # At one value, intervals open before and close after the lower bounds that they hold.
+    kind = np.repeat([0, 1, 2], [len(wide), len(outside), len(wide)])
+    value = np.concatenate([edges.lower[wide], edges.lower[outside], edges.upper[wide]])
+    graph = np.concatenate([edges.graph[wide], edges.graph[outside], edges.graph[wide]])
+    order = np.lexsort((kind, value, graph))
+    kind = kind[order]
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    passed = np.cumsum(kind == 1)
+    begin, at, end = np.split(place, [len(wide), len(wide) + len(outside)])
+    loose[wide] = passed[end] > passed[begin]
+    open_intervals = np.cumsum((kind == 0).astype(np.intp) - (kind == 2))
+    rivals[outside] = open_intervals[at] > 0
+    return loose, rivals

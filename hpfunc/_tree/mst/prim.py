@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Ints
+from hpfunc._tree.types import Array, Bools, Floats, Ints
 
 __all__ = [
     "PrimOrder", "RangeMaximum", "candidate_edges", "fill_all_path_maxima", "fill_path_maxima", "gaps_from_weights",
@@ -106,6 +106,20 @@ def prim_order_of_tree(n: int, edges: Ints, weights: Array) -> tuple[Ints, Ints]
         vertices[place] = vertex
         vertex = following[vertex]
     return vertices, np.array(gap, np.intp)[vertices[1:]]
+
+
+def edges_of_order(table: Array, vertices: Ints) -> Ints:
+    """Attach every vertex to the nearest one before it in this order: edges ``(n - 1, 2)`` of a spanning tree.
+
+    Parameters
+    ----------
+    table : (n, n) array
+        Weights; the row is that of the later vertex.
+    vertices : (n,) array
+    """
+    earlier = np.tri(len(vertices), k=-1, dtype=bool)
+    weights = np.where(earlier, table[vertices][:, vertices], np.inf)
+    return np.stack([vertices[1:], vertices[weights[1:].argmin(axis=1)]], axis=1)
 
 
 def gaps_from_weights(weights: Array) -> Array:
@@ -226,3 +240,16 @@ class RangeMaximum:
         level = np.frexp(hi - lo)[1] - 1
         left, right = self.place[level, lo], self.place[level, hi - (1 << level)]
         return np.asarray(np.where(self.numbers[left] >= self.numbers[right], left, right))
+
+
+def mark_ties(starts: Ints, weights: Floats, heaviest: RangeMaximum) -> Bools:
+    """Mark the places whose edge could be swapped for another of equal weight in a minimum spanning tree."""
+    class_of_place = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order = np.lexsort((weights, class_of_place))
+    first, second = order[:-1], order[1:]
+    equal = (weights[first] == weights[second]) & (class_of_place[first] == class_of_place[second])
+    first, second = first[equal], second[equal]
+    level = weights[heaviest(first, second + 1)] == weights[first]
+    tied = np.zeros(len(weights), bool)
+    tied[first[level]] = tied[second[level]] = True
+    return tied

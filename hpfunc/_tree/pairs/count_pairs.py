@@ -10,13 +10,12 @@ tree. One matrix product and a few passes over its result leave about as many ca
 
 Exact by construction: the trees of the classes are exact (`class_trees`); products give lower bounds with a known width
 (`distances`), and the ways are measured by upper bounds; whatever overlaps is measured by direct differences in float64
-(`certify`), and where weights tie, all trees are taken into account (`tie_counts`). So the counts do not depend on
-block size, batch or thread count, and no more distances are held than those of a block for each thread.
+(`kruskal.certify`), and where weights tie, all trees are taken into account (`tie_counts`). So the counts do not depend
+on block size, batch or thread count, and no more distances are held than those of a block for each thread.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -26,21 +25,22 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._support import memory
 from hpfunc._tree import device
-from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
+from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions, is_large
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import bytes_for_metric, equal_rows, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst import tiled
-from hpfunc._tree.mst.class_trees import grow_class_trees, lay_out_trees
+from hpfunc._tree.mst.class_trees import grow_class_trees
+from hpfunc._tree.mst.lay_out import lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs.blocking import block_pairs, divide_classes, take_batches
 from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
-from hpfunc._tree.pairs.counting import count_candidates
+from hpfunc._tree.pairs.counting import PairBatch, count_candidates
 from hpfunc._tree.pairs.recount import average_over_trees
-from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, LayerPoints, PairBlock
+from hpfunc._tree.pairs.types import ClassGroup, LayerData, LayerPoints
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, worker_threads
@@ -157,7 +157,8 @@ def cross_edges(
     if fits or (exact and fits_reduced):
         points = _keep_distinct(x, starts, copies)
         with worker_threads() as threads:
-            reduced = _reduce_layer(points, pairs, threads) if exact and fits_reduced else None
+            may_reduce = exact and fits_reduced and is_large(d, points.starts, pairs)
+            reduced = _reduce_layer(points, pairs, threads) if may_reduce else None
             if fits or reduced is not None:
                 return _count_by_blocks(points, reduced, pairs, max_bytes, exact, threads, advance)
     return _count_large_pairs(x, starts, pairs, (max_bytes, held, need), exact=exact, advance=advance)
@@ -184,7 +185,7 @@ def _count_by_blocks(
     layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads, scratch)
     trees = lay_out_trees(points.starts, layer.class_trees)
 
-    def work(batch: _PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
+    def work(batch: PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
         """Find the candidates of a block. The thread that finishes a batch counts all its candidates."""
         found = batch.keep(place, find_candidates(layer, batch.blocks[place], scratch))
         if found is None:
@@ -194,7 +195,7 @@ def _count_by_blocks(
     blocks = block_pairs(groups, pairs, len(points.starts) - 1)
     jobs = [
         threads.submit(work, batch, place)
-        for batch in map(_PairBatch, take_batches(blocks, np.diff(points.starts)))
+        for batch in map(PairBatch, take_batches(blocks, np.diff(points.starts)))
         for place in range(len(batch.blocks))
     ]
     for job in jobs:
@@ -219,30 +220,6 @@ def _keep_distinct(x: Any, starts: Ints, copies: Ints) -> LayerPoints:
         return LayerPoints(x, starts, copies)
     keep = np.flatnonzero(copies)
     return LayerPoints(x[keep], np.searchsorted(keep, starts), copies[keep])
-
-
-class _PairBatch:
-    """Gather the candidates of several blocks, so that their pairs are counted together."""
-
-    def __init__(self, blocks: list[PairBlock]) -> None:
-        self.blocks = blocks
-        self.number = np.concatenate([block.number for block in blocks])
-        class_a = np.concatenate([block.rows.classes[block.row_place] for block in blocks])
-        class_b = np.concatenate([block.cols.classes[block.col_place] for block in blocks])
-        self.pairs = np.stack([class_a, class_b], axis=1)
-        self._found: dict[int, Candidates] = {}
-        self._lock = threading.Lock()
-
-    def keep(self, place: int, found: Candidates) -> Candidates | None:
-        """Keep the candidates of a block; after the last block return all, their pairs numbered as in ``pairs``."""
-        with self._lock:
-            self._found[place] = found
-            if len(self._found) < len(self.blocks):
-                return None
-        first = np.cumsum([0] + [len(block.number) for block in self.blocks])
-        parts = [self._found[p]._replace(pair=self._found[p].pair + first[p]) for p in range(len(self.blocks))]
-        fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
-        return Candidates(*fields)
 
 
 def _prepare_layer(

@@ -8,20 +8,44 @@ whole path. So Kruskal's algorithm is given at most three edges for each candida
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hpfunc._tree.exact import THIN, squared_distances
-from hpfunc._tree.mst.certify import BoundedEdges, certify
-from hpfunc._tree.mst.class_trees import ClassTrees
-from hpfunc._tree.mst.kruskal import kruskal
+from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
+from hpfunc._tree.mst.lay_out import ClassTrees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs import recount
-from hpfunc._tree.pairs.types import Candidates, LayerData
+from hpfunc._tree.pairs.types import Candidates, LayerData, PairBlock
 from hpfunc._tree.types import Bools, Floats, Ints
 
-__all__ = ["count_candidates"]
+__all__ = ["PairBatch", "count_candidates"]
+
+
+class PairBatch:
+    """Gather the candidates of several blocks, so that their pairs are counted together."""
+
+    def __init__(self, blocks: list[PairBlock]) -> None:
+        self.blocks = blocks
+        self.number = np.concatenate([block.number for block in blocks])
+        class_a = np.concatenate([block.rows.classes[block.row_place] for block in blocks])
+        class_b = np.concatenate([block.cols.classes[block.col_place] for block in blocks])
+        self.pairs = np.stack([class_a, class_b], axis=1)
+        self._found: dict[int, Candidates] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, place: int, found: Candidates) -> Candidates | None:
+        """Keep the candidates of a block; after the last block return all, their pairs numbered as in ``pairs``."""
+        with self._lock:
+            self._found[place] = found
+            if len(self._found) < len(self.blocks):
+                return None
+        first = np.cumsum([0] + [len(block.number) for block in self.blocks])
+        parts = [self._found[p]._replace(pair=self._found[p].pair + first[p]) for p in range(len(self.blocks))]
+        fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
+        return Candidates(*fields)
 
 
 class _MeasuredCandidates(NamedTuple):

@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hpfunc._tree.mst.certify import BoundedEdges, certify
-from hpfunc._tree.mst.kruskal import kruskal
+from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from tests import oracles
 
 

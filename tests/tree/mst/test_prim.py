@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpfunc._tree.mst.class_trees import ClassTree, lay_out_trees
+from hpfunc._tree.mst.class_trees import ClassTree
+from hpfunc._tree.mst.lay_out import lay_out_trees
 from hpfunc._tree.mst.prim import (
     PrimOrder,
     RangeMaximum,

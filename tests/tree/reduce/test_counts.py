@@ -27,6 +27,7 @@ def count(monkeypatch, x, label, basis, exact=True):
         reduced.append(reduce_points(*arguments))
         return reduced[-1]
 
+    monkeypatch.setattr(count_pairs_module, "is_large", lambda *a: True)
     monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *arguments: basis)
     monkeypatch.setattr(count_pairs_module, "reduce_points", record)
     order = np.argsort(label, kind="stable")
@@ -110,6 +111,7 @@ def test_memory_that_holds_the_coordinates_is_enough(monkeypatch):
     with pytest.raises(ValueError, match="max_memory"):
         count_pairs(x, starts, pairs, small, name="x")
     whole = count_pairs(x, starts, pairs, GraphOptions(), name="x").cross
+    monkeypatch.setattr(count_pairs_module, "is_large", lambda *a: True)
     monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *a: find_basis(x, np.arange(0, 120, 2), 8))
     for field, value in zip(whole, count_pairs(x, starts, pairs, small, name="x").cross, strict=True):
         np.testing.assert_array_equal(field, value)
@@ -123,6 +125,7 @@ def test_points_on_disk_give_the_same_counts(monkeypatch, tmp_path, wrap):
     on_disk = np.load(tmp_path / "points.npy", mmap_mode="r")
     label = np.repeat(np.arange(3), 30)
     basis = find_basis(x, np.arange(0, 90, 2), 8)
+    monkeypatch.setattr(count_pairs_module, "is_large", lambda *a: True)
     monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *arguments: basis)
     variable = on_disk if wrap is np.asarray else wrap(on_disk, dims=("sample", "feature"))
     assert pairwise_hp(variable, label).identical(pairwise_hp(x, label))
