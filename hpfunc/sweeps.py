@@ -153,7 +153,9 @@ def sweep(
     -----
     UserWarning
         As in `collect_activations` and `pairwise_hp`, wherever the task ran, with the checkpoint and the split named.
-        What several of them warn of is said twice: of the first at once, of all others at the end.
+        What several of them warn of is said twice: of the first at once, of all others at the end. Where warnings are
+        errors (``warnings.simplefilter("error")``), the first one ends the sweep at once, or with a store after all
+        checkpoints are kept: the same call then gives the results.
 
     Notes
     -----

@@ -67,6 +67,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
     # With nowhere to keep the others' results, the first failure is the end.
     patient = executor is not None or finished.store is not None
     failures, warned = [], SweepWarnings()
+    refused: list[Warning] = []
     with (
         ProgressBar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
         contextlib.closing(_outcomes(measure, tasks, executor, attempts=2 if patient else 1)) as outcomes,
@@ -82,10 +83,19 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
                 for measured in outcome:
                     finished.add(measured)
                 for measured in outcome:
-                    warned.add(named(measured.label, measured.split), measured.warnings)
+                    try:
+                        warned.add(named(measured.label, measured.split), measured.warnings)
+                    except Warning as warning:
+                        # The caller's filter makes it an error; with a store the others are done and kept first.
+                        if finished.store is None:
+                            raise
+                        refused.append(warning)
             bar.update(len(task.data))
     if failures:
         raise _failed(failures, len(tasks), finished)
+    if refused:
+        refused[0].add_note(f"raised at the end of the sweep; {finished.saved()}")
+        raise refused[0]
     warned.report_others()
     return finished.whole()
 

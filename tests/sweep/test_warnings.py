@@ -96,6 +96,24 @@ def test_only_the_parts_that_warned_are_named(paths):
     assert message.startswith("checkpoint 0 on data 'grid': layer 'input'")
 
 
+# ---- where warnings are errors
+
+
+def test_a_warning_that_is_an_error_loses_nothing_of_a_store(paths, tmp_path):
+    options = {"build": Mlp, "layers": ["input", "fc2"], "k": 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match=r"checkpoint 0 on data 'grid': .*distances tie"):
+            sweep(paths, {"grid": grid}, **options)
+        with pytest.raises(UserWarning, match="distances tie") as caught:
+            sweep(paths, {"grid": grid}, store=tmp_path / "store", **options)
+        assert "3 of 3 checkpoints are in" in caught.value.__notes__[-1]
+        # All is kept, and nothing is left to warn of.
+        runs = sweep(paths, {"grid": grid}, store=tmp_path / "store", **options)
+    assert runs.identical(open_results(tmp_path / "store").load())
+    assert runs.sizes["checkpoint"] == 3
+
+
 # ---- each once
 
 
@@ -153,13 +171,6 @@ def test_a_long_list_is_cut():
 
 
 # ---- errors
-
-
-def test_a_warning_that_is_an_error_comes_after_its_checkpoint_was_kept(paths, tmp_path):
-    store = tmp_path / "store"
-    with pytest.raises(UserWarning, match="checkpoint 0 on data 'grid': layer 'input'"):
-        sweep(paths, {"grid": grid}, build=Mlp, k=2, store=store)
-    assert open_results(store).checkpoint.values.tolist() == [0]
 
 
 def test_a_task_that_fails_tells_what_it_warned_of(paths):

@@ -4,6 +4,7 @@ import random
 import signal
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -68,6 +69,28 @@ def test_a_collection_leaves_no_trace(method):
     before = moment(model)
     collect(model, method=method)
     assert moment(model) == before
+
+
+def test_a_warning_that_is_an_error_leaves_no_trace():
+    class Reorders(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.b(self.a(x).flip(0)).flip(0)
+
+    model, data = Reorders(), (torch.rand(20, 4), [0, 1] * 10)
+    before = torch.get_rng_state()
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match=r"left out: b .*order of the samples"):
+            collect_activations(model, data)
+    assert all(module.training and not module._forward_hooks for module in model.modules())
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.is_grad_enabled()
 
 
 def test_each_pass_of_the_probe_begins_where_the_first_began():
