@@ -74,9 +74,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     reference, *further = arrays
     for name in further:
-        test = hp.fisher_permutation(results.hp.sel(features=reference), results.hp.sel(features=name), key=0)
-        change, p = float(test.statistic), float(test.pvalue)
-        print(f"{reference} -> {name}: mean HP {change:+.3f}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
+        before, after = results.hp.sel(features=reference), results.hp.sel(features=name)
+        said = f"{reference} -> {name}: mean HP {float((after - before).mean()):+.3f}"
+        if results.sizes["pair"] < 6:
+            print(f"{said} (too few pairs for Fisher's test, whose p-value is then above 5 % in any case)")
+            continue
+        p = float(hp.fisher_permutation(before, after, key=0).pvalue)
+        print(f"{said}, p = {p:.4f} (Fisher's test, paired by pair of classes)")
 
     hp.to_frame(results).to_csv(args.out / "pairs.csv", index=False)
     results.to_netcdf(args.out / "features.nc")
