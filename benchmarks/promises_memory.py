@@ -60,10 +60,10 @@ def _all_classes(points: Any, label: Any, **options: Any) -> Any:
 
 # Name -> the call, its options, and what makes the points.
 SHAPES: dict[str, tuple[Callable[..., Any], dict[str, Any], Callable[[], tuple[Any, Any]]]] = {
-    "pairs, float32": (_pairs, {}, lambda: _classes(8, 300, 784)),
-    "pairs, float64": (_pairs, {}, lambda: _classes(8, 300, 784, "f8")),
-    "pairs, samples in random order": (_pairs, {}, lambda: _shuffled(*_classes(8, 300, 784))),
-    "pairs, cosine": (_pairs, {"metric": "cosine"}, lambda: _classes(8, 300, 784)),
+    "pairs, float32": (_pairs, {}, lambda: _classes(4, 300, 784)),
+    "pairs, float64": (_pairs, {}, lambda: _classes(4, 300, 784, "f8")),
+    "pairs, samples in random order": (_pairs, {}, lambda: _shuffled(*_classes(4, 300, 784))),
+    "pairs, cosine": (_pairs, {"metric": "cosine"}, lambda: _classes(4, 300, 784)),
     "pairs, thin": (_pairs, {}, lambda: _classes(6, 500, 10)),
     "many classes": (_pairs, {}, lambda: _classes(30, 30, 256)),
     "5 nearest neighbours": (_pairs, {"graph": "knn", "k": 5}, lambda: _classes(2, 1000, 300)),

@@ -126,7 +126,7 @@ CHANGES: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "the default device": lambda model, x: torch.set_default_device("meta"),
     "the gradient mode": lambda model, x: torch.set_grad_enabled(True),
     "random numbers": lambda model, x: (torch.rand(1), np.random.rand()),  # noqa: NPY002
-    "the number of threads": lambda model, x: torch.set_num_threads(torch.get_num_threads() % 2 + 1),
+    "the number of threads": lambda model, x: torch.set_num_threads(torch.get_num_threads() + 1),
     "deterministic algorithms": lambda model, x: torch.use_deterministic_algorithms(True),
 }
 

