@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import pickle
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 import hpfunc as hp
-from tests.project.test_examples import contents, load
+from tests.project.test_examples import ROOT, contents, load
 
 torch = pytest.importorskip("torch")
 
@@ -194,7 +195,7 @@ def test_the_table_of_steps_is_that_of_the_paper(small_run, paper):
         for run in range(2)
     ]
     assert row["changes"] == "; ".join(f"{float(t.statistic):.3f}" for t in tests)
-    assert row["p-values"] == "; ".join(f"{float(t.pvalue):.3f}" for t in tests)
+    assert row["p-values"] == "; ".join(f"{float(t.pvalue):.4f}" for t in tests)
     mean = hp.open_results(out / "folds.nc").hp.mean("pair").sel(dataset="digits", checkpoint="after", **at)
     change = mean.sel(layer="dense2") - mean.sel(layer="dense1")
     found = hp.fold_interval(change.mean("run"))
@@ -283,3 +284,43 @@ def test_bad_arguments_and_missing_data_are_told(paper, tmp_path, capsys):
         paper.main(["--runs", "1", "--out", str(tmp_path / "out")])
     assert "--runs 1 is too small; the least is 2" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+# ---- the run that is kept beside the page about it
+
+KEPT = ROOT / "examples" / "site" / "paper"
+
+
+def test_the_kept_run_gives_the_kept_tables_and_all_claims_hold():
+    example = load("paper")
+    whole, folded = hp.open_results(KEPT / "results.nc"), hp.open_results(KEPT / "folds.nc")
+    assert sum(path.stat().st_size for path in KEPT.iterdir()) < 2e6
+    assert dict(whole.sizes) == {
+        "dataset": 1, "labels": 2, "run": 6, "checkpoint": 2, "split": 2, "layer": 7, "pair": 45,
+    }  # fmt: skip
+    assert folded.sizes["fold"] == 10
+    learned = whole.accuracy.sel(checkpoint="after", split="train")
+    assert (learned == 1).all()
+    mean = folded.hp.mean("pair")
+    claims = example.judge(example.state_claims(mean))
+    assert claims.holds.all()
+    pd.testing.assert_frame_equal(claims, pd.read_csv(KEPT / "claims.csv", index_col=0), rtol=1e-6, atol=1e-9)
+    assert claims.round(3).to_string() == (KEPT / "claims.txt").read_text().rstrip("\n")
+    steps = example.tabulate_steps(whole, mean)
+    assert steps.to_string() == (KEPT / "steps.txt").read_text().rstrip("\n")
+
+
+def test_the_page_says_what_the_kept_run_gives():
+    page = (KEPT.parent / "paper.md").read_text(encoding="utf-8")
+    whole = hp.open_results(KEPT / "results.nc").sel(dataset="mnist")
+    null = whole.hp.sel(labels="random", checkpoint="after", split="validation", drop=True)
+    pvalues = hp.fisher_steps(null, along="layer", key=0).pvalue
+    assert f"{int((pvalues < 0.05).sum())} of these {pvalues.size} p-values are below 0.05" in " ".join(page.split())
+    assert f"{int((pvalues < 0.01).sum())} are below 0.01" in page
+    last = whole.hp.sel(labels="true", layer="dense2", split="validation").mean(["run", "pair"])
+    assert "from {:.2f} to {:.2f}".format(*last.values) in page
+    claims = pd.read_csv(KEPT / "claims.csv").set_index(["claim", "over"])
+    pixels = claims.loc["pixels: true labels above random labels", "new images"]
+    assert f"{pixels.estimate:.3f}" in page
+    assert f"from {pixels.low:.3f} to {pixels.high:.3f}" in page
+    assert all((KEPT / name).exists() for name in re.findall(r"paper/([\w-]+\.(?:png|txt))", page))
