@@ -17,6 +17,7 @@ from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.surroundings import unaffected
 from hpfunc._support.warn import warn
 from hpfunc._tree import SampleEdges, edges_of_samples
+from hpfunc._version import __version__
 
 __all__ = ["at_ceiling", "bridging_samples", "hardest_pairs"]
 
@@ -266,4 +267,4 @@ def _labelled(counts: SampleEdges, coords: dict[str, Any], metric: str) -> xr.Da
     variables = {
         name: ("sample", value, {"long_name": _SAMPLE_VARIABLES[name], "units": "1"}) for name, value in values.items()
     }
-    return xr.Dataset(variables, coords, {"metric": metric})
+    return xr.Dataset(variables, coords, {"metric": metric, "hpfunc_version": __version__})

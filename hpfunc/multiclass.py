@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 
 from hpfunc._arrays import as_points, check_directions, check_finite
+from hpfunc._labels.provenance import kept_attrs
 from hpfunc._measure.layers import group_by_class, read_layers
 from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected
 from hpfunc._tree import class_counts, span
+from hpfunc._version import __version__
 
 __all__ = ["euclidean_mst", "multiclass_hp"]
 
@@ -78,7 +80,8 @@ def multiclass_hp(
             raise ValueError(f"{layer.where} holds other classes than the first layer; give all layers the same labels")
         names, sizes = classes, np.diff(starts)
         results.append((layer.name, points.shape[1], count))
-    return _assemble(results, names, sizes, metric)
+    collected = kept_attrs(activations.attrs) if isinstance(activations, (xr.Dataset, xr.DataArray)) else {}
+    return _assemble(results, names, sizes, metric).assign_attrs(collected)
 
 
 def _assemble(results: list[Any], classes: Any, sizes: Any, metric: str) -> xr.Dataset:
@@ -100,7 +103,7 @@ def _assemble(results: list[Any], classes: Any, sizes: Any, metric: str) -> xr.D
             "layer": list(layers), "n_features": ("layer", list(widths)),
             "class_a": classes, "class_b": classes, "class": classes,
         },
-        {"metric": metric},
+        {"metric": metric, "hpfunc_version": __version__},
     )  # fmt: skip
     return dataset.isel(layer=0).drop_vars("layer") if layers == (None,) else dataset
 
@@ -154,7 +157,7 @@ def euclidean_mst(
     """
     check_option("metric", metric, ("euclidean", "cosine"))
     x = as_points(points)
-    check_finite(x, "points")
+    check_finite(x, "points", source=points)
     if metric == "cosine":
         check_directions(x, "points")
     edges, lengths = span(x, metric=metric, exact=exact, max_memory=max_memory, name="points")
@@ -164,5 +167,5 @@ def euclidean_mst(
             "target": ("edge", edges[:, 1], {"long_name": "Higher row"}),
             "weight": ("edge", lengths, {"long_name": f"{metric.capitalize()} distance"}),
         },
-        attrs={"metric": metric},
+        attrs={"metric": metric, "hpfunc_version": __version__},
     )

@@ -35,7 +35,7 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
         More groups, of as many features. All groups are pooled: one mean, one pair of components.
     labels : array-like (n,), optional
         Integers or strings, one for each sample (of all groups, one after the other). By default groups are
-        labelled 0, 1, ... in the order given; a single DataArray with a coord ``label`` has its own labels.
+        labelled 0, 1, ... in the order given; DataArrays that all have a coord ``label`` keep their own labels.
 
     Returns
     -------
@@ -90,12 +90,16 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     sizes = [group.shape[0] for group in groups]
     if labels is None and not others:
         labels = _own_labels(samples_first(points))
+    elif labels is None:
+        own = [_own_labels(samples_first(group)) for group in (points, *aligned)]
+        # Groups that all carry their labels keep them; else each group is one class.
+        labels = np.concatenate(own) if all(label is not None for label in own) else None
     elif not others:
         labels = align_labels(labels, samples_first(points), ("points", "labels"))
     sample_labels = np.repeat(np.arange(len(groups)), sizes) if labels is None else as_labels(labels, sum(sizes))
     ends = np.cumsum(sizes)
-    for group, name, end in zip(groups, names, ends, strict=True):
-        check_finite(group, name, sample_labels[end - group.shape[0] : end])
+    for group, name, end, source in zip(groups, names, ends, (points, *aligned), strict=True):
+        check_finite(group, name, sample_labels[end - group.shape[0] : end], source)
     with on_device(groups[0]):
         pooled = namespace(groups[0]).concatenate(groups) if others else groups[0]
         scores, components, share, mean = principal_components(pooled, 2)

@@ -95,8 +95,8 @@ def hp_statistic(
             f"x has {class_a.shape[1]} features (shape {class_a.shape}) and y has {class_b.shape[1]} (shape "
             f"{class_b.shape}); pass points of the same space"
         )
-    for points, name in ((class_a, "x"), (class_b, "y")):
-        check_finite(points, name)
+    for points, name, source in ((class_a, "x", x), (class_b, "y", y)):
+        check_finite(points, name, source=source)
         if metric == "cosine":
             check_directions(points, name)
     if class_a.device != class_b.device:

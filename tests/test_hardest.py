@@ -182,7 +182,7 @@ def test_they_lead_back_to_the_samples_in_any_order():
     found = hp.bridging_samples(acts)
     assert found.share.dims == ("layer", "sample")
     assert found.layer.values.tolist() == ["input", "fc"]
-    assert found.attrs == {"metric": "euclidean", "key": "3"}
+    assert found.attrs == {"metric": "euclidean", "hpfunc_version": hp.__version__, "key": "3"}
     xr.testing.assert_equal(found.label.drop_vars("index"), acts.label.drop_vars("index"))
     order = random.permutation(40)
     xr.testing.assert_identical(hp.bridging_samples(acts.isel(sample=order)), found.isel(sample=order))

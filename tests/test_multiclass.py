@@ -85,3 +85,10 @@ def test_bad_input():
         hp.euclidean_mst(np.arange(100), max_memory=1000)
     with pytest.raises(ValueError, match="one class only"):
         hp.multiclass_hp([0, 1], [0, 0])
+
+
+def test_results_say_from_what_they_were_made():
+    acts = xr.Dataset({"fc": ("sample", [0.0, 1, 8, 9])}, {"label": ("sample", [0, 0, 1, 1])}, {"key": "3"})
+    expected = {"metric": "euclidean", "hpfunc_version": hp.__version__}
+    assert hp.multiclass_hp(acts).attrs == expected | {"key": "3"}
+    assert hp.euclidean_mst(acts.fc).attrs == expected

@@ -201,3 +201,19 @@ def test_two_thousand_wide_activations_have_the_variances_of_their_gram_matrix()
     centred = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)
     squared = np.linalg.eigvalsh((centred @ centred.T).astype(np.float64))
     np.testing.assert_allclose(plane.explained_variance_ratio, squared[:-3:-1] / squared.sum(), rtol=1e-4)
+
+
+def test_groups_that_carry_labels_keep_them():
+    points = np.random.default_rng(0).normal(size=(6, 3))
+    before = xr.DataArray(points, dims=("sample", "f"), coords={"label": ("sample", list("ababab"))})
+    both = pca2d(before, before + 1)
+    assert both.label.values.tolist() == list("ababab") * 2
+    # Features are matched by their labels, not by their places.
+    named = before.assign_coords(f=["x", "y", "z"])
+    turned = pca2d(named, named.isel(f=[2, 0, 1]) + 1)
+    xr.testing.assert_allclose(turned.scores, both.scores)
+    with pytest.raises(ValueError, match=r"label the features .* differently"):
+        pca2d(named, named.assign_coords(f=["x", "y", "w"]))
+    # Where a group carries none, each group is a class.
+    assert pca2d(before, points).label.values.tolist() == [0] * 6 + [1] * 6
+    assert pca2d(before, before, labels=range(12)).label.values.tolist() == list(range(12))

@@ -64,7 +64,9 @@ def label_array(labels: Any, name: str) -> np.ndarray[Any, Any]:
     if kind == "U":
         return array
     if kind in "SOT":
-        return stack_labels([as_label(value, name) for value in array.tolist()], name)
+        rows = [f", row {row!r}" for row in labels.index] if is_pandas(labels) and hasattr(labels, "index") else None
+        of_sample = (f"sample {i}{rows[i] if rows else ''} of {name}" for i in range(len(array)))
+        return stack_labels([as_label(*value) for value in zip(array.tolist(), of_sample, strict=True)], name)
     raise TypeError(f"{name} has dtype {array.dtype}; expected integers or strings, one for each sample")
 
 

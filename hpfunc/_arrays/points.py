@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._arrays.containers import contents, samples_first
+from hpfunc._arrays.containers import contents, is_pandas, samples_first
 from hpfunc._arrays.tensors import from_dlpack, from_tensor, is_tensor, namespace, on_device, to_host
 
 __all__ = ["as_array", "as_points", "check_directions", "check_finite"]
@@ -74,14 +74,17 @@ def as_points(x: Any, name: str = "points") -> Any:
         return array.reshape(array.shape[0], -1)
 
 
-def check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None = None) -> None:
-    """Raise ValueError if ``(n, d)`` points hold NaN or infinity, saying where and how many."""
+def check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None = None, source: Any = None) -> None:
+    """Raise ValueError if ``(n, d)`` points hold NaN or infinity, saying where and how many.
+
+    ``source`` is what the points were read from: a DataFrame names its row and column.
+    """
     if points.dtype.kind == "f":
         with on_device(points):
-            _check_finite(points, where, labels)
+            _check_finite(points, where, labels, source)
 
 
-def _check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None) -> None:
+def _check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None, source: Any) -> None:
     """Do the work of `check_finite` on the device of the points."""
     xp = namespace(points)
     # The sum is finite for all but a few clean arrays, and needs no array of flags as large as the data.
@@ -94,10 +97,12 @@ def _check_finite(points: Any, where: str, labels: np.ndarray[Any, Any] | None) 
         return
     count, row = int((~finite).sum()), int(rows[0])
     column = int(xp.flatnonzero(~finite[row])[0])
+    frame = is_pandas(source) and hasattr(source, "columns")
+    named = f" (row {source.index[row]!r}, column {source.columns[column]!r})" if frame else ""
     of_class = "" if labels is None else f" (class {labels[row].item()!r})"
     raise ValueError(
         f"{where} holds {count} values that are NaN or infinite, in {int(rows.size)} of {points.shape[0]} "
-        f"samples; the first is {float(points[row, column])} in sample {row}{of_class}, feature {column}. "
+        f"samples; the first is {float(points[row, column])} in sample {row}{of_class}, feature {column}{named}. "
         "Remove these samples or mend the model that made them"
     )
 

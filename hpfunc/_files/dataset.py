@@ -47,7 +47,8 @@ def _check_file(file: Path) -> None:
         what = "a Zarr store; if you trust its source, write hpfunc.label_pairs(xarray.open_zarr(path))"
         raise ValueError(f"{file} is {what if zarr else 'a folder that no sweep has written; expected a netCDF file'}")
     if not file.exists():
-        raise ValueError(f"{file} does not exist")
+        older = "; read_seed_results({label: path}) reads the older tool's files" if file.suffix == ".json" else ""
+        raise ValueError(f"{file} does not exist{older}")
     # Before it is opened: to open a pipe waits for somebody who writes.
     if not file.is_file():
         raise ValueError(f"{file} is not a regular file; expected a netCDF file")

@@ -31,6 +31,8 @@ class PairIndex(xr.Index):
     - ``sel(class_a=3)`` and ``sel(class_a=[3, 4])`` are the entries stored with that ``class_a``, in
       that place only; the dim stays.
     - A class or pair that is not there, or is there twice, is a ``KeyError`` that names it.
+    - As with a MultiIndex, ``assign_coords`` of one class alone and ``query(pair=...)`` are a ``ValueError``: assign
+      both classes, or ``drop_indexes(["class_a", "class_b"])`` before.
     - ``to_dataframe`` leaves out coords that have an index and are no dim: `to_frame` has the classes as columns.
 
     Alignment (arithmetic, ``xr.align``, ``xr.concat`` over another dim) matches pairs in the order in which

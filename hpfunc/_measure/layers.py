@@ -83,6 +83,7 @@ def _check_variables(activations: xr.Dataset, labels: Any) -> None:
 
 def _layer(name: str | None, points: Any, labels: Any, groups: Any, dim: Hashable | None = None) -> NamedLayer:
     """Put the samples of a layer first, and their labels and groups in the same order."""
+    _check_order(points, labels)
     if isinstance(points, xr.DataArray):
         points = samples_first(points, sample_dim(points, labels) if dim is None else dim)
     layer = NamedLayer(name, points, _labels_or_coord(points, labels), _index_of(points))
@@ -91,6 +92,16 @@ def _layer(name: str | None, points: Any, labels: Any, groups: Any, dim: Hashabl
         groups=align_labels(_groups_or_coord(points, groups), points, (layer.where, "groups")),
     )
     return layer._replace(points=points.data) if isinstance(points, xr.DataArray) else layer
+
+
+def _check_order(points: Any, labels: Any) -> None:
+    """Raise ValueError where points and labels were given in each other's place."""
+    shapes = [tuple(getattr(values, "shape", ())) for values in (points, labels)]
+    if len(shapes[0]) == 1 and len(shapes[1]) > 1 and shapes[1][1] > 1 and shapes[0][0] == shapes[1][0]:
+        raise ValueError(
+            f"activations has shape {shapes[0]} and labels has shape {shapes[1]}, which looks swapped; pass the points "
+            "first and then the labels, one for each sample (of one-hot rows their argmax)"
+        )
 
 
 def _layer_name(name: object) -> str:
@@ -132,7 +143,7 @@ def group_by_class(layer: NamedLayer, metric: str, max_memory: int | None = None
     """Check the points of a layer and put them in the order of their classes, unless the copy takes too much memory."""
     points = as_points(layer.points, layer.where)
     label = as_labels(layer.labels, len(points))
-    check_finite(points, layer.where, label)
+    check_finite(points, layer.where, label, layer.points)
     if metric == "cosine":
         check_directions(points, layer.where)
     names, number = np.unique(label, return_inverse=True)

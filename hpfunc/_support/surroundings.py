@@ -8,6 +8,8 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from hpfunc._support.keywords import check_keywords
+
 __all__ = ["unaffected"]
 
 Arguments = ParamSpec("Arguments")
@@ -22,6 +24,7 @@ def unaffected(function: Callable[Arguments, Result]) -> Callable[Arguments, Res
 
     @functools.wraps(function)
     def run(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        check_keywords(function, options)
         with np.errstate(all="ignore"):
             return function(*args, **options)
 

@@ -230,6 +230,30 @@ def test_missing_numbers_are_placed():
         hp.pairwise_hp(gap, Y)
 
 
+def test_messages_name_the_rows_and_columns_of_a_frame():
+    frame = pd.DataFrame(RNG.normal(size=(20, 2)), [f"r{i}" for i in range(20)], ["width", "height"])
+    gap = frame.copy()
+    gap.iloc[3, 1] = np.nan
+    classes = np.arange(20) % 2
+    for measure in (
+        lambda: hp.pairwise_hp(gap, classes),
+        lambda: hp.hp_statistic(frame, gap),
+        lambda: hp.euclidean_mst(gap),
+        lambda: hp.pca2d(frame, gap),
+    ):
+        with pytest.raises(ValueError, match=r"sample 3.*feature 1 \(row 'r3', column 'height'\)"):
+            measure()
+    with pytest.raises(TypeError, match="column 'kind' of dtype category"):
+        hp.pairwise_hp(frame.assign(kind=pd.Categorical(["a", "b"] * 10)), classes)
+    missing = pd.Series(["ant", None] * 10, frame.index)
+    with pytest.raises(TypeError, match="sample 1, row 'r1' of labels has a label of type"):
+        hp.pairwise_hp(frame, missing)
+    with pytest.raises(TypeError, match="sample 1 of labels has a label of type NoneType"):
+        hp.pairwise_hp(frame, ["ant", None] * 10)
+    with pytest.raises(ValueError, match=r"shape \(20,\) and labels has shape \(20, 2\), which looks swapped"):
+        hp.pairwise_hp(classes, frame)
+
+
 # ---- along the dim of a permutation test
 
 

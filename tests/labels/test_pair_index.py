@@ -359,3 +359,21 @@ def test_a_walk_through_xarray_ends_where_it_ends_without_the_index(steps):
         for place, (a, b) in enumerate(pairs):
             if pairs.count((a, b)) == 1:
                 assert with_index.sel(class_a=b, class_b=a).equals(with_index.isel(pair=place))
+
+
+def test_what_a_multiindex_refuses_this_index_refuses_too():
+    coords = {"class_a": ("pair", [0, 0, 1]), "class_b": ("pair", [1, 2, 2])}
+    values = xr.Dataset({"hp": ("pair", [0.9, 0.8, 0.7])}, coords)
+    pairs, levels = label_pairs(values), values.set_index(pair=["class_a", "class_b"])
+    for dataset in (pairs, levels):
+        with pytest.raises(ValueError, match="would corrupt the following index"):
+            dataset.assign_coords(class_a=("pair", [5, 6, 7]))
+    with pytest.raises(ValueError, match="would corrupt the following index"):
+        pairs.query(pair="class_a == 0")
+    plain = pairs.drop_indexes(["class_a", "class_b"])
+    assert label_pairs(plain.query(pair="class_a == 0")).hp.values.tolist() == [0.9, 0.8]
+    assert pairs.assign_coords(class_a=("pair", [5, 6, 7]), class_b=("pair", [8, 9, 9])).class_a.values.tolist() == [
+        5,
+        6,
+        7,
+    ]
