@@ -11,6 +11,7 @@ import json
 import pickle
 import struct
 import tempfile
+import textwrap
 import time
 import zipfile
 from pathlib import Path
@@ -174,7 +175,7 @@ def measure(file: Hostile, folder: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError):
         # From here on the peak is counted anew.
         Path("/proc/self/clear_refs").write_text("5")
-    held, begin = _status("VmRSS"), time.perf_counter()
+    held, begin, work = _status("VmRSS"), time.perf_counter(), time.process_time()
     try:
         load_module(path, Net, "checkpoint 0")
         words = "LOADED"
@@ -182,8 +183,9 @@ def measure(file: Hostile, folder: Path) -> dict[str, Any]:
         words = str(error)
     return {
         "seconds": time.perf_counter() - begin,
+        "work_seconds": time.process_time() - work,
         "megabytes": max(0, _status("VmHWM") - held) / 1e6,
-        "refusal": words.replace(str(path), "PATH"),
+        "refusal": textwrap.shorten(words.replace(f"checkpoint 0 ({path}) ", ""), 110, placeholder=" ..."),
     }
 
 
@@ -193,7 +195,8 @@ def rows() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``kind``, ``seconds``, ``megabytes`` (peak beyond what the process held before) and ``refusal``.
+        ``kind``, ``seconds``, ``work_seconds`` (of the processor), ``megabytes`` (peak beyond what the process held
+        before) and ``refusal``.
     """
     torch.zeros(1)
     with tempfile.TemporaryDirectory() as folder:
