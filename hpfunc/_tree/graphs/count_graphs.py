@@ -15,6 +15,7 @@ import numpy as np
 
 from hpfunc._tree.graphs.layer_bounds import LayerBounds, bytes_for_layer, find_layer_bounds
 from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_pair, find_own_neighbours
+from hpfunc._tree.graphs.orthogonal import bytes_for_trees, count_trees_of_pair, find_class_edges
 from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
 from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -93,15 +94,27 @@ def _count_by_layer(
     x: Any, starts: Ints, pairs: Ints, options: GraphOptions, max_bytes: int
 ) -> list[_PairCount | None]:
     """Count the pairs from bounds that the layer shares; None for a pair that must be counted by itself."""
-    if options.graph != "knn":
-        return [None] * len(pairs)
-    for_graph = options.held + bytes_for_neighbours(starts, options.k) * n_threads()
+    n_bytes = bytes_for_neighbours if options.graph == "knn" else bytes_for_trees
+    for_graph = options.held + n_bytes(starts, options.k) * n_threads()
     full, reduced = (for_graph + bytes_for_layer(x, starts, reduced=small) <= max_bytes for small in (False, True))
     if not full:
         return [None] * len(pairs)
     with worker_threads() as threads:
-        layer = find_layer_bounds(x, starts, pairs, merge=True, may_reduce=reduced, parallel_map=threads.map)
-        return _count_neighbours(layer, pairs, options.k, threads.map)
+        if options.graph == "knn":
+            layer = find_layer_bounds(x, starts, pairs, merge=True, may_reduce=reduced, parallel_map=threads.map)
+            return _count_neighbours(layer, pairs, options.k, threads.map)
+        # The last of several trees of reduced distances leaves samples out once its edges are measured.
+        layer = find_layer_bounds(x, starts, pairs, merge=False, may_reduce=False, parallel_map=threads.map)
+        return _count_trees(layer, pairs, options.k, threads.map)
+
+
+def _count_trees(layer: LayerBounds, pairs: Ints, k: int, parallel_map: ParallelMap) -> list[_PairCount | None]:
+    """Count the k orthogonal trees of all pairs."""
+    scratch = Scratch()
+    classes = range(len(layer.starts) - 1)
+    own = list(parallel_map(partial(find_class_edges, layer, k=k, scratch=scratch), classes))
+    counts = parallel_map(lambda pair: count_trees_of_pair(layer, own, pair, k, scratch), pairs)
+    return [None if count is None else (count, k) for count in counts]
 
 
 def _count_neighbours(layer: LayerBounds, pairs: Ints, k: int, parallel_map: ParallelMap) -> list[_PairCount | None]:

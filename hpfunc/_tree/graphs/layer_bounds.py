@@ -116,5 +116,6 @@ def merge_pair(layer: LayerBounds, class_a: int, class_b: int) -> tuple[Floats, 
     distinct, place = np.unique(ranks, return_inverse=True)
     place_a, place_b = np.split(place.reshape(-1), [rows_a.stop - rows_a.start])
     members = np.zeros((len(distinct), 2))
-    members[place_a, 0], members[place_b, 1] = layer.copies[rows_a], layer.copies[rows_b]
+    np.add.at(members[:, 0], place_a, layer.copies[rows_a])
+    np.add.at(members[:, 1], place_b, layer.copies[rows_b])
     return members, place_a, place_b

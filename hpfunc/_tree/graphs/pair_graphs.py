@@ -34,6 +34,7 @@ __all__ = [
     "orthogonal_edges",
     "orthogonal_trees",
     "share_places",
+    "weigh_trees",
 ]
 
 
@@ -122,8 +123,13 @@ def orthogonal_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, in
         lower[edges[tree, 0], edges[tree, 1]] = np.inf
         lower[edges[tree, 1], edges[tree, 0]] = np.inf
         trees.append(point[edges[tree]])
+    return *weigh_trees(trees), len(trees), unique
+
+
+def weigh_trees(trees: list[Ints]) -> tuple[Ints, Floats]:
+    """Return the edges of several trees between points, each once, and the share of the trees that hold them."""
     ends, times = np.unique(np.sort(np.concatenate(trees), axis=1), axis=0, return_counts=True)
-    return ends, times / len(trees), len(trees), unique
+    return ends, times / len(trees)
 
 
 def _candidates(lower: Floats, width: float) -> Ints | None:
