@@ -1,10 +1,68 @@
-"""Families of timm and of transformers, built small from their configurations with random weights."""
+"""Families of torchvision, timm and transformers, built small from their configurations with random weights."""
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torchvision import models as zoo
+from torchvision.models import efficientnet, mobilenetv3, regnet, resnet, swin_transformer
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.video import resnet as video
 
 from tests.models import seeded
+
+_FUSED, _INVERTED, _BLOCK = (
+    efficientnet.FusedMBConvConfig,
+    efficientnet.MBConvConfig,
+    mobilenetv3.InvertedResidualConfig,
+)
+_SWIN = {"patch_size": [4, 4], "embed_dim": 12, "depths": [1, 2], "num_heads": [2, 2], "window_size": [2, 2]}
+_WITH_HEADS = {"weights": None, "aux_logits": True, "init_weights": False}
+
+
+def _with_small_head(model, features):
+    """Replace the head, whose hundred million weights take most of the time."""
+    model.classifier = nn.Sequential(nn.Dropout(), nn.Linear(features, 8), nn.ReLU(True), nn.Linear(8, 3))
+    return model
+
+
+# Each family of torchvision, in eval mode on images of 32 pixels but for those of `_LARGER`.
+TORCHVISION = {
+    "alexnet": lambda: _with_small_head(zoo.alexnet(), 256 * 6 * 6),
+    "convnext": lambda: zoo.ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)]),
+    "densenet": lambda: zoo.DenseNet(8, (2, 2), 8),
+    "efficientnet": lambda: zoo.EfficientNet(
+        [_INVERTED(1, 3, 1, 8, 8, 1), _INVERTED(4, 3, 2, 8, 16, 1)], 0.0, last_channel=24
+    ),
+    "efficientnetv2": lambda: zoo.EfficientNet(
+        [_FUSED(1, 3, 1, 8, 8, 1), _INVERTED(4, 3, 2, 8, 16, 1)], 0.0, last_channel=24
+    ),
+    "googlenet": lambda: zoo.googlenet(**_WITH_HEADS),
+    "inception": lambda: zoo.inception_v3(**_WITH_HEADS),
+    "maxvit": lambda: zoo.MaxVit((32, 32), 8, 2, [8, 16], [1, 1], 8, 0.0),
+    "mnasnet": lambda: zoo.MNASNet(0.1),
+    "mobilenetv2": lambda: zoo.MobileNetV2(width_mult=0.25, inverted_residual_setting=[[1, 8, 1, 1], [6, 12, 2, 2]]),
+    "mobilenetv3": lambda: zoo.MobileNetV3(
+        [_BLOCK(8, 3, 8, 8, True, "RE", 2, 1, 1.0), _BLOCK(8, 5, 16, 16, True, "HS", 2, 1, 1.0)], 16
+    ),
+    "regnet": lambda: zoo.RegNet(regnet.BlockParams([1, 1], [8, 16], [8, 8], [1.0, 1.0], [2, 2], se_ratio=0.25)),
+    "resnet": lambda: zoo.ResNet(resnet.BasicBlock, [1, 1, 1, 1]),
+    "resnext": lambda: zoo.ResNet(resnet.Bottleneck, [1, 1, 1, 1], groups=4, width_per_group=4),
+    "shufflenetv2": lambda: zoo.ShuffleNetV2([2, 2, 2], [8, 16, 16, 16, 32]),
+    "squeezenet": zoo.squeezenet1_1,
+    "swin": lambda: zoo.SwinTransformer(**_SWIN),
+    "swinv2": lambda: zoo.SwinTransformer(
+        **_SWIN,
+        block=swin_transformer.SwinTransformerBlockV2,
+        downsample_layer=swin_transformer.PatchMergingV2,
+    ),
+    "vgg": lambda: _with_small_head(zoo.vgg11_bn(), 512 * 7 * 7),
+    "vit": lambda: zoo.VisionTransformer(32, 8, 2, 2, 16, 24),
+    "wide_resnet": lambda: zoo.ResNet(resnet.Bottleneck, [1, 1, 1, 1], width_per_group=128),
+    "segmentation": lambda: zoo.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None),
+    "video": lambda: zoo.video.VideoResNet(video.BasicBlock, [video.Conv3DSimple] * 4, [1, 1, 1, 1], video.BasicStem),
+}
+_LARGER = {"alexnet": 64, "inception": 75}
 
 TIMM = {
     "vit_tiny_patch16_224": {"img_size": 32, "depth": 2, "embed_dim": 24, "num_heads": 2},
@@ -42,6 +100,18 @@ TRANSFORMERS = {
     "deit": _SIGHT,
     "convnext": {"num_stages": 2, "hidden_sizes": [8, 16], "depths": [1, 1]},
 }
+
+
+def torchvision_model(name):
+    """Build a model of torchvision."""
+    return seeded(TORCHVISION[name]).train()
+
+
+def torchvision_input(name, count=5):
+    """Draw images, or clips of eight, for a family of torchvision."""
+    size = _LARGER.get(name, 32)
+    x = images(count * 8, size).reshape(count, 8, 3, size, size) if name == "video" else images(count, size)
+    return x.movedim(1, 2).contiguous() if name == "video" else x
 
 
 def timm_model(name):
