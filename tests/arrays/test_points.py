@@ -115,6 +115,7 @@ def test_host_arrays_do_not_notice_a_cupy_without_a_device():
         (np.zeros((3, 0)), ValueError, r"\(3, 0\)"),
         ([[1], [1, 2]], ValueError, "rectangular"),
         (np.array([1, 2], object), TypeError, "object"),
+        (torch.nn.Identity(), TypeError, "x is a Identity, which is no array; collect_activations"),
         (np.array(["a"]), TypeError, "<U1"),
         (np.array([1j]), TypeError, "complex128"),
         (np.array([2**53 + 2]), ValueError, "2\\*\\*53"),

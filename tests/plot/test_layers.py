@@ -96,3 +96,9 @@ def test_long_names_stay_apart_when_they_are_cut():
     starts_differ = [str(i) + "a" * 40 for i in range(3)]
     axes = plot_layers(sweep_like().assign_coords(layer=starts_differ))
     assert [t.get_text() for t in axes.get_xticklabels()] == starts_differ
+
+
+def test_results_of_one_array_are_refused_with_what_to_measure():
+    results = sweep_like(1, 1, 1, 3, 0).isel(checkpoint=0, split=0, layer=0, drop=True)
+    with pytest.raises(ValueError, match=r"needs \['layer'\] as well; measure a mapping of names to arrays"):
+        plot_layers(results)
