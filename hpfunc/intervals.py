@@ -141,10 +141,15 @@ def _check_options(dim: Any, repeat: Any, level: Any) -> None:
 
 
 def _warn_of_constants(results: xr.Dataset) -> None:
-    """Warn of the entries whose values do not vary."""
-    constant = int(np.isnan(results["low"].values).sum())
-    if constant:
-        warn(
-            f"{constant} of {results['low'].size} entries do not vary at all (HP may be at its ceiling), so nothing is "
-            "known of their spread: low and high are NaN there, and pvalue is 1 where the mean is 0; take more samples"
-        )
+    """Warn of the entries whose values do not vary, and say where the first of them is."""
+    constant: xr.DataArray = results["low"].isnull()
+    if not constant.any():
+        return
+    first = {dim: int(places[0]) for dim, places in zip(constant.dims, np.nonzero(constant.values), strict=True)}
+    labels = [f"{dim}={constant[dim].values[i] if dim in constant.indexes else i}" for dim, i in first.items()]
+    place = f"at {', '.join(labels)} " if labels else ""
+    warn(
+        f"{int(constant.sum())} of {constant.size} entries do not vary at all ({place}every value is "
+        f"{float(results['estimate'].isel(first)):.6g}; HP may be at its ceiling), so nothing is known of their "
+        "spread: low and high are NaN there, and pvalue is 1 where the mean is 0; take more samples"
+    )

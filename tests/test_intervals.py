@@ -67,7 +67,9 @@ def test_values_that_do_not_vary_have_no_interval():
         np.stack([np.full((2, 4), 0.98), np.zeros((2, 4)), np.arange(8.0).reshape(2, 4)]),
         dims=["layer", "repeat", "fold"],
     )
-    with pytest.warns(UserWarning, match="2 of 3 entries do not vary at all") as caught:
+    with pytest.warns(
+        UserWarning, match=r"2 of 3 entries do not vary at all \(at layer=0 every value is 0.98;"
+    ) as caught:
         result = hp.fold_interval(x)
     assert caught[0].filename == __file__
     np.testing.assert_array_equal(np.isnan(result.low), [True, True, False])
