@@ -14,8 +14,9 @@ from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = ["MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "is_large", "surviving_edges"]
 
-# Fewer features, or multiplications in one full product, are not worth a reduction.
-_LEAST_FEATURES, _LEAST_WORK = 256, 1e10
+# Fewer features, distances or multiplications in one full product are not worth a reduction: looking at the spectrum
+# takes products of up to 900 rows, which is more than all distances of 1,000 points take.
+_LEAST_FEATURES, _LEAST_DISTANCES, _LEAST_WORK = 256, 1.5e6, 1e10
 # From so much work on, more rows and directions are looked at.
 _LARGE_WORK = 3e11
 MOST_DIRECTIONS = 256
@@ -71,7 +72,8 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
 
 def is_large(d: int, starts: Ints, pairs: Ints) -> bool:
     """Tell whether a layer of d features has enough work for a look at its spectrum; see `choose_directions`."""
-    return d >= _LEAST_FEATURES and _count_entries(starts, pairs) * d >= _LEAST_WORK
+    n_distances = _count_entries(starts, pairs)
+    return d >= _LEAST_FEATURES and n_distances >= _LEAST_DISTANCES and n_distances * d >= _LEAST_WORK
 
 
 def _count_entries(starts: Ints, pairs: Ints) -> float:
