@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from hpfunc._plot.class_tables import Table, class_tables
 from hpfunc._plot.parts.finish import finish_axes, inches_of, name_ticks
 from hpfunc._plot.parts.scale import HpScale
 from hpfunc._plot.parts.style import NARROW, PAGE, check_figsize, new_figure, open_axes
-from hpfunc._plot.parts.summary import mean_interval
-from hpfunc._plot.parts.values import pair_means, read_values, replicates_of
+from hpfunc._plot.parts.values import read_values
 from hpfunc._plot.parts.words import label_of, names_of, title_of
 from hpfunc._support.checks import check_option
-from hpfunc.results import to_square
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +25,6 @@ __all__ = ["plot_pairs"]
 _MOST_NUMBERS = 12
 _PANELS = ("checkpoint", "split", "layer")
 _MOST_COLUMNS = 3
-
-
-class Table(NamedTuple):
-    """Hold what one panel shows: HP by class and class, and half widths of intervals (or None)."""
-
-    hp: np.ndarray[Any, Any]
-    half: np.ndarray[Any, Any] | None
 
 
 @np.errstate(all="ignore")
@@ -117,49 +109,18 @@ def plot_pairs(
         None if lower is None else read_values(lower, (*_PANELS, "pair"), needs=("pair",), over=over, argument="lower")
     )
     panel = _panel_of(values, below, ax)
-    tables, names = _tables(values, panel, over)
-    under = tables
-    if below is not None:
-        under, names_below = _tables(below, panel, over)
-        if names != names_below:
-            raise ValueError(f"lower has the classes {names_below} and results has {names}; select the same of both")
-    if order == "similarity":
-        by_likeness = _similarity_order((tables[-1].hp + under[-1].hp) / 2)
-        tables, under = ([_reorder(table, by_likeness) for table in half] for half in (tables, under))
-        names = [names[i] for i in by_likeness]
-    tables = [_join(*halves, triangle) for halves in zip(tables, under, strict=True)]
+    tables, names = class_tables(values, below, panel=panel, over=over, triangle=triangle, order=order)
     hp_scale = HpScale(scale, [table.hp[np.isfinite(table.hp)] for table in tables])
     norm = _norm(tables, hp_scale, vmin, vmax)
     words = hp_scale.label(label_of(values, "hp"))
-    few = len(names) <= _MOST_NUMBERS
-    if panel is None:
-        axes = open_axes(ax, figsize, (5.2, 4.4) if few else (PAGE, 5.6))
-        image = _draw(axes, tables[0], names, norm, hp_scale)
-        heading = _title(values, below) if title is None else title
-        figure = axes.get_figure(root=True)
-        assert figure is not None
-        if figure.get_layout_engine() is None:
-            # Without a layout, a label of the colour bar would run into the axes beside it.
-            heading, words = f"{words}\n{heading}".strip(), ""
-        _add_colorbar(figure, image, [axes], words, hp_scale)
-        finish_axes(axes, own=ax is None, xlabel="class", ylabel="class", title=heading, names=names, table=True)
-        return axes
-    n = len(tables)
-    columns = min(n, _MOST_COLUMNS)
-    rows = -(-n // columns)
-    figure = new_figure(figsize or (PAGE, rows * (PAGE / columns + 0.2)))
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, table, name in zip(panels, tables, names_of(values, panel), strict=False):
-        image = _draw(axes, table, names, norm, hp_scale)
-        axes.set_title(f"{panel} {name}", fontsize="medium")
-        axes.set_xlabel("class", fontsize="small")
-        axes.set_ylabel("class", fontsize="small")
-        name_ticks(axes, names, largest=8.0)
-        name_ticks(axes, names, axis="y", largest=8.0)
-    for axes in panels[n:]:
-        axes.remove()
-    _add_colorbar(figure, image, panels[:n].tolist(), words, hp_scale)
     heading = _title(values, below) if title is None else title
+    if panel is None:
+        few = len(names) <= _MOST_NUMBERS
+        axes = open_axes(ax, figsize, (5.2, 4.4) if few else (PAGE, 5.6))
+        _draw_single(axes, tables[0], names, norm, hp_scale, words, heading, own=ax is None)
+        return axes
+    titles = [f"{panel} {name}" for name in names_of(values, panel)]
+    figure = _draw_grid(tables, names, titles, norm, hp_scale, words, figsize)
     if heading:
         figure.suptitle(heading, fontsize="medium")
     return figure
@@ -187,42 +148,6 @@ def _panel_of(values: xr.DataArray, below: xr.DataArray | None, ax: Axes | None)
             f"{values[found[0]].values.tolist()}"
         )
     return found[0] if found else None
-
-
-def _tables(values: xr.DataArray, panel: str | None, over: str | None) -> tuple[list[Table], list[str]]:
-    """Make the square table of each panel, and name the classes."""
-    mean, half = _squares(values, over)
-    at: list[dict[str, int]] = [{}] if panel is None else [{panel: i} for i in range(mean.sizes[panel])]
-    tables = [Table(mean.isel(i).values, None if half is None else half.isel(i).values) for i in at]
-    return tables, names_of(mean, "class_a")
-
-
-def _join(upper: Table, lower: Table, triangle: str) -> Table:
-    """Take the first result above the diagonal and the second below it, and hide a half that is not asked for."""
-    above = np.triu(np.ones(upper.hp.shape, dtype=bool))
-    hp = np.where(above, upper.hp, lower.hp)
-    if triangle != "both":
-        hp = np.where(above if triangle == "upper" else ~above, hp, np.nan)
-    if upper.half is None or lower.half is None:
-        return Table(hp, None)
-    return Table(hp, np.where(above, upper.half, lower.half))
-
-
-def _squares(values: xr.DataArray, over: str | None) -> tuple[xr.DataArray, xr.DataArray | None]:
-    """Average over repeated measurements and make square tables of the mean and of half of its interval."""
-    over = replicates_of(values, over)
-    mean = to_square(pair_means(values, over)).transpose(..., "class_a", "class_b")
-    if over is None:
-        return mean, None
-    inner = [dim for dim in ("repeat", "fold") if over != "fold" and dim in values.dims]
-    low, high = mean_interval(values.mean(inner), over)
-    return mean, to_square((high - low) / 2).transpose(..., "class_a", "class_b")
-
-
-def _reorder(table: Table, order: Any) -> Table:
-    """Put rows and columns into another order."""
-    at = np.ix_(order, order)
-    return Table(table.hp[at], None if table.half is None else table.half[at])
 
 
 def _title(values: xr.DataArray, below: xr.DataArray | None) -> str:
@@ -253,6 +178,48 @@ def _norm(tables: list[Table], hp_scale: HpScale, vmin: float | None, vmax: floa
     if hp_scale.log:
         return LogNorm(float(hp_scale(high)), float(hp_scale(low)))
     return Normalize(low, high)
+
+
+def _draw_single(
+    axes: Axes, table: Table, names: list[str], norm: Any, hp_scale: HpScale, words: str, heading: str, *, own: bool
+) -> None:
+    """Draw one table with its scale of colours."""
+    image = _draw(axes, table, names, norm, hp_scale)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    if figure.get_layout_engine() is None:
+        # Without a layout, a label of the colour bar would run into the axes beside it.
+        heading, words = f"{words}\n{heading}".strip(), ""
+    _add_colorbar(figure, image, [axes], words, hp_scale)
+    finish_axes(axes, own=own, xlabel="class", ylabel="class", title=heading, names=names, table=True)
+
+
+def _draw_grid(
+    tables: list[Table],
+    names: list[str],
+    titles: list[str],
+    norm: Any,
+    hp_scale: HpScale,
+    words: str,
+    figsize: tuple[float, float] | None,
+) -> Figure:
+    """Draw a grid of tables with one scale of colours."""
+    n = len(tables)
+    columns = min(n, _MOST_COLUMNS)
+    rows = -(-n // columns)
+    figure = new_figure(figsize or (PAGE, rows * (PAGE / columns + 0.2)))
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, table, title in zip(panels, tables, titles, strict=False):
+        image = _draw(axes, table, names, norm, hp_scale)
+        axes.set_title(title, fontsize="medium")
+        axes.set_xlabel("class", fontsize="small")
+        axes.set_ylabel("class", fontsize="small")
+        name_ticks(axes, names, largest=8.0)
+        name_ticks(axes, names, axis="y", largest=8.0)
+    for axes in panels[n:]:
+        axes.remove()
+    _add_colorbar(figure, image, panels[:n].tolist(), words, hp_scale)
+    return figure
 
 
 def _draw(axes: Axes, table: Table, names: list[str], norm: Any, hp_scale: HpScale) -> Any:
@@ -300,19 +267,3 @@ def _write_values(
         if with_half and half is not None and np.isfinite(half[row, column]):
             words += f"\n±{half[row, column]:.2f}"
         axes.text(column, row, words, ha="center", va="center", color=ink, fontsize=size)
-
-
-def _similarity_order(table: np.ndarray[Any, Any]) -> Any:
-    """Order the classes so that small values come to stand near the diagonal."""
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import squareform
-
-    if len(table) < 3:
-        return np.arange(len(table))
-    distances = np.where(np.eye(len(table), dtype=bool), 0.0, table)
-    missing = int(np.isnan(distances).sum()) // 2
-    if missing:
-        raise ValueError(f'order="similarity" needs every pair; {missing} are missing or NaN: use order="class"')
-    # Unclipped HP can be negative, which no distance is; a common offset does not change the tree.
-    condensed = squareform(distances, checks=False)
-    return leaves_list(linkage(condensed - min(0.0, condensed.min()), "average", optimal_ordering=True))
