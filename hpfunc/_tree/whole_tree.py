@@ -67,9 +67,9 @@ def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, n
             np.fill_diagonal(counts, 0)
             return counts
         x = x.get()
-    # The counts are sums of fractions: with more threads their last bits would depend on the number of threads.
+    every = _every_tree(x, label, metric, max_memory, name, held)[0]
     with single_blas():
-        return count_classes(_every_tree(x, label, metric, max_memory, name, held)[0])
+        return count_classes(every)
 
 
 def edges_of_samples(
@@ -103,8 +103,9 @@ def edges_of_samples(
             merged = MergedPoints(np.eye(label.max() + 1)[label], found.edges, found.squared, rows)
             return _count_at_samples(EveryTree(merged, rank, np.ones(len(rank))), rows, label)
         x = x.get()
+    every, point = _every_tree(x, label, metric, max_memory, name, held)
     with single_blas():
-        return _count_at_samples(*_every_tree(x, label, metric, max_memory, name, held), label)
+        return _count_at_samples(every, point, label)
 
 
 def _every_tree(
@@ -124,7 +125,9 @@ def _every_tree(
     tree = _tree_of_all(distinct, max_bytes, held, name, exact=True)
     edges = np.concatenate([tree.edges, tree.tied])
     check_ties(len(edges), max_bytes)
-    every = find_every_tree(x, vertices, members, edges)
+    # Probabilities are sums of fractions: with more threads their last bits would depend on the number of threads.
+    with single_blas():
+        every = find_every_tree(x, vertices, members, edges)
     # Vertices at distance 0 from each other, by underflow, were merged too.
     source, target = vertices[edges].T
     _, group = components(len(vertices), edges[squared_distances(x, source, target) == 0])
