@@ -30,6 +30,13 @@ from torchvision.transforms import ToTensor
 
 import hpfunc as hp
 
+PICTURES = (
+    "distributions", "distributions_by_layer", "layers", "trajectory", "pairs", "fisher_training", "fisher_layers",
+    "pca", "change",
+)  # fmt: skip
+WRITTEN = ("checkpoints", "results.nc", "folds.nc", *(f"{name}.png" for name in PICTURES))
+
+
 # ---- 1. the network
 
 
@@ -59,7 +66,7 @@ class CNN(nn.Module):
 
 def train(model: CNN, data: MNIST, *, epochs: int, save_every: int, folder: Path) -> dict[int, Path]:
     """Train, and save the weights before the first epoch, every few epochs and after the last."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loader = DataLoader(data, batch_size=64, shuffle=True)
     checkpoints = {}
@@ -139,9 +146,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=100, help="images of each class that are measured (100)")
     parser.add_argument("--folds", type=int, default=10, help="parts of the test images (10)")
     parser.add_argument("--repeats", type=int, default=10, help="how often they are parted anew (10)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
     args = parser.parse_args(argv)
-    if args.out.exists():
-        raise SystemExit(f"--out {args.out} exists, so nothing was done. Name a new folder.")
+    present = [name for name in WRITTEN if (args.out / name).exists()]
+    if present and not args.overwrite:
+        raise SystemExit(f"--out {args.out} already holds {', '.join(present)}. Pass --overwrite or another folder.")
     try:
         train_set, test_set = (
             MNIST(args.data, train=train, transform=ToTensor(), download=args.download) for train in (True, False)

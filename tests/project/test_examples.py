@@ -228,12 +228,11 @@ def written(out: Path) -> set[str]:
 def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
     out, guide = tmp_path / "out", load("mnist_guide")
     arguments = ["--data", str(mnist), "--out", str(out), "--epochs", "2", "--save-every", "1", "--samples", "14"]
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
     guide.main([*arguments, "--folds", "2", "--repeats", "2"])
-    pictures = {
-        "distributions", "distributions_by_layer", "layers", "trajectory", "pairs", "fisher_training", "fisher_layers",
-        "pca", "change",
-    }  # fmt: skip
-    assert written(out) == {"checkpoints", "results.nc", "folds.nc"} | {f"{name}.png" for name in pictures}
+    assert written(out) == {*guide.WRITTEN, "notes.txt"}
+    assert (out / "notes.txt").read_text() == "mine"
     assert {path.name for path in (out / "checkpoints").iterdir()} == {f"conv{i}.ckpt" for i in range(3)}
     runs = hp.open_results(out / "results.nc")
     assert dict(runs.sizes) == {"checkpoint": 3, "split": 2, "layer": 11, "pair": 45}
@@ -252,7 +251,7 @@ def test_mnist_guide_trains_saves_measures_and_draws(mnist, tmp_path, capsys):
         np.testing.assert_allclose(
             [float(v) for v in shown[layer]], [intervals[c].sel(layer=layer).item() for c in columns], atol=5.1e-4
         )
-    with pytest.raises(SystemExit, match=r"exists, so nothing was done"):
+    with pytest.raises(SystemExit, match=r"already holds checkpoints, .*Pass --overwrite"):
         guide.main(arguments)
     with pytest.raises(SystemExit, match=r"No MNIST in .*raw.*--download"):
         guide.main(["--data", str(tmp_path), "--out", str(tmp_path / "other")])
