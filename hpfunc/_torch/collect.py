@@ -11,6 +11,7 @@ import xarray as xr
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.warn import warn
 from hpfunc._torch.buffers import DeviceMemory, Rows, as_dataset, check_fits, split_layers, why_not_shared
+from hpfunc._torch.data.open import generators_of
 from hpfunc._torch.data.selection import ChosenSamples, SampleBatch, choose_samples
 from hpfunc._torch.filling import Filling, FirstRows
 from hpfunc._torch.model.device import as_device, device_of, dtype_of, moved, on_device
@@ -84,7 +85,14 @@ class Collection:
 
     def _observe(self, work: Callable[[Record, Callable[[], None]], Result]) -> Result:
         options = self._options
-        return observe(self._model, work, method=options.method, forward=options.forward, device=options.device)
+        return observe(
+            self._model,
+            work,
+            method=options.method,
+            forward=options.forward,
+            device=options.device,
+            generators=generators_of(self._data),
+        )
 
     def _host(self) -> torch.device | None:
         """Return the host if the caller wants the layers there."""
@@ -152,8 +160,9 @@ def observe(
     method: Any,
     forward: Callable[[Any, Any], Any] | None,
     device: Any,
+    generators: Sequence[torch.Generator] = (),
 ) -> Result:
-    """Give ``work`` a recorder for the model, and return its result; leave the model as it was.
+    """Give ``work`` a recorder for the model, and return its result; leave the model and ``generators`` as they were.
 
     The recorder brings the inputs to the model's device, and emits them before a layer can change them in place.
     ``work`` is also given a function that puts the model back to where it stood when the work began.
@@ -183,7 +192,7 @@ def observe(
 
         return work(record, mark())
 
-    return run_unchanged(module, inside)
+    return run_unchanged(module, inside, generators)
 
 
 class _Tracked:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hpfunc._torch.collect import choose
+from hpfunc._torch.data.open import generators_of
 from hpfunc._torch.model.process import run_alone
 from hpfunc._torch.options import CollectOptions
 
@@ -47,14 +48,18 @@ def structure_digest(module: torch.nn.Module, describe: Callable[[Any], str]) ->
 def samples_digest(data: Callable[[], Any], options: CollectOptions) -> str:
     """Digest the chosen samples of what ``data()`` returns: labels, positions and values. Read the data set once."""
 
-    def work() -> str:
+    def read(source: Any) -> str:
         digest = hashlib.sha256()
-        chosen = choose(data(), options)
+        chosen = choose(source, options)
         _add(digest, chosen.labels)
         _add(digest, chosen.index)
         for batch in chosen.batches():
             _add(digest, batch.inputs)
         return digest.hexdigest()
+
+    def work() -> str:
+        source = data()
+        return run_alone(lambda: read(source), generators_of(source))
 
     return run_alone(work)
 

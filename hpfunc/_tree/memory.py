@@ -30,4 +30,4 @@ def check_ties(n_edges: int, max_bytes: float) -> None:
 
     How many edges tie is known only when their distances are.
     """
-    check_bytes(_TIED_EDGE * n_edges, max_bytes, f"averaging over trees of {n_edges:,} edges that tie")
+    check_bytes(_TIED_EDGE * n_edges, max_bytes, f"finding trees among {n_edges:,} edges that tie or nearly do")

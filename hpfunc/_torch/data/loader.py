@@ -28,7 +28,7 @@ from hpfunc._torch.data.sources import (
 )
 from hpfunc._torch.nested import leaves, members
 
-__all__ = ["open_loader"]
+__all__ = ["loader_generators", "open_loader"]
 
 
 def open_loader(loader: DataLoader[Any], place: LabelPlace) -> LabelledSource | StreamedSource:
@@ -230,14 +230,19 @@ def _read(loader: DataLoader[Any], groups: list[list[int]], collation: Any) -> G
 @contextlib.contextmanager
 def _same_draws(loader: DataLoader[Any]) -> Iterator[None]:
     """Leave the loader's own generators as they were: reading it twice gives the same samples."""
-    samplers = (loader, loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None))
-    found = {id(g): g for g in (getattr(s, "generator", None) for s in samplers) if isinstance(g, torch.Generator)}
-    states = {name: generator.get_state() for name, generator in found.items()}
+    states = [(generator, generator.get_state()) for generator in loader_generators(loader)]
     try:
         yield
     finally:
-        for name, generator in found.items():
-            generator.set_state(states[name])
+        for generator, state in states:
+            generator.set_state(state)
+
+
+def loader_generators(loader: DataLoader[Any]) -> list[torch.Generator]:
+    """List the generators of random numbers that a loader and its samplers hold."""
+    samplers = (loader, loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None))
+    found = (getattr(sampler, "generator", None) for sampler in samplers)
+    return list({id(generator): generator for generator in found if isinstance(generator, torch.Generator)}.values())
 
 
 def _stacked(rows: Sequence[Any], size: int) -> Iterator[Loaded]:

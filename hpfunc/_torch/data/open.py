@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Generator
 from torch.utils.data import DataLoader, IterableDataset
 
 from hpfunc._torch.data.items import LabelPlace
 from hpfunc._torch.data.labels import known_labels
-from hpfunc._torch.data.loader import open_loader
+from hpfunc._torch.data.loader import loader_generators, open_loader
 from hpfunc._torch.data.repeats import first_places
 from hpfunc._torch.data.sources import (
     ArraySource,
@@ -21,7 +22,12 @@ from hpfunc._torch.data.sources import (
     item_at,
 )
 
-__all__ = ["open_source"]
+__all__ = ["generators_of", "open_source"]
+
+
+def generators_of(data: Any) -> list[Generator]:
+    """List the generators of random numbers that the caller's data draws its order from."""
+    return loader_generators(data) if isinstance(data, DataLoader) else []
 
 
 def open_source(data: Any, place: LabelPlace, batch_size: int) -> LabelledSource | StreamedSource:

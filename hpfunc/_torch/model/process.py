@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,19 +19,20 @@ Result = TypeVar("Result")
 _OWNER = threading.RLock()
 
 
-def run_alone(work: Callable[[], Result]) -> Result:
+def run_alone(work: Callable[[], Result], generators: Sequence[torch.Generator] = ()) -> Result:
     """Run ``work`` while no other thread runs such work, and return its result; put the shared state back.
 
     Put back, also after an error or an interrupt, are the random state of torch (on each device in use), NumPy and
-    Python, and torch's switches: default dtype and device, gradient mode, deterministic algorithms, threads, precision
-    of products, cuDNN's flags, the fused transformer kernels and the stance of the compiler. Work may run further work.
+    Python, that of further ``generators``, and torch's switches: default dtype and device, gradient mode, deterministic
+    algorithms, threads, precision of products, cuDNN's flags, the fused transformer kernels and the stance of the
+    compiler. Work may run further work.
 
     This is a function of a function, not a context manager: an interrupt that comes while a context manager is
     being entered or left skips what it would have put back. Here each change happens inside a ``try``, and an
     interrupt of the first ``finally`` is followed by the second.
     """
     with _OWNER:
-        restore = mark_process()
+        restore = mark_process(generators)
         try:
             try:
                 return work()
@@ -41,9 +42,10 @@ def run_alone(work: Callable[[], Result]) -> Result:
             restore()
 
 
-def mark_process() -> Callable[[], None]:
+def mark_process(generators: Sequence[torch.Generator] = ()) -> Callable[[], None]:
     """Return a function that puts the shared state back to what it is now; for work inside `run_alone`."""
     kept = _read_all()
+    kept += [(generator.set_state, generator.get_state(), None) for generator in generators]
     return lambda: _write_back(kept)
 
 

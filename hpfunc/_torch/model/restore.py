@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -42,12 +42,14 @@ def unwrap(model: Any) -> nn.Module:
     return model
 
 
-def run_unchanged(model: nn.Module, work: Callable[[Mark], Result]) -> Result:
+def run_unchanged(
+    model: nn.Module, work: Callable[[Mark], Result], generators: Sequence[torch.Generator] = ()
+) -> Result:
     """Run ``work`` with ``model`` in eval mode without gradients, and return its result; leave no trace of it.
 
     Restored, also after an error or an interrupt, are all that `ModelState` keeps of the model and all that
-    `run_alone` keeps of the process. ``work`` is given a function that marks a state of both, and returns a function
-    that puts them back to that mark.
+    `run_alone` keeps of the process and of further ``generators``. ``work`` is given a function that marks a state of
+    both, and returns a function that puts them back to that mark.
     """
 
     def guarded() -> Result:
@@ -71,7 +73,7 @@ def run_unchanged(model: nn.Module, work: Callable[[Mark], Result]) -> Result:
         with torch.inference_mode(False):
             return guarded()
 
-    return run_alone(alone)
+    return run_alone(alone, generators)
 
 
 def _mark(model: nn.Module, before: ModelState) -> Callable[[], None]:

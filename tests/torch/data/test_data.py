@@ -194,6 +194,25 @@ def test_a_shuffled_loader_gives_positions_in_the_data_set(kind):
     assert_same_samples(collect(loader, samples_per_class=5), acts)
 
 
+@pytest.mark.parametrize("kind", [Known, Plain])
+def test_an_interrupt_leaves_the_generator_of_a_loader_as_it_was(kind):
+    generator, calls = torch.Generator().manual_seed(1), []
+    loader = DataLoader(kind(), batch_size=4, shuffle=True, generator=generator)
+
+    def interrupted(model, x):
+        calls.append(len(x))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return model(x)
+
+    before = generator.get_state()
+    # The traceback is kept, and with it every reader that was at work.
+    with pytest.raises(KeyboardInterrupt) as kept:
+        collect(loader, forward=interrupted)
+    assert kept.traceback
+    assert torch.equal(generator.get_state(), before)
+
+
 def double(items):
     """Collate as a caller would."""
     return torch.stack([x for x, _ in items]) * 2, [y for _, y in items]
