@@ -42,7 +42,8 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     xarray.Dataset
         ``scores (sample, component)``, in the unit of the points; ``components (component, feature)``, of
         length 1 and orthogonal; ``explained_variance_ratio (component)``, shares of the total variance;
-        ``mean (feature)``; the coord ``label`` on ``sample``. NumPy arrays in float64, wherever the points
+        ``mean (feature)``; the coord ``label`` on ``sample``, and all further coords that the samples of each group
+        carry, such as ``index``. NumPy arrays in float64, wherever the points
         are.
 
     Raises
@@ -51,7 +52,8 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
         For a Dataset, for data that are not real numbers, and for groups on different devices.
     ValueError
         For no samples or features, groups of different feature counts, NaN or infinity (naming where), labels
-        of the wrong length, and points so far apart that float64 cannot express it.
+        of the wrong length, coords named as a part of the result, and points so far apart that float64 cannot
+        express it.
 
     Notes
     -----
@@ -103,7 +105,7 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     with on_device(groups[0]):
         pooled = namespace(groups[0]).concatenate(groups) if others else groups[0]
         scores, components, share, mean = principal_components(pooled, 2)
-    return xr.Dataset(
+    plane = xr.Dataset(
         {
             "scores": (("sample", "component"), scores, {"long_name": "principal component score"}),
             "components": (("component", "feature"), components, {"long_name": "principal component"}),
@@ -114,8 +116,12 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
             ),
             "mean": ("feature", mean, {"long_name": "mean of the points"}),
         },
-        coords={"label": ("sample", sample_labels)},
     )
+    further = _sample_coords([samples_first(group) for group in (points, *aligned)])
+    if taken := further.keys() & {*plane.variables, *plane.dims} - {"sample"}:
+        raise ValueError(f"points has a coord {min(taken)!r}, the name of a part of the result; rename or drop it")
+    coords = {name: ("sample", values) for name, values in further.items()}
+    return plane.assign_coords({**coords, "label": ("sample", sample_labels)})
 
 
 def _read_points(x: Any, name: str) -> Any:
@@ -134,3 +140,12 @@ def _own_labels(x: Any) -> Any:
     if label.ndim == 0:
         return np.full(x.shape[0], label.values)
     return label.values if label.dims == x.dims[:1] else None
+
+
+def _sample_coords(groups: list[Any]) -> dict[str, Any]:
+    """Join the coords other than ``label`` that the samples of all groups carry: name to values."""
+    if not all(isinstance(group, xr.DataArray) for group in groups):
+        return {}
+    along = [{str(n): c for n, c in group.coords.items() if c.dims == group.dims[:1]} for group in groups]
+    common = [name for name in along[0] if name != "label" and all(name in coords for coords in along)]
+    return {name: np.concatenate([coords[name].values for coords in along]) for name in common}

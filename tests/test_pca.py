@@ -166,7 +166,9 @@ def test_labels_of_a_dataarray_are_used():
     )
     assert pca2d(points).label.values.tolist() == ["cat", "dog", "cat", "dog"]
     assert pca2d(points, labels=[1, 2, 3, 4]).label.values.tolist() == [1, 2, 3, 4]
-    assert pca2d(points, points).label.values.tolist() == [0] * 4 + [1] * 4
+    assert pca2d(points, points).label.values.tolist() == ["cat", "dog", "cat", "dog"] * 2
+    # Where one group has no labels, each group is a class.
+    assert pca2d(points, points.drop_vars("label")).label.values.tolist() == [0] * 4 + [1] * 4
     assert pca2d(points.drop_vars("label").assign_coords(label=7)).label.values.tolist() == [7] * 4
 
 
@@ -217,3 +219,27 @@ def test_groups_that_carry_labels_keep_them():
     # Where a group carries none, each group is a class.
     assert pca2d(before, points).label.values.tolist() == [0] * 6 + [1] * 6
     assert pca2d(before, before, labels=range(12)).label.values.tolist() == list(range(12))
+
+
+def test_coords_of_samples_are_carried():
+    rng = np.random.default_rng(0)
+    points = xr.DataArray(
+        rng.normal(size=(6, 4)),
+        dims=("sample", "feature"),
+        coords={
+            "sample": list("abcdef"),
+            "index": ("sample", np.arange(6) * 3),
+            "label": ("sample", [0, 0, 0, 1, 1, 1]),
+        },
+    )
+    plane = pca2d(points)
+    assert plane.sample.values.tolist() == list("abcdef")
+    assert plane.index.values.tolist() == [0, 3, 6, 9, 12, 15]
+    # Of several groups, what all carry; a column of one only has no value for the others.
+    both = pca2d(points[:2].assign_coords(day=("sample", [1, 2])), points[3:])
+    assert both["index"].values.tolist() == [0, 3, 9, 12, 15]
+    assert both.label.values.tolist() == [0, 0, 1, 1, 1]
+    assert "day" not in both.coords
+    assert set(pca2d(points.values).coords) == {"label"}
+    with pytest.raises(ValueError, match="points has a coord 'mean', the name of a part of the result; rename or drop"):
+        pca2d(points.assign_coords(mean=("sample", np.arange(6))))
