@@ -402,10 +402,10 @@ def check_settings(args: argparse.Namespace, datasets: list[str]) -> None:
     """Keep the settings in the folder, and stop if it holds a run with other settings (more runs may be added)."""
     settings = {"datasets": datasets, "images": args.images, "folds": args.folds, "epochs": args.epochs}
     path = args.out / "settings.json"
-    if path.exists() and json.loads(path.read_text()) != settings:
-        raise SystemExit(f"--out {args.out} holds a run with {path.read_text()}; name another folder for {settings}")
+    if path.exists() and (kept := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        raise SystemExit(f"--out {args.out} holds a run with {kept}; name another folder for {settings}")
     args.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings))
+    path.write_text(json.dumps(settings), encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -422,8 +422,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     steps, claims = tabulate_steps(whole, mean), judge(state_claims(mean))
     for name, table in {"steps": steps, "claims": claims}.items():
         table.to_csv(args.out / f"{name}.csv")
-        (args.out / f"{name}.txt").write_text(table.round(3).to_string() + "\n")
-    (args.out / "steps.tex").write_text(steps.to_latex(float_format="%.3f"))
+        (args.out / f"{name}.txt").write_text(table.round(3).to_string() + "\n", encoding="utf-8")
+    (args.out / "steps.tex").write_text(steps.to_latex(float_format="%.3f"), encoding="utf-8")
     for name, figure in draw(whole, mean).items():
         figure.savefig(args.out / f"{name}.png", dpi=80)
     print(f"\n{claims.round(3).to_string()}\n\n{int(claims.holds.sum())} of {len(claims)} claims hold.")

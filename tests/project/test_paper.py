@@ -130,7 +130,7 @@ def test_what_is_finished_is_not_done_again(small_run, paper, monkeypatch):
 def test_other_settings_need_another_folder(small_run, paper):
     out, *_ = small_run
     before = contents(out)
-    with pytest.raises(SystemExit, match=r"holds a run with .*\"epochs\": 60.*name another folder"):
+    with pytest.raises(SystemExit, match=r"holds a run with .*'epochs': 60.*name another folder"):
         paper.main([*SMALL, "--epochs", "3", "--out", str(out)])
     assert contents(out) == before
 

@@ -74,8 +74,9 @@ def test_every_file_it_names_is_there(page):
     text, folder = TEXTS[page], ROOT if page == "README.md" else SITE
     linked = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if not link.startswith("https:")]
     for place in linked:
-        # The pages of the concepts' pictures are written while the site is built, from a script of the same name.
+        # The pages of examples are written while the site is built, from scripts of the same names.
         place = re.sub(r"^concepts_gallery/(\w+)\.rst$", r"concepts/\1.py", place)
+        place = re.sub(r"^gallery/(\w+)\.rst$", r"../\1.py", place)
         assert (folder / place).exists(), place
     for place in re.findall(r"`((?:hpfunc|examples|benchmarks|tests|\.ci)/[\w/.]*)`", text):
         assert (ROOT / place).exists(), place
