@@ -118,3 +118,14 @@ def test_adjusted_pvalues():
     # TileStats, example of the method of Benjamini and Hochberg, rounded to three places there.
     adjusted = hp.adjust_pvalues([0.005, 0.009, 0.019, 0.022, 0.051, 0.101, 0.361, 0.387], method="bh")
     np.testing.assert_allclose(adjusted, [0.036, 0.036, 0.044, 0.044, 0.082, 0.135, 0.387, 0.387], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("n_a", "n_b", "expected"), [(110, 110, 0.54), (20, 20, 0.50), (200, 20, 0.38)])
+def test_unequal_classes_have_a_lower_hp(n_a, n_b, expected):
+    """The figures that the page on reading results honestly states; the mean of 60 draws is known to about 0.015."""
+    found = []
+    for draw in range(60):
+        rng = np.random.default_rng([draw, n_a, n_b])
+        a, b = rng.normal(size=(n_a, 2)), rng.normal(loc=[2, 0], size=(n_b, 2))
+        found.append(float(hp.hp_statistic(a, b, exact=False).hp))
+    assert np.mean(found) == pytest.approx(expected, abs=0.05)
