@@ -265,6 +265,25 @@ QUICK = {
 }
 
 
+SHORT = {
+    "five_seeds": ({"layers.png", "change.png"}, "estimate +low +high +pvalue"),
+    "tables": ({"pairs.csv", "pairs.png"}, "versicolor +virginica +0.036 +0.07"),
+    "older_files": ({"preDict.json", "distributions.png"}, "relu_2 +0.0"),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_short_examples_print_and_write_answers(name, tmp_path, capsys):
+    files, printed = SHORT[name]
+    load(name).main(["--out", str(tmp_path)])
+    assert written(tmp_path) == files
+    assert re.search(printed, capsys.readouterr().out)
+    code = [
+        line for line in (ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    assert len(code) < 40
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_examples_refuse_only_to_replace_files_of_their_own(name, tmp_path):
     example = load(name)
