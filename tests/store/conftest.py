@@ -4,19 +4,23 @@ import shutil
 
 import pytest
 
-from hpfunc.sweeps import sweep
-from tests.models import Mlp
-from tests.store.kept import DATA
-from tests.sweep_parts import save_checkpoints
+# The imports of the fixtures need torch, without which other tests of this folder run.
 
 
 @pytest.fixture
 def paths(tmp_path):
+    from tests.sweep_parts import save_checkpoints
+
     return save_checkpoints(tmp_path, 3)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
+    from hpfunc.sweeps import sweep
+    from tests.models import Mlp
+    from tests.store.kept import DATA
+    from tests.sweep_parts import save_checkpoints
+
     folder = tmp_path_factory.mktemp("finished")
     return folder / "store", sweep(save_checkpoints(folder, 3), DATA, build=Mlp, store=folder / "store")
 
