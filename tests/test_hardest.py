@@ -66,7 +66,12 @@ def test_hardest_pairs_keep_further_dims_and_become_a_table(tmp_path):
     xr.testing.assert_equal(hp.open_results(tmp_path / "hardest.nc"), hardest)
     one_layer = hp.pairwise_hp([0.0, 1, 2, 9], [0, 0, 1, 1])
     assert hp.hardest_pairs(one_layer, 1).hp.dims == ("rank",)
-    xr.testing.assert_equal(hp.hardest_pairs(runs.chunk(), 2), hardest)
+
+
+def test_hardest_pairs_of_lazy_results():
+    pytest.importorskip("dask")
+    runs = make_results()
+    xr.testing.assert_equal(hp.hardest_pairs(runs.chunk(), 2), hp.hardest_pairs(runs, 2))
 
 
 def test_hardest_pairs_refuse_what_they_cannot_rank():
