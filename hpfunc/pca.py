@@ -13,6 +13,7 @@ from hpfunc._arrays import (
     as_labels,
     as_points,
     check_finite,
+    is_pandas,
     namespace,
     on_device,
     samples_first,
@@ -43,8 +44,8 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
         ``scores (sample, component)``, in the unit of the points; ``components (component, feature)``, of
         length 1 and orthogonal; ``explained_variance_ratio (component)``, shares of the total variance;
         ``mean (feature)``; the coord ``label`` on ``sample``, and all further coords that the samples of each group
-        carry, such as ``index``. NumPy arrays in float64, wherever the points
-        are.
+        carry, such as ``index``; an index of pandas that does not just count is the coord ``sample``. NumPy arrays in
+        float64, wherever the points are.
 
     Raises
     ------
@@ -144,8 +145,19 @@ def _own_labels(x: Any) -> Any:
 
 def _sample_coords(groups: list[Any]) -> dict[str, Any]:
     """Join the coords other than ``label`` that the samples of all groups carry: name to values."""
-    if not all(isinstance(group, xr.DataArray) for group in groups):
-        return {}
-    along = [{str(n): c for n, c in group.coords.items() if c.dims == group.dims[:1]} for group in groups]
+    along = [_coords_of_samples(group) for group in groups]
     common = [name for name in along[0] if name != "label" and all(name in coords for coords in along)]
-    return {name: np.concatenate([coords[name].values for coords in along]) for name in common}
+    return {name: np.concatenate([coords[name] for coords in along]) for name in common}
+
+
+def _coords_of_samples(group: Any) -> dict[str, Any]:
+    """Return the coords along the samples of a DataArray, or the index of a DataFrame or Series: name to values."""
+    if isinstance(group, xr.DataArray):
+        return {str(name): c.values for name, c in group.coords.items() if c.dims == group.dims[:1]}
+    if not is_pandas(group) or not hasattr(group, "index"):
+        return {}
+    index = group.index
+    if index.nlevels == 1:
+        counts = index.name is None and index.tolist() == list(range(len(index)))
+        return {} if counts else {"sample": index.to_numpy()}
+    return {str(name or f"level_{i}"): index.get_level_values(i).to_numpy() for i, name in enumerate(index.names)}

@@ -1,6 +1,7 @@
 """Two principal components: against a full SVD, under moves of the points, at the edges of what is defined."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -241,5 +242,12 @@ def test_coords_of_samples_are_carried():
     assert both.label.values.tolist() == [0, 0, 1, 1, 1]
     assert "day" not in both.coords
     assert set(pca2d(points.values).coords) == {"label"}
+    frame = pd.DataFrame(points.values, index=list("uvwxyz"))
+    assert pca2d(frame).sample.values.tolist() == list("uvwxyz")
+    assert set(pca2d(pd.DataFrame(points.values)).coords) == {"label"}
+    assert pca2d(frame[:2], frame[4:]).sample.values.tolist() == list("uvyz")
+    two = frame.set_index([pd.Index(list("aabbcc"), name="day"), pd.Index([1, 2, 1, 2, 1, 2])])
+    assert pca2d(two).day.values.tolist() == list("aabbcc")
+    assert pca2d(two).level_1.values.tolist() == [1, 2, 1, 2, 1, 2]
     with pytest.raises(ValueError, match="points has a coord 'mean', the name of a part of the result; rename or drop"):
         pca2d(points.assign_coords(mean=("sample", np.arange(6))))
