@@ -8,12 +8,11 @@ memory does not hold what they share.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from hpfunc._tree.graphs.layer_bounds import LayerBounds, bytes_for_layer, find_layer_bounds
+from hpfunc._tree.graphs.layer_bounds import bytes_for_layer, find_layer_bounds
 from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_pair, find_own_neighbours
 from hpfunc._tree.graphs.orthogonal import bytes_for_trees, count_trees_of_pair, find_class_edges
 from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
@@ -21,7 +20,7 @@ from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
-from hpfunc._tree.types import Ints, ParallelMap
+from hpfunc._tree.types import Ints
 
 __all__ = ["count_graphs"]
 
@@ -43,20 +42,12 @@ def count_graphs(
 
     Parameters
     ----------
-    x : (N, d) array
-        Finite, its squares in the range of the working precision (`exact.rescale`).
-    starts : (K + 1,) array
-        Rows ``starts[k]:starts[k + 1]`` are class k.
-    pairs : (P, 2) array
-        Class numbers, lower first.
+    x, starts, pairs, name, advance
+        As in `hpfunc._tree.pairs.count_pairs.count_pairs`, the points as `exact.points_for_metric` gives them.
     options : GraphOptions
         ``held`` counts all copies of the points.
     max_bytes : int
         Bytes to work in.
-    name : str
-        What errors call the points.
-    advance : callable
-        Told the number of pairs done.
 
     Returns
     -------
@@ -94,33 +85,22 @@ def _count_by_layer(
     x: Any, starts: Ints, pairs: Ints, options: GraphOptions, max_bytes: int
 ) -> list[_PairCount | None]:
     """Count the pairs from bounds that the layer shares; None for a pair that must be counted by itself."""
-    n_bytes = bytes_for_neighbours if options.graph == "knn" else bytes_for_trees
-    for_graph = options.held + n_bytes(starts, options.k) * n_threads()
+    k, is_knn, scratch = options.k, options.graph == "knn", Scratch()
+    n_bytes, prepare_class, count_pair = (
+        (bytes_for_neighbours, find_own_neighbours, count_neighbours_of_pair)
+        if is_knn
+        else (bytes_for_trees, find_class_edges, count_trees_of_pair)
+    )
+    for_graph = options.held + n_bytes(starts, k) * n_threads()
     full, reduced = (for_graph + bytes_for_layer(x, starts, reduced=small) <= max_bytes for small in (False, True))
     if not full:
         return [None] * len(pairs)
     with worker_threads() as threads:
-        if options.graph == "knn":
-            layer = find_layer_bounds(x, starts, pairs, merge=True, may_reduce=reduced, parallel_map=threads.map)
-            return _count_neighbours(layer, pairs, options.k, threads.map)
-        # The last of several trees of reduced distances leaves samples out once its edges are measured.
-        layer = find_layer_bounds(x, starts, pairs, merge=False, may_reduce=False, parallel_map=threads.map)
-        return _count_trees(layer, pairs, options.k, threads.map)
-
-
-def _count_trees(layer: LayerBounds, pairs: Ints, k: int, parallel_map: ParallelMap) -> list[_PairCount | None]:
-    """Count the k orthogonal trees of all pairs."""
-    scratch = Scratch()
-    classes = range(len(layer.starts) - 1)
-    own = list(parallel_map(partial(find_class_edges, layer, k=k, scratch=scratch), classes))
-    counts = parallel_map(lambda pair: count_trees_of_pair(layer, own, pair, k, scratch), pairs)
-    return [None if count is None else (count, k) for count in counts]
-
-
-def _count_neighbours(layer: LayerBounds, pairs: Ints, k: int, parallel_map: ParallelMap) -> list[_PairCount | None]:
-    """Count the k-nearest-neighbour graphs of all pairs."""
-    scratch = Scratch()
-    classes = range(len(layer.starts) - 1)
-    own = list(parallel_map(partial(find_own_neighbours, layer, k=k, scratch=scratch), classes))
-    counts = parallel_map(lambda pair: count_neighbours_of_pair(layer, own, pair, k, scratch), pairs)
+        # Trees are not reduced: once its edges are measured, the last tree of reduced distances leaves samples out.
+        may_reduce = is_knn and reduced
+        layer = find_layer_bounds(x, starts, pairs, merge=is_knn, may_reduce=may_reduce, parallel_map=threads.map)
+        classes: list[Any] = list(
+            threads.map(lambda c: prepare_class(layer, c, k=k, scratch=scratch), range(len(starts) - 1))
+        )
+        counts = list(threads.map(lambda pair: count_pair(layer, classes, pair, k, scratch), pairs))
     return [None if count is None else (count, k) for count in counts]

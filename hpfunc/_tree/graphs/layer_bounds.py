@@ -61,17 +61,12 @@ def find_layer_bounds(
 
     Parameters
     ----------
-    x : (N, d) array
-    starts : (K + 1,) array
-        Rows ``starts[k]:starts[k + 1]`` are class k.
-    pairs : (P, 2) array
-        Class numbers.
+    x, starts, pairs, parallel_map
+        As in `choose_directions`.
     merge : bool
         Whether to keep one of the equal points of each class.
     may_reduce : bool
         Whether there is memory for a reduction.
-    parallel_map : callable
-        Apply a function to several things, in threads perhaps.
     """
     rank, copies = rank_rows(x, np.arange(len(x))), np.ones(len(x), np.intp)
     if merge:

@@ -99,7 +99,7 @@ def _distance_to_kth(layer: LayerBounds, table: Array, rows: Ints, first: int, k
 
 
 def _light_entries(light: Bools, n_points: int, k: int) -> tuple[Ints, Ints] | None:
-    """Return rows and columns of the true entries; None if they are too many for so many points."""
+    """Return the rows and columns of the true entries, or None if there are too many for this number of points."""
     if np.count_nonzero(light) > _CROWDED * (k + 1) * n_points:
         return None
     rows, cols = np.divmod(np.flatnonzero(light), light.shape[1])
