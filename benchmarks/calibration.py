@@ -146,7 +146,7 @@ def _pvalues_of(x: Any, m: int, n_labellings: int, rng: np.random.Generator) -> 
 
 
 def measure_intervals(store: dict[str, Any], n_sets: dict[int, int], rows: int | None, out_of_time: Any) -> None:
-    """Add data sets to the rows of intervals, a few to each in turn, until all are there or the time is over."""
+    """Simulate more data sets for the rows of intervals, a few for each row in turn, until the time is over."""
     # Ten classes with ties take ten times as long.
     slow = [case for case in INTERVALS if case.n_classes == 10 and case.points == "relu"]
     wanted = {case: max(1, n_sets[case.n_classes] // (5 if case in slow else 1)) for case in INTERVALS[:rows]}
@@ -205,7 +205,7 @@ def interval_table(done: dict[str, Any]) -> str:
         power, n_sets = case.further > 0, len(done[case.name])
         if power:
             shares[-2:] = np.nan
-        # Of a size below 5 % the error of 5 % is given, because a test of that size may have given so small a share.
+        # A share below 5 % gets the error of 5 %, since a test of size 5 % may give so small a share by chance.
         error = np.sqrt((p := shares[0] if power else max(0.05, shares[0])) * (1 - p) / n_sets)
         share = f"power, {case.further:.0%} further" if power else "size"
         what = [str(case.n_classes), f"{case.n} x {case.d}", case.points, share, str(n_sets), percent(error)]

@@ -28,7 +28,7 @@ def measure_case(case: Case, sources: Sources, repeat: int) -> dict[str, Any]:
     """Time folds, one run and one product in turns."""
     x = points_of(case, sources)[0] if case.family == "mnist" else around_means(*case[1:4])
     labels = labels_of(case.n_classes, case.n_samples)
-    # What is imported or loaded once belongs to no run.
+    # A first small call imports and loads what later calls use, so that no measured run pays for it.
     hp.pairwise_hp(around_means(2, 20, 8), labels_of(2, 20), folds=2, key=0)
     others_busy = other_work()
     works = {

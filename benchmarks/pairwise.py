@@ -85,7 +85,7 @@ def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_s
     """One row. It wants a process of its own, so that the peak is its own."""
     x, origin = points_of(case, sources)
     labels = labels_of(case.n_classes, case.n_samples)
-    # What is imported or loaded once belongs to no run.
+    # A first small call imports and loads what later calls use, so that no measured run pays for it.
     hp.pairwise_hp(around_means(2, 20, 8), labels_of(2, 20))
     results: list[Any] = []
 

@@ -35,7 +35,7 @@ __all__ = ["MODES", "kill_sweeps", "rows"]
 MODES = ("serial", "threads", "processes", "worker process alone", "Dask client", "Dask worker alone")
 _COUNTS = ("kills", "stores", "interrupted", "lost", "wrong")
 _CHECKPOINTS = 12
-# What a sweep imports when it needs it.
+# Modules that a sweep imports only when it needs them.
 _IMPORTED = (
     "dask.array",
     "filelock",

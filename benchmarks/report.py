@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import folds
 from benchmarks.growth import growth_table
 from benchmarks.promises import promises_table
 from benchmarks.store import RESULTS
@@ -61,6 +62,7 @@ PARTS = {
     "layers": lambda: _table("sweep", _layers),
     "growth": _growth,
     "promises": lambda: _table("promises", promises_table),
+    "folds": lambda: _table("folds", folds.table_of),
 }
 
 
