@@ -132,7 +132,7 @@ def load_cifar10(folder: Path, n: int | None, _: bool) -> Data | None:
 
 
 def read_idx(folder: Path, name: str) -> Any:
-    """Read the bytes of an MNIST file, whose header has 4 bytes and 4 more for each dim; None if there is no file."""
+    """Read an MNIST file without its header (4 bytes, and 4 for each dim); return None if there is no file."""
     for path in (folder / "MNIST" / "raw" / name, folder / name):
         if path.exists():
             return np.frombuffer(path.read_bytes(), np.uint8, offset=16 if "images" in name else 8)
@@ -318,7 +318,7 @@ def judge(claims: list[Claim]) -> pd.DataFrame:
     for claim in claims:
         frame = hp.to_frame(find_intervals(claim.contrast)[["estimate", "low", "high"]])
         near = claim.relation == "near"
-        # Where the values do not vary there is no interval, and the claim does not hold.
+        # Values that do not vary give no interval, so the claim counts as one that does not hold.
         worst = (np.maximum(-frame.low, frame.high) if near else -frame.low).fillna(np.inf)
         frame = frame.assign(
             claim=claim.text, relation=claim.relation, worst=worst, holds=worst < (MARGIN if near else 0)

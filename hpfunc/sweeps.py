@@ -115,7 +115,8 @@ def sweep(
     k : int
         Number of trees or neighbours.
     exact : bool
-        True: count ties exactly, and round no distance. False: count in the tree that the working precision finds.
+        True: the counts are those of float64 distances by direct differences, ties included, for certain. False: the
+        tree that the working precision finds.
     max_memory : int, optional
         The limit in bytes, for the activations of one data set and again for the statistic of one layer; by default
         shares of what is free. Where the layers do not fit together they are collected in groups, at the price of

@@ -45,7 +45,7 @@ def _messages(node: ast.AST, kind: str) -> Iterator[tuple[str, str]]:
     if " " in text.strip():
         yield kind, " ".join(text.replace("%s", "…").replace("%r", "…").replace("%d", "…").split())
     if isinstance(node, ast.JoinedStr):
-        # Of an f-string itself only the expressions are left to look into.
+        # The text of an f-string was taken above, so only its expressions are searched further.
         inner: list[ast.AST] = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
     else:
         inner = [child for child in ast.iter_child_nodes(node) if not _is_docstring(child)]

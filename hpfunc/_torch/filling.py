@@ -1,4 +1,4 @@
-"""Fill the rows of layers batch by batch, and leave out layers that not every batch gives alike."""
+"""Fill the rows of layers batch by batch, and leave out layers that are not the same in every batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpfunc._torch.reduction import NotPooledError, dense_entries
 
 __all__ = ["Filling", "FirstRows"]
 
-_REMEDY = "name layers that every batch gives alike; layers=None leaves out the others with a warning"
+_REMEDY = "name layers that are the same in every batch; layers=None leaves out the others with a warning"
 
 
 class FirstRows:
@@ -56,7 +56,7 @@ class FirstRows:
 
 
 class Filling:
-    """Fill the rows of layers batch by batch, and drop what not every batch gives alike."""
+    """Fill the rows of layers batch by batch, and leave out layers that are not the same in every batch."""
 
     def __init__(self, layers: Sequence[LayerPlan], rows: Rows, options: CollectOptions) -> None:
         self._layers = {layer.name: layer for layer in layers}
@@ -77,7 +77,7 @@ class Filling:
                 mask = value
             for name, tensor in dense_entries(call, value) if call in self._calls else ():
                 layer = self._layers.get(name)
-                # A value of other rows than the batch's is counted as missing.
+                # A value whose number of rows is not that of the batch counts as missing.
                 if layer is None or tensor is None or tensor.ndim <= layer.axis:
                     continue
                 if tensor.shape[layer.axis] == len(batch.rows):
@@ -89,7 +89,7 @@ class Filling:
                 self._drop(name, reason)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the rows of all layers that every batch gave alike, and warn of the others."""
+        """Return the rows of all layers that were the same in every batch, and warn of the others."""
         for reason in (PARTIAL, VARYING, UNPOOLED):
             report_left_out([name for name, why in self._left_out.items() if why == reason], reason)
         return self._rows.tensors

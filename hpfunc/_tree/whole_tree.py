@@ -141,7 +141,7 @@ def _count_at_samples(every: EveryTree, point: Ints, label: Ints) -> SampleEdges
     (members, ends, _, _), rank, probability = every
     size = members.sum(axis=1)
     share = members / size[:, None]
-    # Equal samples, s at one point, are joined by a tree of length 0, which holds any two of them with chance 2 / s.
+    # A random tree joins s equal samples by edges of length 0; any two of them are joined with probability 2 / s.
     own = np.flatnonzero(size > 1)
     source, target = np.append(ends[:, 0], own), np.append(ends[:, 1], own)
     level = np.append(rank, np.zeros(len(own), np.intp))

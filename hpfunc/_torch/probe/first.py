@@ -16,15 +16,15 @@ from hpfunc._torch.reduction import Form, NotPooledError, dense_entries
 
 __all__ = ["FirstBatch", "Keep"]
 
-# keep(plan of a layer, its rows in the batch)
+# A function that is given the plan of a layer and its rows in the batch.
 Keep = Callable[[LayerPlan, torch.Tensor], None]
 
 
 class FirstBatch:
     """Compare the first real batch with the probe: plan and keep the layers that are meant, and note what is left out.
 
-    ``calls`` maps each tensor to its call, ``shapes`` to its shape, ``plan`` to its plan and ``reasons`` to why it is
-    left out. ``axes`` are those that may count its samples, given where a probe of more samples has shown them.
+    Each attribute is a mapping from the name of a tensor: ``calls`` to its call, ``shapes`` to its shape, ``plan`` to
+    its plan, ``reasons`` to why it is left out, and ``axes`` to the axes that may count the samples.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class FirstBatch:
         self.plan: dict[str, LayerPlan] = {}
         self.reasons: dict[str, str] = {}
         self._layers, self._form, self._keep = layers, form, keep
-        # Whether a call, or a call inside it, gave rows of samples or something that is left out aloud.
+        # For each call: whether it, or a call inside it, gave rows of samples or a tensor that a warning names.
         self._counts: dict[str, bool] = {}
         self._mask: torch.Tensor | None = None
 
@@ -107,7 +107,7 @@ class FirstBatch:
                     return axis
         if axes:
             return REORDERED
-        # What has the same shape and no rows, such as the mean of a batch, is nothing of its samples.
+        # A tensor that keeps its shape when the batch grows, such as the mean of a batch, holds no rows of samples.
         unchanged = tensor.shape == seen.shape and (tensor.ndim < 2 or _is_unchanged(seen, tensor))
         return TABLE if unchanged else MIXED
 

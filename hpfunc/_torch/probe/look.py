@@ -20,7 +20,7 @@ __all__ = ["Probe", "Sighting", "look", "probe_batch", "take_samples"]
 
 @dataclasses.dataclass(frozen=True)
 class Sighting:
-    """A tensor that the probe met: its shape, and a sketch of its rows along each axis that may count samples."""
+    """Hold the shape of a tensor that the probe met, and sketches of its rows along axes that may count samples."""
 
     call: str
     shape: torch.Size
@@ -29,7 +29,7 @@ class Sighting:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What a pass over the samples ``index`` met, and whether the model drew random numbers."""
+    """Hold what a pass over the samples ``index`` met, and whether the model drew random numbers."""
 
     index: torch.Tensor
     seen: dict[str, Sighting]
@@ -73,7 +73,7 @@ def look(record: Record, reset: Callable[[], None], inputs: Any, count: int, siz
 
 
 def _shuffled(count: int) -> torch.Tensor:
-    """Return an order of so many samples, always the same, that is not their own."""
+    """Return a fixed order of ``count`` samples that differs from 0, 1, ..."""
     order = torch.from_numpy(np.random.default_rng(0).permutation(count))
     return order.roll(1) if bool((order == torch.arange(count, device="cpu")).all()) else order
 

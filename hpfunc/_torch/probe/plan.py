@@ -11,7 +11,7 @@ from hpfunc._support.warn import warn
 
 __all__ = ["MIXED", "PARTIAL", "REORDERED", "TABLE", "UNDEFINED", "UNPOOLED", "VARYING", "LayerPlan", "report_left_out"]
 
-# Why a tensor is left out, in the words of the warning. A table has no rows of samples, and is passed over in silence.
+# Why a tensor is left out, in the words of the warning. A table has no rows of samples, and no warning names it.
 TABLE = "table"
 MIXED = "where no axis counts the samples alone; method= with a function can give one row for each sample"
 REORDERED = (
@@ -29,7 +29,7 @@ UNPOOLED = "whose tokens are not those of the attention mask, so that reduce= ca
 
 @dataclasses.dataclass(frozen=True)
 class LayerPlan:
-    """One variable of the result: a tensor in what a call returned, and the form of one stored sample."""
+    """Describe one variable of the result: a tensor that a call returned, and the form of one stored sample."""
 
     name: str
     call: str

@@ -7,10 +7,13 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import (
+    BatchSampler,
     ConcatDataset,
     DataLoader,
+    RandomSampler,
     Subset,
     TensorDataset,
+    WeightedRandomSampler,
 )
 
 from hpfunc._torch.data.sampling import choose_positions
@@ -194,10 +197,23 @@ def test_a_shuffled_loader_gives_positions_in_the_data_set(kind):
     assert_same_samples(collect(loader, samples_per_class=5), acts)
 
 
+SHUFFLED = {
+    "loader": lambda data, generator: DataLoader(data, batch_size=4, shuffle=True, generator=generator),
+    "sampler": lambda data, generator: DataLoader(data, batch_size=4, sampler=RandomSampler(data, generator=generator)),
+    "weights": lambda data, generator: DataLoader(
+        data, batch_size=4, sampler=WeightedRandomSampler([1.0] * N, N, replacement=False, generator=generator)
+    ),
+    "batch sampler": lambda data, generator: DataLoader(
+        data, batch_sampler=BatchSampler(RandomSampler(data, generator=generator), 4, drop_last=False)
+    ),
+}
+
+
+@pytest.mark.parametrize("where", SHUFFLED)
 @pytest.mark.parametrize("kind", [Known, Plain])
-def test_an_interrupt_leaves_the_generator_of_a_loader_as_it_was(kind):
+def test_an_interrupt_leaves_the_generator_of_a_loader_as_it_was(kind, where):
     generator, calls = torch.Generator().manual_seed(1), []
-    loader = DataLoader(kind(), batch_size=4, shuffle=True, generator=generator)
+    loader = SHUFFLED[where](kind(), generator)
 
     def interrupted(model, x):
         calls.append(len(x))
