@@ -1,9 +1,10 @@
 """Count the cross edges of the k-nearest-neighbour graphs of every pair of classes of a layer.
 
 The nearest neighbours of a point in two classes are among those nearest in its own class and those in the other class
-that are no farther than the k-th of its own. So the neighbours within each class are found once (`find_own_neighbours`), and a
-pair needs one block of bounds between its classes (`_find_across`). What a bound does not exclude is measured by direct
-differences in float64, so the graph is that of exact distances (`pair_graphs.share_places`).
+that are no farther than the k-th of its own. So the neighbours within each class are found once
+(`find_own_neighbours`), and a pair needs one block of bounds between its classes (`_find_across`). What a bound does
+not exclude is measured by direct differences in float64, so the graph is that of exact distances
+(`pair_graphs.share_places`).
 """
 
 from __future__ import annotations
