@@ -66,6 +66,18 @@ def sweep_table(rows: dict[str, Any]) -> str:
     return markdown(header, lines)
 
 
+def stage_table(rows: dict[str, Any]) -> str:
+    """Write where the time of each checkpoint's sweep goes, one line for each checkpoint, medians of its runs."""
+    stages = list(dict.fromkeys(name for row in rows.values() for run in row["seconds"]["stages"] for name in run))
+    lines = []
+    for name, row in rows.items():
+        runs = row["seconds"]["stages"]
+        cells = [median([run.get(stage, 0.0) for run in runs]) for stage in stages]
+        rest = median(row["seconds"]["sweep"]) - sum(cells)
+        lines.append([name, *map(in_seconds, cells), in_seconds(max(0.0, rest))])
+    return markdown(["checkpoint", *stages, "rest"], lines)
+
+
 def sweep_layer_table(row: dict[str, Any]) -> str:
     """One line for each layer of a checkpoint."""
     lines = [

@@ -16,7 +16,7 @@ from hpfunc._measure.results import LayerResult, assemble, pair_numbers
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
 
-__all__ = ["pairwise_hp"]
+__all__ = ["measure_layers", "pairwise_hp"]
 
 
 @unaffected
@@ -120,21 +120,42 @@ def pairwise_hp(
     >>> bool(result.hp.sel(layer="input", class_a="fox", class_b="cat") > 0.9)
     True
     """
-    graph_options = GraphOptions(metric, graph, k, exact, max_memory)
+    return measure_layers(
+        activations,
+        labels,
+        GraphOptions(metric, graph, k, exact, max_memory),
+        SampleOptions(samples_per_class, folds, repeats, key, groups is not None),
+        pairs=pairs,
+        groups=groups,
+        progress=progress,
+    )
+
+
+@unaffected
+def measure_layers(
+    activations: Any,
+    labels: Any,
+    graph_options: GraphOptions,
+    sample_options: SampleOptions,
+    *,
+    pairs: Iterable[tuple[Any, Any]] | None = None,
+    groups: Any = None,
+    progress: bool = False,
+) -> xr.Dataset:
+    """Measure every pair of classes at every layer as `pairwise_hp` does; the clock of the options is told of it."""
     graph_options.check()
-    sample_options = SampleOptions(samples_per_class, folds, repeats, key, groups is not None)
     sample_options.check()
     layers = list(read_layers(activations, labels, groups))
     chosen = None if pairs is None else list(pairs)
     results = []
     with ProgressBar(progress, "pairs of classes") as bar:
         for layer in layers:
-            grouped = group_by_class(layer, metric, max_memory)
+            grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)
             with on_device(grouped.points):
                 classes, fold = draw_and_part(layer, grouped, sample_options)
             numbers = pair_numbers(chosen, classes.names)
             graph_options = graph_options._replace(held=classes.held)
-            bar.expect(len(layers) * len(numbers) * repeats)
+            bar.expect(len(layers) * len(numbers) * sample_options.repeats)
             class_a, class_b = classes.names[numbers].T
             called = [f"{layer.where}, classes {a} and {b}" for a, b in zip(class_a, class_b, strict=True)]
             options: Any = {"where": layer.where, "name": called.__getitem__, "advance": bar.update}

@@ -172,6 +172,10 @@ def sweep(
     more than it holds, in at most 50,000 entries, and the sums of what is read must be right. Tensors are dense, and of
     the module's shapes before they are copied.
 
+    At the end the log ``hpfunc`` says, at its level INFO, how many seconds went into loading, forward passes with their
+    data, reduction to few coordinates, exact distances, and trees with all the rest. The attribute ``seconds`` of its
+    record holds them. Of graphs other than one tree, and on GPUs, all of the statistic counts as trees.
+
     Where threads do the work in parallel, the last bits of a layer's values may depend on their number, and so, in
     rare near-ties, a count: give all workers the same number of threads (Dask sets one).
 

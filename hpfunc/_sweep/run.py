@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import time
 import traceback
-from collections.abc import Callable, Generator, Iterable
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +70,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
     patient = executor is not None or finished.store is not None
     failures, warned = [], SweepWarnings()
     refused: list[Warning] = []
+    spent, start = Counter[str](), time.perf_counter()
     with (
         ProgressBar(progress, "checkpoints x data", total, total - len(todo) * len(plan.data)) as bar,
         contextlib.closing(_outcomes(measure, tasks, executor, attempts=2 if patient else 1)) as outcomes,
@@ -82,6 +85,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
             else:
                 for measured in outcome:
                     finished.add(measured)
+                    spent.update(measured.seconds)
                 for measured in outcome:
                     try:
                         warned.add(named(measured.label, measured.split), measured.warnings)
@@ -91,6 +95,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
                             raise
                         refused.append(warning)
             bar.update(len(task.data))
+    _report_seconds(spent, time.perf_counter() - start, len(tasks))
     if failures:
         raise _failed(failures, len(tasks), finished)
     if refused:
@@ -98,6 +103,16 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
         raise refused[0]
     warned.report_others()
     return finished.whole()
+
+
+def _report_seconds(spent: Mapping[str, float], taken: float, n_tasks: int) -> None:
+    """Say in the log where the time went; its record holds the seconds of each stage as ``seconds``."""
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in spent.items())
+    if stages:
+        _log.info(
+            "the sweep did %d tasks in %.1f s; all of them together: %s", n_tasks, taken, stages,
+            extra={"seconds": dict(spent)},
+        )  # fmt: skip
 
 
 def _outcomes(

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from hpfunc._labels.schema import Label
+from hpfunc._measure.folds import SampleOptions
+from hpfunc._measure.pairs import GraphOptions
 from hpfunc._store import concat
 from hpfunc._support.warn import kept_warnings
 from hpfunc._sweep.folds import with_groups
-from hpfunc.pairwise import pairwise_hp
+from hpfunc._tree.threads import StageClock
+from hpfunc.pairwise import measure_layers
 
 __all__ = ["Measured", "Task", "is_factory", "measure", "named", "samples_of"]
 
@@ -34,7 +37,7 @@ class Task(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The result of one checkpoint on one data set, digests of what it came from, and what was warned of."""
+    """Hold the result of one checkpoint on one data set, digests of what it came from, its warnings and its times."""
 
     label: Label
     split: str
@@ -42,6 +45,7 @@ class Measured(NamedTuple):
     samples: str
     weights: str
     warnings: tuple[str, ...]
+    seconds: Mapping[str, float]  # of each stage; loading stands with the first data set
 
 
 def named(label: Label, split: str | None = None) -> str:
@@ -55,21 +59,26 @@ def measure(task: Task) -> list[Measured]:
     from hpfunc._torch.model.checkpoint import load_module, load_source
     from hpfunc._torch.model.process import run_alone
 
-    source = load_source(task.source, named(task.label))
-    weights = weights_digest(source)
-    model = load_module(source, task.build, named(task.label), task.part)
+    clock = StageClock()
+    with clock("loading"):
+        source = load_source(task.source, named(task.label))
+        weights = weights_digest(source)
+        model = load_module(source, task.build, named(task.label), task.part)
     measured = []
     for split, data in task.data.items():
         with kept_warnings() as warnings:
             try:
-                result, samples = _measure(model, run_alone(data) if is_factory(data) else data, task, split)
+                dataset = run_alone(data) if is_factory(data) else data
+                result, samples = _measure(model, dataset, task, split, clock)
             except Exception as error:
                 error.add_note(f"in sweep, at {named(task.label, split)}")
                 for warning in dict.fromkeys(warnings):
                     error.add_note(f"after the warning: {warning}")
                 raise
         # Layers that are collected in groups warn again with each group.
-        measured.append(Measured(task.label, split, result, samples, weights, tuple(dict.fromkeys(warnings))))
+        warned = tuple(dict.fromkeys(warnings))
+        measured.append(Measured(task.label, split, result, samples, weights, warned, _stages(clock.seconds)))
+        clock = StageClock()
     return measured
 
 
@@ -88,18 +97,44 @@ def is_factory(data: Any) -> bool:
     )
 
 
-def _measure(model: Any, data: Any, task: Task, split: str) -> tuple[xr.Dataset, str]:
-    """Return the result on one data set, and a digest of which samples it saw."""
+def _stages(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of each stage: trees are what the statistic takes beside the stages inside it."""
+    inside = {stage: seconds.get(stage, 0.0) for stage in ("reduction", "exact distances")}
+    before = {stage: seconds[stage] for stage in ("loading", "forward") if stage in seconds}
+    return {**before, **inside, "trees": max(0.0, seconds["statistic"] - sum(inside.values()))}
+
+
+def _measure(model: Any, data: Any, task: Task, split: str, clock: StageClock) -> tuple[xr.Dataset, str]:
+    """Return the result on one data set, and a digest of which samples it saw; tell the clock each stage."""
     from hpfunc._torch.collect import Collection
     from hpfunc._torch.options import check_options
 
     collection = Collection(model, data, check_options(**task.collecting))
-    results = []
-    for activations in collection.in_groups():
-        results.append(pairwise_hp(activations, **with_groups(task.pairing, activations, split)))
+    results, groups = [], collection.in_groups()
+    while True:
+        with clock("forward"):
+            activations = next(groups, None)
+        if activations is None:
+            break
+        with clock("statistic"):
+            results.append(_measure_group(activations, with_groups(task.pairing, activations, split), clock))
         # Gone before the next group is collected.
         del activations
     index = collection.samples.index
     taken = [collection.samples.labels.tolist(), None if index is None else index.tolist()]
     digest = hashlib.sha256(json.dumps(taken).encode()).hexdigest()
     return results[0] if len(results) == 1 else concat(results, "layer"), digest
+
+
+def _measure_group(activations: xr.Dataset, options: Mapping[str, Any], clock: StageClock) -> xr.Dataset:
+    """Measure some layers by the options of `hpfunc.pairwise_hp`, and tell the clock the stages of it."""
+    names = ("metric", "graph", "k", "exact", "max_memory")
+    groups = options.get("groups")
+    return measure_layers(
+        activations,
+        None,
+        GraphOptions(**{name: options[name] for name in names}, clock=clock),
+        SampleOptions(None, options.get("folds"), options.get("repeats", 1), options.get("key"), groups is not None),
+        pairs=options["pairs"],
+        groups=groups,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hpfunc._support.checks import check_count, check_option
+from hpfunc._tree.threads import StageClock
 from hpfunc._tree.types import Ints
 
 __all__ = ["GraphOptions"]
@@ -20,6 +21,7 @@ class GraphOptions(NamedTuple):
     exact: bool = True
     max_memory: int | None = None
     held: int = 0  # bytes of max_memory that the caller holds already, in a copy of the points
+    clock: StageClock | None = None  # told the seconds of the stages of counting one tree
 
     @property
     def is_one_tree(self) -> bool:

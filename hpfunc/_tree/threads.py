@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from hpfunc._tree.types import Array
 
-__all__ = ["Scratch", "n_threads", "single_blas", "worker_threads"]
+__all__ = ["Scratch", "StageClock", "n_threads", "single_blas", "timed", "worker_threads"]
 
 
 # From this many bytes on NumPy asks the system for large pages, which come much faster than many small ones.
@@ -104,3 +105,32 @@ class Scratch(threading.local):
         if name not in self.kept or len(self.kept[name]) < n_bytes:
             self.kept[name] = np.empty(n_bytes if n_bytes < _SMALL else max(n_bytes, _LARGE), np.uint8)
         return np.asarray(self.kept[name][:n_bytes].view(dtype).reshape(shape))
+
+
+class StageClock:
+    """Add up the seconds that each stage of some work takes, in the thread that made the clock and in worker threads.
+
+    Worker threads run side by side, so a second in one of them counts as a second divided by the number of processors.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._owner, self._lock = threading.get_ident(), threading.Lock()
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time inside the ``with`` block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = time.perf_counter() - start
+            if threading.get_ident() != self._owner:
+                taken /= n_threads()
+            with self._lock:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
+
+
+def timed(clock: StageClock | None, stage: str) -> AbstractContextManager[None]:
+    """Add the time inside a ``with`` block to a stage, where there is a clock."""
+    return nullcontext() if clock is None else clock(stage)

@@ -309,6 +309,11 @@ def test_sweep_prints_and_keeps_every_layer(tmp_path, monkeypatch, capsys):
     products = sum(np.median(times) for times in row["seconds"]["products"].values())
     assert row["score"] == pytest.approx(np.median(row["seconds"]["sweep"]) / products)
     assert tables.sweep_layer_table(row) in printed
+    stages = row["seconds"]["stages"]
+    assert [list(run) for run in stages] == [["loading", "forward", "reduction", "exact distances", "trees"]] * 2
+    # In one thread of the caller, stages follow each other: they are no longer than the sweep.
+    assert all(0 < sum(run.values()) < total for run, total in zip(stages, row["seconds"]["sweep"], strict=True))
+    assert tables.stage_table({"untrained": row}) in printed
     images, labels, _ = sweep.images_of("tiny", ())
     expected = hp.pairwise_hp(images, labels).hp.mean()
     assert row["mean_hp"]["input"] == pytest.approx(float(expected))

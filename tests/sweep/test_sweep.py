@@ -4,6 +4,7 @@ import copy
 import hashlib
 import inspect
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from hpfunc._torch.collect import Collection
+from hpfunc._tree.pairs import count_pairs
+from hpfunc._tree.reduce.basis import find_basis
 from hpfunc.activations import collect_activations
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.results import open_results
@@ -43,6 +46,31 @@ def test_a_sweep_is_what_its_parts_give():
     assert [part.split(": ")[0] for part in runs.weights.split("; ")] == ["0", "5", "12"]
     assert [part.split(": ")[0] for part in runs.samples.split("; ")] == ["train", "test"]
     assert runs.hp.attrs == expected.hp.attrs
+
+
+STAGES = ["loading", "forward", "reduction", "exact distances", "trees"]
+
+
+def test_the_log_says_where_the_time_goes(caplog, monkeypatch):
+    # So that a small layer is reduced, too.
+    monkeypatch.setattr(count_pairs, "is_large", lambda d, starts, pairs: d == 40)
+    monkeypatch.setattr(count_pairs, "choose_directions", lambda x, *rest: find_basis(x, np.arange(40), 8))
+    data = {"train": make_data(n=90, features=40), "test": make_data(n=45, features=40, seed=1)}
+    models = {0: nn.Sequential(nn.Linear(40, 6)), 1: nn.Sequential(nn.Linear(40, 6))}
+    silent = sweep(models, data)
+    with caplog.at_level("INFO", "hpfunc"):
+        runs = sweep(models, data)
+        with ThreadPoolExecutor(2) as pool:
+            sweep(models, data, executor=pool)
+    # Results hold no times: the same sweep gives the same file.
+    assert runs.identical(silent)
+    *_, here, elsewhere = (record for record in caplog.records if hasattr(record, "seconds"))
+    assert here.message.startswith("the sweep did 2 tasks in ")
+    assert elsewhere.message.startswith("the sweep did 4 tasks in ")
+    for record in (here, elsewhere):
+        assert list(record.seconds) == STAGES
+        assert all(seconds > 0 for seconds in record.seconds.values())
+        assert all(f"{stage} {seconds:.1f} s" in record.message for stage, seconds in record.seconds.items())
 
 
 def test_a_warning_points_at_the_line_that_called(monkeypatch):

@@ -32,7 +32,7 @@ from hpfunc._tree.mst.prim import (
 )
 from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.threads import Scratch, StageClock, timed
 from hpfunc._tree.types import Array, Bools, Floats, Ints, ParallelMap
 
 __all__ = ["BATCH_VERTICES", "ClassTree", "grow_class_trees"]
@@ -62,6 +62,7 @@ class _ClassBatch(NamedTuple):
     path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
     reduction: Reduction | None  # where the table holds reduced distances
     max_bytes: float  # to work in
+    clock: StageClock | None
 
 
 def grow_class_trees(
@@ -73,6 +74,7 @@ def grow_class_trees(
     exact: bool,
     max_bytes: float = np.inf,
     reduction: Reduction | None = None,
+    clock: StageClock | None = None,
     parallel_map: ParallelMap = map,
 ) -> list[ClassTree]:
     """Find the minimum spanning trees of every class.
@@ -93,6 +95,8 @@ def grow_class_trees(
         Bytes to work in.
     reduction : Reduction, optional
         What tells of the true distances, where ``centred`` holds reduced coordinates.
+    clock : StageClock, optional
+        Told the seconds that exact distances take.
     parallel_map : callable
         Apply a function to every class, in threads perhaps.
     """
@@ -107,7 +111,7 @@ def grow_class_trees(
             for vertices, gaps, n in zip(*prim(table, sizes[classes]), sizes[classes], strict=True)
         ]
         maxima = [path_maxima[k] for k in classes]
-        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, maxima, reduction, max_bytes)
+        batch = _ClassBatch(x, centred, classes, sizes[classes], table, orders, maxima, reduction, max_bytes, clock)
         trees = _exact_trees(batch, parallel_map, scratch) if exact else _rough_trees(batch, scratch)
         found.update(zip(classes.tolist(), trees, strict=True))
     return [found[k] for k in range(len(sizes))]
@@ -168,7 +172,8 @@ def _exact_trees(batch: _ClassBatch, parallel_map: ParallelMap, scratch: Scratch
             exact = remeasure.tree_with_ties(points, found[g].edges)
         else:
             edges = found[g].edges[tree[g]]
-            exact = TreeWithTies(edges, squared_distances(points, *edges.T), edges[:0])
+            with timed(batch.clock, "exact distances"):
+                exact = TreeWithTies(edges, squared_distances(points, *edges.T), edges[:0])
         if batch.reduction is None and not found[g].crowded:
             return ClassTree(exact, batch.orders[g].vertices)
         return ClassTree(exact, _fill_maxima_of_tree(batch, g, exact.edges, exact.weights, scratch))
@@ -237,7 +242,10 @@ def _certify_candidates(batch: _ClassBatch, found: list[_ClassCandidates]) -> tu
         bounded = BoundedEdges(graph, edges + graph[:, None] * n, lower, upper)
         lightest = np.zeros(len(open_edges), bool)
         lightest[kruskal(len(found) * n, bounded.ends, lower)] = True
-        tree[open_edges], tied = certify(
-            bounded, lightest, lambda e: squared_distances(batch.x, *rows[e].T), len(found), len(found) * n
-        )
+
+        def measure(few: Ints) -> Floats:
+            with timed(batch.clock, "exact distances"):
+                return squared_distances(batch.x, *rows[few].T)
+
+        tree[open_edges], tied = certify(bounded, lightest, measure, len(found), len(found) * n)
     return np.split(tree, np.cumsum(counts)[:-1]), tied

@@ -43,7 +43,7 @@ from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import ClassGroup, LayerData, LayerPoints
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import Scratch, worker_threads
+from hpfunc._tree.threads import Scratch, StageClock, timed, worker_threads
 from hpfunc._tree.types import Array, Bools, Ints
 
 __all__ = ["PairCounts", "count_pairs", "cross_edges", "distinct_points"]
@@ -82,7 +82,7 @@ def count_pairs(
     advance : callable
         Told the number of pairs done.
     """
-    metric, graph, k, exact, max_memory, held = options
+    metric, graph, k, exact, max_memory, held, clock = options
     trees = np.full(len(pairs), k)
     if namespace(x) is not np:
         if not options.is_one_tree:
@@ -101,7 +101,9 @@ def count_pairs(
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
     if options.is_one_tree:
-        cross, remeasured = cross_edges(x, starts, pairs, exact=exact, max_bytes=max_bytes, held=held, advance=advance)
+        cross, remeasured = cross_edges(
+            x, starts, pairs, exact=exact, max_bytes=max_bytes, held=held, clock=clock, advance=advance
+        )
         return PairCounts(cross, remeasured, trees)
     cross, trees = count_graphs(
         x, starts, pairs, options._replace(held=held), max_bytes=max_bytes, name=name, advance=advance
@@ -117,6 +119,7 @@ def cross_edges(
     exact: bool,
     max_bytes: int,
     held: int = 0,
+    clock: StageClock | None = None,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> tuple[CrossEdges, Bools]:
     """Count the cross edges of the minimum spanning trees of pairs of classes, on the host.
@@ -136,6 +139,8 @@ def cross_edges(
         Bytes to work in, beyond the points.
     held : int
         How many of these bytes the caller holds already, in a copy of the points.
+    clock : StageClock, optional
+        Told the seconds of the reduction and of exact distances.
     advance : callable
         Told the number of pairs done.
 
@@ -158,9 +163,11 @@ def cross_edges(
         points = _keep_distinct(x, starts, copies)
         with worker_threads() as threads:
             may_reduce = exact and fits_reduced and is_large(d, points.starts, pairs)
-            reduced = _reduce_layer(points, pairs, threads) if may_reduce else None
+            with timed(clock, "reduction"):
+                reduced = _reduce_layer(points, pairs, threads) if may_reduce else None
             if fits or reduced is not None:
-                return _count_by_blocks(points, reduced, pairs, max_bytes, exact, threads, advance)
+                layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads, clock)
+                return _count_by_blocks(layer, groups, pairs, exact, threads, advance)
     return _count_large_pairs(x, starts, pairs, (max_bytes, held, need), exact=exact, advance=advance)
 
 
@@ -171,10 +178,9 @@ def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor)
 
 
 def _count_by_blocks(
-    points: LayerPoints,
-    reduced: ReducedPoints | None,
+    layer: LayerData,
+    groups: list[ClassGroup],
     pairs: Ints,
-    max_bytes: int,
     exact: bool,
     threads: ThreadPoolExecutor,
     advance: Callable[[int], Any],
@@ -182,8 +188,8 @@ def _count_by_blocks(
     """Count pairs of classes whose distances fit in memory, block by block; see `cross_edges`."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured, scratch = np.zeros(len(pairs), bool), Scratch()
-    layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads, scratch)
-    trees = lay_out_trees(points.starts, layer.class_trees)
+    starts = layer.points.starts
+    trees = lay_out_trees(starts, layer.class_trees)
 
     def work(batch: PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
         """Find the candidates of a block. The thread that finishes a batch counts all its candidates."""
@@ -192,10 +198,10 @@ def _count_by_blocks(
             return None
         return batch.number, *count_candidates(layer, trees, batch.pairs, found, exact=exact)
 
-    blocks = block_pairs(groups, pairs, len(points.starts) - 1)
+    blocks = block_pairs(groups, pairs, len(starts) - 1)
     jobs = [
         threads.submit(work, batch, place)
-        for batch in map(PairBatch, take_batches(blocks, np.diff(points.starts)))
+        for batch in map(PairBatch, take_batches(blocks, np.diff(starts)))
         for place in range(len(batch.blocks))
     ]
     for job in jobs:
@@ -229,13 +235,13 @@ def _prepare_layer(
     max_bytes: int,
     exact: bool,
     threads: ThreadPoolExecutor,
-    scratch: Scratch,
+    clock: StageClock | None,
 ) -> tuple[LayerData, list[ClassGroup]]:
     """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
     if reduced is None:
         reduction, centred = None, prepare(points.x, points.starts, threads.map, exact=exact)
     else:
-        reduction = Reduction(points.x, reduced.slack)
+        reduction = Reduction(points.x, reduced.slack, clock)
         centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)
     sizes = np.diff(points.starts)
     groups = divide_classes(sizes, pairs, points.x.shape[1])
@@ -250,16 +256,17 @@ def _prepare_layer(
         points.x,
         centred,
         in_order,
-        scratch,
+        Scratch(),
         max_bytes=max_bytes,
         exact=exact,
         reduction=reduction,
+        clock=clock,
         parallel_map=threads.map,
     )  # fmt: skip
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes, products leave little undecided and are faster than differences.
         centred = centre(points.x, points.starts, centred.dtype, threads.map)
-    return LayerData(points, centred, class_trees, path_maxima, reduction, max_bytes), groups
+    return LayerData(points, centred, class_trees, path_maxima, reduction, max_bytes, clock), groups
 
 
 def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:

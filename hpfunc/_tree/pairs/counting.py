@@ -19,6 +19,7 @@ from hpfunc._tree.mst.lay_out import ClassTrees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs import recount
 from hpfunc._tree.pairs.types import Candidates, LayerData, PairBlock
+from hpfunc._tree.threads import timed
 from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["PairBatch", "count_candidates"]
@@ -123,7 +124,8 @@ def _measure_candidates(
     rows = np.stack([found.source, found.target], axis=1) + layer.points.starts[pairs[found.pair]]
     if exact and layer.points.x.shape[1] <= THIN and len(rows):
         # Measuring them all takes less time than certifying those that rounding does not tell apart.
-        weights = squared_distances(layer.points.x, rows[:, 0], rows[:, 1])
+        with timed(layer.clock, "exact distances"):
+            weights = squared_distances(layer.points.x, rows[:, 0], rows[:, 1])
         found = found._replace(lower=weights)
         kept = _drop_detoured(trees, found, rows)
         return _MeasuredCandidates(_select(found, kept), rows[kept], weights[kept])
@@ -199,7 +201,8 @@ def _find_trees(
         return tree, tied
 
     def measure(few: Ints) -> Floats:
-        return squared_distances(layer.points.x, rows[few, 0], rows[few, 1])
+        with timed(layer.clock, "exact distances"):
+            return squared_distances(layer.points.x, rows[few, 0], rows[few, 1])
 
     tree, tied = certify(edges, tree, measure, n_pairs, graphs.n_vertices)
     # A path that fell out could have been spared if an equal edge of its class had fallen out instead.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from hpfunc._tree.distances import CentredPoints
 from hpfunc._tree.mst.class_trees import ClassTree
 from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.threads import StageClock
 from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["Candidates", "ClassGroup", "LayerData", "LayerPoints", "PairBlock"]
@@ -29,6 +30,7 @@ class LayerData(NamedTuple):
     path_maxima: list[Array]  # of each class group (r, m, m), rounded up; 0 past the end of a class
     reduction: Reduction | None  # if not None, path maxima are limits of reduced distances
     max_bytes: int  # to work in
+    clock: StageClock | None = None
 
 
 class ClassGroup(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._tree.reduce.direct import bound_by_differences
+from hpfunc._tree.threads import StageClock, timed
 from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["Reduction"]
@@ -20,6 +21,7 @@ class Reduction(NamedTuple):
 
     x: Any  # (N, d) the points themselves
     slack: float  # see `coordinates.ReducedPoints`
+    clock: StageClock | None = None
 
     def limits(self, weights: Floats) -> Floats:
         """Return the largest squared reduced distance that an edge of at most this true weight may have."""
@@ -35,4 +37,5 @@ class Reduction(NamedTuple):
 
     def bounds(self, sources: Ints, targets: Ints) -> tuple[Floats, Floats]:
         """Bound the true weights of some edges, given as rows."""
-        return bound_by_differences(self.x, sources, targets)
+        with timed(self.clock, "exact distances"):
+            return bound_by_differences(self.x, sources, targets)

@@ -1,0 +1,34 @@
+"""The clock of stages: seconds here count whole, those of worker threads by their share."""
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from hpfunc._tree import threads
+from hpfunc._tree.threads import StageClock, timed
+
+
+def test_seconds_of_worker_threads_are_shared_among_the_processors(monkeypatch):
+    ticks = iter([0.0, 3.0, 10.0, 14.0, 20.0, 21.0])
+    monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=ticks.__next__))
+    monkeypatch.setattr(threads, "n_threads", lambda: 2)
+    clock = StageClock()
+    with clock("trees"):
+        pass
+
+    def work():
+        with timed(clock, "distances"):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+    with pytest.raises(KeyError), clock("trees"):
+        raise KeyError
+    assert clock.seconds == {"trees": 3.0 + 1.0, "distances": 4.0 / 2}
+
+
+def test_without_a_clock_nothing_is_timed(monkeypatch):
+    monkeypatch.setattr(threads, "time", None)
+    with timed(None, "distances"):
+        pass
