@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -157,8 +158,8 @@ def measure_layers(
             graph_options = graph_options._replace(held=classes.held)
             bar.expect(len(layers) * len(numbers) * sample_options.repeats)
             class_a, class_b = classes.names[numbers].T
-            called = [f"{layer.where}, classes {a} and {b}" for a, b in zip(class_a, class_b, strict=True)]
-            options: Any = {"where": layer.where, "name": called.__getitem__, "advance": bar.update}
+            name = partial(_name_pair, layer.where, class_a, class_b)
+            options: Any = {"where": layer.where, "name": name, "advance": bar.update}
             with on_device(classes.points):
                 if fold is None:
                     values = measure_pairs(classes.points, classes.starts, numbers, graph_options, **options)
@@ -167,3 +168,8 @@ def measure_layers(
             results.append(LayerResult(layer.name, classes.points.shape[1], class_a, class_b, values))
     collected = kept_attrs(activations.attrs) if isinstance(activations, xr.Dataset) else {}
     return assemble(results, graph_options).assign_attrs(collected | sample_options.attrs())
+
+
+def _name_pair(where: str, class_a: Any, class_b: Any, p: int) -> str:
+    """Name pair p of a layer as errors and warnings do."""
+    return f"{where}, classes {class_a[p]} and {class_b[p]}"

@@ -151,10 +151,12 @@ def _count(
     """Count the cross edges of pairs of classes, and keep the graphs of the small ones."""
     counts = count_pairs(points, starts, pairs, options, name=where, advance=advance)
     sizes = np.diff(starts)[pairs]
-    few = np.array([options.exact and few_labellings(m, n) for m, n in sizes.tolist()])
     tables: list[npt.NDArray[np.float64] | None] = [None] * len(pairs)
-    if few.any():
-        which = np.flatnonzero(few)
+    # Pairs are many, but most of them have the same sizes.
+    distinct, of_pair = np.unique(sizes[:, 0] * (sizes.max() + 1) + sizes[:, 1], return_inverse=True)
+    few = np.array([options.exact and few_labellings(*divmod(s, int(sizes.max()) + 1)) for s in distinct.tolist()])
+    which = np.flatnonzero(few[of_pair])
+    if which.size:
         found = weight_tables(points, starts, pairs[which], options)
         for p, table in zip(which, found, strict=True):
             tables[p] = table

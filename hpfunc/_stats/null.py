@@ -144,7 +144,10 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
         reached = (cross + graphs.weight2 / graphs.weight / 2 - mean) / deviation
         shape = 4 / skewness**2
         left = np.maximum(shape + np.sign(skewness) * reached * np.sqrt(shape), 0)
-        tail = np.where(skewness > 0, gammainc(shape, left), gammaincc(shape, left))
+        # The side that is not asked for takes long, so each side is computed only where it is.
+        right = skewness > 0
+        tail = np.empty(np.shape(left))
+        tail[right], tail[~right] = gammainc(shape[right], left[right]), gammaincc(shape[~right], left[~right])
         tail = np.where(np.abs(skewness) < _STRAIGHT, ndtr(reached), tail)
         leaves = np.maximum(graphs.leaves, few)
         chance = gammaln(leaves + 1) - gammaln(leaves - few + 1) - gammaln(total + 1) + gammaln(total - few + 1)
