@@ -145,8 +145,8 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
         shape = 4 / skewness**2
         left = np.maximum(shape + np.sign(skewness) * reached * np.sqrt(shape), 0)
         # The side that is not asked for takes long, so each side is computed only where it is.
-        right = skewness > 0
-        tail = np.empty(np.shape(left))
+        right, shape, left = np.broadcast_arrays(skewness > 0, shape, left)
+        tail = np.empty(left.shape)
         tail[right], tail[~right] = gammainc(shape[right], left[right]), gammaincc(shape[~right], left[~right])
         tail = np.where(np.abs(skewness) < _STRAIGHT, ndtr(reached), tail)
         leaves = np.maximum(graphs.leaves, few)
