@@ -48,7 +48,10 @@ _SIZES = ((1, 1), (1, 2), (15, 16), (16, 16), (17, 16), (32, 31, 33), (63, 64, 6
 def counts(
     cupy: Any, sizes: Sequence[tuple[int, ...]] = _SIZES, widths: Sequence[int] = (2, 40, 784)
 ) -> dict[str, Any]:
-    """Compare the counts of all kinds of points, in both precisions, with those of the host; report all differences."""
+    """Compare the counts of all kinds of points, in both precisions, with those of the host; report all differences.
+
+    All trees are grown at once, and each by itself.
+    """
     compared, wrong = 0, []
     for size in sizes:
         for d in widths:
@@ -58,7 +61,10 @@ def counts(
                 for dtype in (x.dtype,) if x.dtype == np.uint8 else (np.float32, np.float64):
                     points = x.astype(dtype)
                     try:
-                        assert_equal(hp.pairwise_hp(points, labels), hp.pairwise_hp(cupy.asarray(points), labels))
+                        host, there = hp.pairwise_hp(points, labels), cupy.asarray(points)
+                        for places in (1, 2**30):
+                            with mock.patch.object(pairs, "_PLACES_PER_TREE", places):
+                                assert_equal(host, hp.pairwise_hp(there, labels))
                     except Exception as error:
                         what = f"{name}, classes of {size}, {d} features, {np.dtype(dtype)}"
                         wrong.append(f"{what}: {type(error).__name__}: {error}")
@@ -92,12 +98,15 @@ def little_memory(
     return {"ways": ways}
 
 
-def other_functions(cupy: Any) -> dict[str, Any]:
-    """Compare trees of one cloud, cosine distances, permutation tests and principal components with the host's."""
-    kinds = _kinds((200, 300), 64)
+def other_functions(cupy: Any, sizes: tuple[int, int] = (700, 1300)) -> dict[str, Any]:
+    """Compare single trees, cosine distances, permutation tests and principal components with the host's."""
+    kinds = _kinds(sizes, 64)
     x, labels = kinds["normal"].astype(np.float32), kinds["labels"]
     there = cupy.asarray(x)
-    assert_equal(hp.euclidean_mst(x)[["source", "target"]], hp.euclidean_mst(there)[["source", "target"]])
+    del kinds["labels"]
+    for points in kinds.values():
+        trees = hp.euclidean_mst(points), hp.euclidean_mst(cupy.asarray(points))
+        assert_equal(*(tree[["source", "target"]] for tree in trees))
     assert_equal(hp.multiclass_hp(x, labels), hp.multiclass_hp(there, labels))
     assert_equal(hp.pairwise_hp(x, labels, metric="cosine"), hp.pairwise_hp(there, labels, metric="cosine"))
     before, after = x[:20, :40].astype(float), x[20:40, :40].astype(float)

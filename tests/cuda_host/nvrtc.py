@@ -55,6 +55,7 @@ def ptx_of(source: str, defines: tuple[str, ...], architecture: str) -> str:
     return _compile(source, defines, architecture)[1]
 
 
+@functools.cache
 def _compile(source: str, defines: tuple[str, ...], architecture: str) -> tuple[str, str]:
     """Compile as CuPy does; return the compiler's log, and the instructions for a virtual architecture."""
     nvrtc = library()

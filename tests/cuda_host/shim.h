@@ -1,9 +1,9 @@
 // Lets the text of a CUDA kernel run on the host: one coroutine for each thread, one block after the other.
 //
-// The warps of a block, and the threads of a warp, run in orders drawn anew from a seed, and now and then one warp runs
-// far ahead: a barrier that is missing shows as a wrong result for some seed. A barrier that not all threads reach is an
-// error. Shared memory begins as rubbish. float32 numbers are flushed as under -ftz=true, with which CuPy compiles: an
-// instruction reads and writes denormal numbers as zeros. Only what hpfunc's kernels use is here.
+// The blocks of a launch, the warps of a block and the threads of a warp run in orders drawn anew from a seed, and now
+// and then one warp runs far ahead: a barrier that is missing shows as a wrong result for some seed. A barrier that not
+// all threads reach is an error. Shared memory begins as rubbish. float32 numbers are flushed as under -ftz=true, with
+// which CuPy compiles: an instruction reads and writes denormal numbers as zeros. Only what hpfunc's kernels use is here.
 #include <ucontext.h>
 #include <cmath>
 #include <cstdlib>
@@ -140,6 +140,18 @@ inline unsigned __reduce_min_sync(unsigned mask, unsigned value) {
   __syncwarp();
   return value;
 }
+inline unsigned __ballot_sync(unsigned mask, bool value) {
+  if (mask != 0xffffffffu) host::error = "a vote among part of a warp";
+  host::slots[host::current] = value;
+  __syncwarp();
+  unsigned lanes = 0;
+  for (unsigned lane = 0; lane < 32; ++lane) lanes |= (unsigned)host::slots[host::current / 32 * 32 + lane] << lane;
+  __syncwarp();
+  return lanes;
+}
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(unsigned bits) { return __builtin_ffs(bits); }
+template <class T> T atomicMin(T *place, T value) { T old = *place; if (value < old) *place = value; return old; }
 template <class T> T atomicAdd(T *place, T value) { T old = *place; *place += value; return old; }
 template <class To, class From> To same_bits(From from) { To to; memcpy(&to, &from, sizeof(To)); return to; }
 inline double __longlong_as_double(long long bits) { return same_bits<double>(bits); }
@@ -165,13 +177,15 @@ template <class F> const char *launch(F each, const unsigned *shape, size_t dyna
   threads.assign(block.x * block.y * block.z, {});
   slots.assign(threads.size(), 0);
   stacks.resize(threads.size() * STACK);
-  for (unsigned z = 0; z < grid.z; ++z)
-    for (unsigned y = 0; y < grid.y; ++y)
-      for (unsigned x = 0; x < grid.x && error.empty(); ++x) {
-        block_index = {x, y, z};
-        memset(__start_shared_memory, 0xCD, __stop_shared_memory - __start_shared_memory);
-        dynamic_memory.assign(dynamic + 64, (char)0xCD);
-        run_block();
-      }
+  std::vector<unsigned> blocks(grid.x * grid.y * grid.z);
+  for (unsigned i = 0; i < blocks.size(); ++i) blocks[i] = i;
+  shuffle(blocks);
+  for (unsigned i : blocks) {
+    if (!error.empty()) break;
+    block_index = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
+    memset(__start_shared_memory, 0xCD, __stop_shared_memory - __start_shared_memory);
+    dynamic_memory.assign(dynamic + 64, (char)0xCD);
+    run_block();
+  }
   return error.c_str();
 }

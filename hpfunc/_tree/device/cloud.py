@@ -11,9 +11,9 @@ from hpfunc._arrays import namespace
 from hpfunc._support.memory import release_device_memory
 from hpfunc._tree.device.memory import is_shortage, tidy, working_bytes
 from hpfunc._tree.device.points import lengths, prepare_points
-from hpfunc._tree.device.prim import CROWDED, MOST_PLACES, UNIQUE, Accuracy, grow_tree
 from hpfunc._tree.device.tables import fill_table, place_classes, table_bytes
 from hpfunc._tree.device.tiles import spanning_by_tiles
+from hpfunc._tree.device.trees import CROWDED, UNIQUE, Accuracy, forest_bytes, grow_tree
 from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["CloudTree", "spanning_tree"]
@@ -57,10 +57,10 @@ def _grown(x: Any, dtype: np.dtype[Any], accuracy: Accuracy, allowed: int) -> tu
     n, none = len(x), np.empty((0, 2), np.intp)
     if n == 1:
         return none, UNIQUE
-    if n <= MOST_PLACES and table_bytes(np.array([n]), x.shape[1], dtype.itemsize) <= allowed:
+    if table_bytes(np.array([n]), x.shape[1], dtype.itemsize) + forest_bytes(n + 3) <= allowed:
         try:
             placed = place_classes(namespace(x), np.array([0]), np.array([n]))
-            return grow_tree(fill_table(x, placed, dtype), accuracy)
+            return grow_tree(fill_table(x, placed, dtype), 0, None, accuracy)
         except Exception as error:
             if not is_shortage(namespace(x), error):
                 raise

@@ -12,10 +12,14 @@ import numpy as np
 __all__ = ["KERNELS", "kernel", "source"]
 
 # Each kernel, and the texts that it is made of, in their order.
-_PRIM = ("floats.cuh", "team.cuh", "measure.cuh", "contest.cuh", "degrees.cuh", "prim.cu")
+_PRIM = (
+    "floats.cuh", "warp.cuh", "team.cuh", "measure.cuh", "pair.cuh", "contest.cuh", "degrees.cuh", "prim.cu",
+)  # fmt: skip
+_BORUVKA = ("floats.cuh", "warp.cuh", "measure.cuh", "pair.cuh", "forest.cuh", "boruvka.cu", "lightest.cu")
 _POINTS = ("floats.cuh", "measure.cuh", "points.cu")
 KERNELS = {
     "prim": _PRIM,
+    **dict.fromkeys(("begin", "nearest", "weigh", "choose", "join", "relabel"), _BORUVKA),
     "table": ("floats.cuh", "table.cu"),
     "sums": ("floats.cuh", "centre.cu"),
     "centre": ("floats.cuh", "centre.cu"),

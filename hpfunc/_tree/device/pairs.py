@@ -22,8 +22,8 @@ from hpfunc._tree.device import tiles
 from hpfunc._tree.device.batches import number_classes, split_pairs
 from hpfunc._tree.device.memory import is_shortage, tidy, working_bytes
 from hpfunc._tree.device.points import prepare_points, to_host
-from hpfunc._tree.device.prim import CROWDED, MOST_PLACES, TIED, UNIQUE, Accuracy, grow_pairs
 from hpfunc._tree.device.tables import fill_table, place_classes, table_bytes
+from hpfunc._tree.device.trees import CROWDED, MOST_PLACES, TIED, UNIQUE, Accuracy, grow_pairs, grow_tree
 from hpfunc._tree.graph_sums import sum_tree
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.types import Bools, Ints
@@ -34,6 +34,9 @@ HostEngine = Callable[..., tuple[CrossEdges, Bools]]
 
 _log = logging.getLogger("hpfunc")
 _OPEN = -1
+# A pair by itself takes a few rounds of the whole device, about as long as this many steps of all trees together. Where
+# trees have more points for each pair, pairs are counted one by one. Reckoned, not measured.
+_PLACES_PER_TREE = 512
 
 
 def cross_edges(
@@ -146,7 +149,12 @@ class _DeviceCount:
         """Count pairs on one table of all their classes."""
         classes, pairs = number_classes(self.pairs[batch], len(self.sizes))
         placed = place_classes(namespace(self.points.x), self.starts[classes], self.sizes[classes])
-        trees = grow_pairs(fill_table(self.points.x, placed, dtype), pairs, self.accuracy)
+        table = fill_table(self.points.x, placed, dtype)
+        if len(batch) * _PLACES_PER_TREE <= int(np.diff(placed.places)[pairs].sum(axis=1).max()):
+            for p, (class_a, class_b) in zip(batch.tolist(), pairs.tolist(), strict=True):
+                self._record_tree(p, *grow_tree(table, class_a, class_b, self.accuracy))
+            return
+        trees = grow_pairs(table, pairs, self.accuracy)
         self._record(batch, trees.status, trees.crossing, trees.sums)
 
     def _by_tiles(self, p: int, dtype: np.dtype[Any], allowed: int) -> None:
@@ -154,10 +162,14 @@ class _DeviceCount:
         xp, pair = namespace(self.points.x), self.pairs[p].tolist()
         rows = xp.concatenate([self.points.x[self.starts[k] : self.starts[k + 1]] for k in pair])
         edges = tiles.spanning_by_tiles(rows, dtype, accuracy=self.accuracy, max_bytes=allowed)
-        if edges is None:
-            self._record(np.array([p]), TIED, 0, np.zeros((1, 4)))
+        self._record_tree(p, edges, TIED if edges is None else UNIQUE)
+
+    def _record_tree(self, p: int, edges: Ints | None, status: int) -> None:
+        """Keep what the edges of a pair's tree say, if they are certain."""
+        if status != UNIQUE or edges is None:
+            self._record(np.array([p]), status, 0, np.zeros((1, 4)))
             return
-        crossing = int(((edges < self.sizes[pair[0]]).sum(axis=1) == 1).sum())
+        crossing = int(((edges < self.sizes[self.pairs[p, 0]]).sum(axis=1) == 1).sum())
         degree2, third = sum_tree(len(edges) + 1, edges)
         sums = [[degree2, third.degree3, third.edge_degrees, third.leaves]]
         self._record(np.array([p]), UNIQUE, crossing, np.array(sums))

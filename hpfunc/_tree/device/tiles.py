@@ -13,8 +13,8 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._support.memory import free_device_bytes
 from hpfunc._tree.device.points import lengths
-from hpfunc._tree.device.prim import Accuracy, slack_of
 from hpfunc._tree.device.tables import centre_classes, centred_bytes, multiply, place_classes
+from hpfunc._tree.device.trees import Accuracy, slack_of
 from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import THIN, squared_distances
 from hpfunc._tree.mst.kruskal import BoundedEdges, certify, components, kruskal_multigraph

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import hpfunc as hp
 from hpfunc._support import memory
-from hpfunc._tree.device import pairs, prim, tables, tiles
+from hpfunc._tree.device import cloud, pairs, tables, tiles, trees
 from hpfunc._tree.pairs.count_pairs import cross_edges
 from tests.cuda_host import needs_compiler
 from tests.cuda_host.stand_in import counts, flushed, stand_in
@@ -331,8 +331,8 @@ def test_a_device_that_gives_nothing_is_an_error_that_says_what_was_needed(tight
 @pytest.mark.parametrize("kind", ["normal", "near ties"])
 def test_pairs_of_more_points_than_threads_are_counted(team, kind, monkeypatch):
     x, labels = sample((80, 190, 20), 40, 6, kind)
-    monkeypatch.setattr(prim, "_TEAMS", {})
-    monkeypatch.setattr(prim, "_LARGEST_TEAM", team)
+    monkeypatch.setattr(trees, "_TEAMS", {})
+    monkeypatch.setattr(trees, "_LARGEST_TEAM", team)
     with stand_in() as cupy:
         assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
 
@@ -439,6 +439,80 @@ def test_the_tree_of_one_cloud(n, kind):
     np.testing.assert_array_equal(there.source, expected.source)
     np.testing.assert_array_equal(there.target, expected.target)
     np.testing.assert_allclose(there.weight, expected.weight, rtol=1e-14)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("d", [10, 40])
+def test_the_tree_of_a_softmax_layer_with_denormals(d, metric):
+    x, labels = softmax((30, 40, 20), d, 1, 30)
+    assert share_of_denormals(x) > 0.02
+    with stand_in() as cupy:
+        there = hp.euclidean_mst(cupy.asarray(x), metric=metric)
+        assert_same(
+            hp.multiclass_hp(x, labels, metric=metric), hp.multiclass_hp(cupy.asarray(x), labels, metric=metric)
+        )
+    expected = hp.euclidean_mst(x, metric=metric)
+    np.testing.assert_array_equal(there.source, expected.source)
+    np.testing.assert_array_equal(there.target, expected.target)
+
+
+@pytest.mark.parametrize("n", [2, 3, 65, 150])
+def test_a_cloud_is_searched_by_rounds_of_the_whole_device(n, caplog):
+    """Prim's algorithm would take a step for each point in one block of threads."""
+    x, _ = sample((n,), 40, 1, "normal")
+    with stand_in() as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+        there = cupy.asarray(x)
+        before = dataclasses.replace(counts)
+        hp.euclidean_mst(there)
+        spent = {name: value - getattr(before, name) for name, value in vars(counts).items()}
+    assert not caplog.records  # neither float64 nor the host was needed
+    # The table takes six, the forest one and each round five; the weights one.
+    assert spent["launches"] == 6 + 1 + 5 * int(np.ceil(np.log2(n))) + 1
+    assert spent["waits"] <= 5  # finite, largest twice, edges, weights
+
+
+def test_a_cloud_with_too_much_in_doubt_is_searched_again_in_float64(caplog, monkeypatch):
+    x, _ = sample((60,), 40, 1, "normal", np.float64)
+    x = (np.round(x * 2**12) / 2**12 + 1000 * (np.arange(60) % 2)[:, None]).astype(np.float32)
+    dtypes, grown = [], cloud._grown
+    monkeypatch.setattr(cloud, "_grown", lambda x, dtype, *rest: dtypes.append(dtype) or grown(x, dtype, *rest))
+    with stand_in() as cupy, caplog.at_level(logging.INFO, "hpfunc"):
+        there = hp.euclidean_mst(cupy.asarray(x))
+    assert dtypes == [np.float32, np.float64]
+    assert not caplog.records
+    expected = hp.euclidean_mst(x)
+    np.testing.assert_array_equal(there.source, expected.source)
+    np.testing.assert_array_equal(there.target, expected.target)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tree_of_the_working_precision_has_no_circle_where_distances_tie(kind):
+    x, _ = sample((70,), 3, 1, kind)
+    with stand_in() as cupy:
+        tree = hp.euclidean_mst(cupy.asarray(x), exact=False)
+    parent = np.arange(70)
+    for source, target in zip(tree.source.values, tree.target.values, strict=True):
+        assert parent[source] != parent[target]
+        parent[parent == parent[source]] = parent[target]
+    # Thin points are measured in float64, so that the tree is one of the shortest.
+    assert float(tree.weight.sum()) == pytest.approx(float(hp.euclidean_mst(x).weight.sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 2), (20, 13), (33, 31, 36)])
+def test_few_large_pairs_are_counted_one_after_the_other(sizes, kind, monkeypatch):
+    x, labels = sample(sizes, 40, 3, kind)
+    monkeypatch.setattr(pairs, "_PLACES_PER_TREE", 1)
+    monkeypatch.setattr(pairs, "grow_pairs", None)
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
+
+
+def test_a_pair_of_as_many_points_as_rounds_are_worth_is_counted_by_itself(monkeypatch):
+    x, labels = sample((260, 252), 2, 3, "normal")
+    monkeypatch.setattr(pairs, "grow_pairs", None)
+    with stand_in() as cupy:
+        assert_same(hp.pairwise_hp(x, labels), hp.pairwise_hp(cupy.asarray(x), labels))
 
 
 def test_the_tree_of_a_cloud_too_large_for_its_distances(tight):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import hpfunc as hp
-from hpfunc._tree.device import compiler, prim
+from hpfunc._tree.device import compiler, trees
 from hpfunc._tree.device.compiler import KERNELS, source
 from tests.cuda_host import HostModule, needs_compiler
 from tests.cuda_host.nvrtc import compile_for, ptx_of
@@ -21,7 +21,7 @@ from tests.cuda_host.stand_in import RawModule, ndarray, stand_in
 ROOT = Path(__file__).parents[3]
 # Types of the table and of the points, as they occur: float32 points are measured in float64 the second time.
 TYPES = (("float", "float"), ("double", "float"), ("double", "double"))
-# Threads of a team and quads of vertices for each, as `prim` chooses them; 128 and 256 run as 512.
+# Threads of a team and quads of vertices for each, as `trees` chooses them; 128 and 256 run as 512.
 SHAPES = ((32, 1), (512, 1), (512, 2), (512, 4), (512, 16))
 # Registers a thread may take, by quads of vertices. Up to 80, three blocks of 256 threads fit a multiprocessor; a
 # block of 512 threads has one to itself with anything from 65 registers to the 128 that there are.
@@ -42,8 +42,8 @@ def macros(name):
 
 
 def test_the_shapes_are_those_that_prim_chooses():
-    chosen = {prim.team_for(places) for places in range(4, prim.MOST_PLACES + 1, 4)}
-    assert {(32, 1), (512, prim.MOST_PLACES // 2048)} <= chosen
+    chosen = {trees.team_for(places) for places in range(4, trees.MOST_PLACES + 1, 4)}
+    assert {(32, 1), (512, trees.MOST_PLACES // 2048)} <= chosen
     assert set(SHAPES) <= chosen
 
 

@@ -8,21 +8,6 @@
 // Memory: lists of CAP entries for each team, in shared memory. Limit: CAP edges in one step, 16 a vertex in all.
 
 #define CAP 128
-#define INFINITE __longlong_as_double(0x7ff0000000000000LL)
-enum { UNIQUE, CROWDED, TIED };
-
-// A pair of classes. The vertices of the first are its points and the padding after them, up to `second`; those of the
-// second follow.
-struct Pair {
-  const REAL *table;
-  const POINT *x;
-  long long ld, d, place_a, place_b, row_a, row_b;  // where the classes begin in the table, and in the points
-  double slack, least;  // what sums of differences may be off: relative, and at least
-  int m, n, second;     // points of each class, and the first vertex of the second class
-  __device__ bool real(int u) const { return u < m || (u >= second && u - second < n); }
-  __device__ long long place(int u) const { return u < second ? place_a + u : place_b + (u - second); }
-  __device__ const POINT *point(int u) const { return x + (u < second ? row_a + u : row_b + (u - second)) * d; }
-};
 
 // What is kept of four vertices: keys of the two lightest edges from the tree (0 when the vertex is in the tree), where
 // the lightest comes from, and the vertex's edges so far.

@@ -15,12 +15,11 @@
 extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
     const REAL *__restrict__ table, long long ld,  // (places, places), each class at a place that 4 divides
     const long long *classes,                      // (K, 3) first place, first row among the points, points
-    const int *pairs, int n_pairs,                 // (P, 2) classes; the second is -1 for a single cloud
+    const int *pairs, int n_pairs,                 // (P, 2) classes
     const double *error, int n_classes, double relative,
     const POINT *x, long long d, double slack, double least_slack, int exact,
-    unsigned long long *results,                   // (P, 6) status, cross edges, and sums of degrees: over vertices
+    unsigned long long *results) {                 // (P, 6) status, cross edges, and sums of degrees: over vertices
                                                    // squared and cubed, over edges of products, leaves; zeros
-    int *edges) {                                  // (n - 1, 2) of a single cloud, or null
   __shared__ Lightest slots[TEAMS][2][32];
   __shared__ Lists lists[TEAMS];
   __shared__ Pair described[TEAMS];
@@ -29,19 +28,13 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
   long long p = (long long)blockIdx.x * TEAMS + team;
   if (p >= n_pairs) return;  // a warp of a block of four: they never wait for one another
   int a = pairs[2 * p], b = pairs[2 * p + 1];
-  bool two = b >= 0;
   Pair &pair = described[team];
-  if (me == 0) {
-    const long long *first = classes + 3 * a, *second = classes + 3 * (two ? b : a);
-    pair = {table, x, ld, d, first[0], second[0], first[1], second[1], slack, least_slack, (int)first[2],
-            two ? (int)second[2] : 0, ((int)first[2] + 3) / 4 * 4};
-  }
+  if (me == 0) pair = pair_of(table, ld, x, d, classes, a, b, slack, least_slack);
   team_sync();
-  double e_aa = error[a * n_classes + a], e_ab = two ? error[a * n_classes + b] : 0;
-  double e_bb = two ? error[b * n_classes + b] : 0;
+  double e_aa = error[a * n_classes + a], e_ab = error[a * n_classes + b], e_bb = error[b * n_classes + b];
   double width_a = 2 * (e_aa > e_ab ? e_aa : e_ab), width_b = 2 * (e_bb > e_ab ? e_bb : e_ab);
 
-  const int second = pair.second, size = pair.m + pair.n, places = second + (pair.n + 3) / 4 * 4;
+  const int second = pair.second, size = pair.m + pair.n, places = pair.vertices();
   State state[QUADS];
   long long column[QUADS];  // threads without a vertex read what all read, and keep nothing of it
 #pragma unroll 2
@@ -101,10 +94,6 @@ extern "C" __global__ void __launch_bounds__(TEAM * TEAMS) prim(
         }
         state[i].degree[j] += u == v || u == w;
       }
-    if (edges && me == 0) {
-      edges[2 * (step - 1)] = v;
-      edges[2 * (step - 1) + 1] = w;
-    }
   }
   Sums sums = sum_degrees(state, passed[team]);
   if (me == 0) {

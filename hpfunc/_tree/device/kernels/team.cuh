@@ -7,7 +7,6 @@
 
 #define WARPS (TEAM / 32)
 #define TEAMS (TEAM == 32 ? 4 : 1)  // teams of a block
-#define ALL_LANES 0xffffffffu
 #define NO_VERTEX 0xffffffffu
 
 // The lightest edge out of the tree: its key, where it leads and where it comes from, and the key of the edge after it.
@@ -15,24 +14,6 @@ struct Lightest { Key first, second; unsigned vertex, from; };
 
 __device__ inline void team_sync() {
   if (TEAM == 32) __syncwarp(); else __syncthreads();
-}
-
-__device__ inline unsigned warp_min(unsigned value) {
-#if __CUDA_ARCH__ >= 800
-  return __reduce_min_sync(ALL_LANES, value);
-#else
-  for (int apart = 16; apart; apart /= 2) {
-    unsigned received = __shfl_xor_sync(ALL_LANES, value, apart);
-    if (received < value) value = received;
-  }
-  return value;
-#endif
-}
-
-__device__ inline unsigned long long warp_min(unsigned long long value) {
-  unsigned high = warp_min((unsigned)(value >> 32));
-  unsigned low = warp_min((unsigned)(value >> 32) == high ? (unsigned)value : ~0u);
-  return (unsigned long long)high << 32 | low;
 }
 
 // Merge the edge to one more vertex, which must be higher than all before it, into the lightest of a thread.
