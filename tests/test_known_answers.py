@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
+from scipy.integrate import quad
+from scipy.stats import norm, rankdata
 
 import hpfunc as hp
+from hpfunc._stats.null import null_moments
 
 RUNS_X = [35, 44, 39, 50, 48, 29, 60, 75, 49, 66]
 RUNS_Y = [17, 23, 13, 24, 33, 21, 18, 16, 32]
@@ -129,3 +131,44 @@ def test_unequal_classes_have_a_lower_hp(n_a, n_b, expected):
         a, b = rng.normal(size=(n_a, 2)), rng.normal(loc=[2, 0], size=(n_b, 2))
         found.append(float(hp.hp_statistic(a, b, exact=False).hp))
     assert np.mean(found) == pytest.approx(expected, abs=0.05)
+
+
+def true_divergence(distance, prior):
+    """Integrate the Henze-Penrose divergence of two normals of variance 1, ``distance`` apart."""
+
+    def density(x):
+        p, q = prior * norm.pdf(x), (1 - prior) * norm.pdf(x, distance)
+        return (p - q) ** 2 / (p + q)
+
+    return (quad(density, -12, distance + 12, epsabs=1e-10)[0] - (2 * prior - 1) ** 2) / (4 * prior * (1 - prior))
+
+
+@pytest.mark.parametrize(
+    ("distance", "prior", "expected"),
+    [
+        (0.5, 0.5, 0.058946), (1, 0.5, 0.204054), (2, 0.5, 0.550400), (3, 0.5, 0.802757), (4, 0.5, 0.931403),
+        (1, 0.2, 0.154787), (2, 0.2, 0.490079),
+    ],
+)  # fmt: skip
+def test_true_divergence_of_two_normals(distance, prior, expected):
+    # By integration; that the estimate converges to it is tested in test_statistic.
+    assert true_divergence(distance, prior) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_runs_of_nine_values_by_hand():
+    x, y = [5, 4, 2, 3, 1], [2.5, -1, -2, 6]
+    result, tree = hp.hp_statistic(x, y), hp.euclidean_mst(x + y)
+    degree = np.bincount(np.concatenate([tree.source, tree.target]))
+    assert (degree * (degree - 1)).sum() / 2 == 7
+    mean, variance = null_moments(5, 4, 8, 8, (degree**2).sum())
+    assert variance == pytest.approx(1.913580, abs=1e-6)
+    assert result.z.item() == pytest.approx((4 - mean) / np.sqrt(variance), abs=1e-12)
+    assert hp.hp_estimate(result, estimator="u").item() == pytest.approx(1 / 9, abs=1e-12)
+    # The same seven pairs of edges that share a point, on a tree of seven points.
+    flat = hp.hp_statistic([(1, 2), (2, 2), (3, 1)], [(1, 1), (2, 4), (3, 2), (4, 2)])
+    mean, variance = null_moments(3, 4, 6, 6, 2 * (7 + 6))
+    assert flat.z.item() == pytest.approx((4 - mean) / np.sqrt(variance), abs=1e-12)
+    assert flat.z.item() == pytest.approx(0.530745, abs=1e-6)
+    # The normal p-value, which is not ours any more: half of the 126 labellings have at most 4 cross edges.
+    assert norm.cdf(result.z.item()) == pytest.approx(0.373996, abs=1e-6)
+    assert result.pvalue.item() == 0.5
