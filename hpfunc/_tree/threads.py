@@ -75,9 +75,16 @@ def single_blas() -> AbstractContextManager[None]:
 
 
 def n_threads() -> int:
-    """Return the number of processors that this process may use."""
+    """Return the number of processors that this process may use, but at most ``OMP_NUM_THREADS`` where that is set.
+
+    Whoever starts several workers on a machine sets it for each of them, as Dask does, so that they do not use more
+    threads together than there are processors.
+    """
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    # A list holds the numbers of nested levels, the outermost first.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(processors, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else processors
 
 
 @contextmanager

@@ -125,6 +125,7 @@ def test_memory_is_guessed_where_the_system_does_not_tell(monkeypatch):
 
 
 def test_processors_are_counted_where_none_are_assigned(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert n_threads() == os.cpu_count()
     monkeypatch.setattr(os, "cpu_count", lambda: None)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from hpfunc._tree import threads
-from hpfunc._tree.threads import StageClock, timed
+from hpfunc._tree.threads import StageClock, n_threads, timed
 
 
 def test_seconds_of_worker_threads_are_shared_among_the_processors(monkeypatch):
@@ -32,3 +32,12 @@ def test_without_a_clock_nothing_is_timed(monkeypatch):
     monkeypatch.setattr(threads, "time", None)
     with timed(None, "distances"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"), [("1", 1), (" 3 ", 3), ("2,1", 2), ("8", 4), ("0", 4), ("-1", 4), ("many", 4), ("", 4)]
+)
+def test_a_worker_uses_no_more_threads_than_it_was_given(wanted, expected, monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: range(4), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    assert n_threads() == expected
