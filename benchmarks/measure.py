@@ -82,17 +82,26 @@ def peak_memory(work: Work) -> tuple[int, int] | None:
 
 
 def other_work() -> Callable[[], float | None]:
-    """Start to watch the processor; what is returned tells how many cores other processes kept busy since (Linux)."""
-    start, own, busy = time.perf_counter(), time.process_time(), _busy_seconds()
+    """Start to watch the processor; what is returned tells how many cores other processes kept busy since (Linux).
+
+    Processes that this one has started count as its own when they have ended.
+    """
+    start, own, busy = time.perf_counter(), _own_seconds(), _busy_seconds()
 
     def since() -> float | None:
         now = _busy_seconds()
         if busy is None or now is None:
             return None
-        theirs = now - busy - (time.process_time() - own)
+        theirs = now - busy - (_own_seconds() - own)
         return max(0.0, theirs / (time.perf_counter() - start))
 
     return since
+
+
+def _own_seconds() -> float:
+    """Seconds that this process has worked, and those that it started and that have ended."""
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 def _busy_seconds() -> float | None:

@@ -168,6 +168,7 @@ def _measure(way: str, size: str, mnist: tuple[Path, ...], folder: Path) -> dict
         else:
             found = run_sweep(work, mnist, folder, executor)
         small = run_sweep(_SMALL[size], (), folder, executor)
+    # By now the workers have ended, and count as this process's own.
     return {"start_seconds": started, "work": found, "small": small, "others_busy_cores": others_busy(), **when()}
 
 
@@ -197,7 +198,7 @@ def scaling_table(rows: dict[str, Any]) -> str:
     """Write how many times as many tasks of seconds two workers do in a time, one line for each way."""
     lines = []
     for way, runs in rows.items():
-        one = {"two programs": "here"}.get(way, f"{way.partition(',')[0]}, 1")
+        one = f"{way.partition(',')[0]}, 1" if "," in way else "here"
         per_task = _per_task(rows, way, "work")
         cells = [in_seconds(per_task), f"{_per_task(rows, one, 'work') / per_task:.2f}" if one in rows else "–"]
         starts = in_seconds(min(run["start_seconds"] for run in runs)) if "," in way else "–"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -13,7 +14,21 @@ import numpy as np
 import pytest
 
 import hpfunc as hp
-from benchmarks import cases, gpu, gpu_checks, growth, measure, pairwise, peers, points, report, store, sweep, tables
+from benchmarks import (
+    cases,
+    gpu,
+    gpu_checks,
+    growth,
+    measure,
+    pairwise,
+    peers,
+    points,
+    report,
+    scaling,
+    store,
+    sweep,
+    tables,
+)  # fmt: skip
 from hpfunc._tree import device
 from tests.cuda_host import needs_compiler
 from tests.cuda_host.stand_in import stand_in
@@ -317,6 +332,38 @@ def test_sweep_prints_and_keeps_every_layer(tmp_path, monkeypatch, capsys):
     images, labels, _ = sweep.images_of("tiny", ())
     expected = hp.pairwise_hp(images, labels).hp.mean()
     assert row["mean_hp"]["input"] == pytest.approx(float(expected))
+
+
+def test_scaling_keeps_every_run_and_its_tables_compare_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scaling, "in_a_new_process", lambda function, *arguments: function(*arguments))
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    file = tmp_path / "scaling.json"
+    for _ in range(2):
+        assert scaling.main(["--size", "tiny", "--way", "here", "--json", str(file)]) == 0
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    kept = json.loads(file.read_text())["rows"]["here"]
+    assert [run["work"]["tasks"] for run in kept] == [4, 4]
+    assert all(run[part]["seconds"] > 0 for run in kept for part in ("work", "small"))
+    assert "here" in capsys.readouterr().out
+
+    def run(seconds, small=0.1, own=0.0):
+        work = {"tasks": 10, "seconds": seconds, "own_seconds": own}
+        few = {"tasks": 10, "seconds": 10 * small, "own_seconds": 10 * own}
+        return {"start_seconds": 3.0, "work": work, "small": few, "others_busy_cores": 0.0}
+
+    rows = {
+        "here": [run(20)], "processes, 1": [run(24, 0.15, 0.01), run(21, 0.12, 0.01)], "processes, 2": [run(10.5, 0.1)],
+        "two programs": [run(10)],
+    }  # fmt: skip
+    lines = scaling.scaling_table(rows).splitlines()[2:]
+    # Each way beside one worker of its kind, by its fastest run.
+    assert [line.split("|")[5].strip() for line in lines] == ["1.00", "1.00", "2.00", "2.00"]
+    assert "20.0 ms" in scaling.overhead_table(rows)
+    assert "10.0 ms" in scaling.overhead_table(rows)
+    # 640 tasks of 1 s and 20 ms by 64 workers: ten rounds; the caller needs 6.4 s for them.
+    assert scaling.on_paper(1, 64, 0.02, 0.01) == pytest.approx(640 / 10.2)
+    assert scaling.on_paper(0.01, 64, 0.02, 0.01) == pytest.approx(1)
+    assert f"{640 / 10.2:.1f}" in scaling.curve_table(rows)
 
 
 # ---- the page
