@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,14 @@ def further_data() -> Path:
     if not FURTHER.is_dir():
         pytest.skip(f"the further data are not at {FURTHER}")
     return FURTHER
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite out among at most 4 processes, and run tests that are asked for by name in one."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, 4) if allowed > 1 else 0
 
 
 @cache
