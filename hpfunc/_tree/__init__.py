@@ -13,7 +13,7 @@ undecided is measured again by direct differences in float64 (`exact`), so the r
 arrays, `options` what the caller asks for, `threads` the workers and their work arrays.
 
 Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `choose_reduction` -> `mst` -> `reduce` ->
-`distances` -> `exact`, `threads` -> `types`.
+`distances` -> `exact` -> `threads` -> `types`.
 """
 
 from hpfunc._tree.graphs.small_graphs import weight_tables

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._tree.threads import StageClock, timed
 from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = [
-    "THIN", "Scaling", "bytes_for_metric", "canonical_order", "choose_scaling", "equal_rows", "points_for_metric",
-    "rank_rows", "rescale", "scale", "squared_distances", "unit_rows",
+    "THIN", "LayerPoints", "Scaling", "bytes_for_metric", "canonical_order", "choose_scaling", "equal_rows",
+    "keep_distinct", "points_for_metric", "rank_rows", "rescale", "scale", "squared_distances", "unit_rows",
 ]  # fmt: skip
 
 # Up to this number of features, differences cost little more than a product, and leave nothing undecided but ties.
@@ -37,6 +38,30 @@ def squared_distances(x: Any, i: Ints, j: Ints) -> Floats:
         # The rows are contiguous, so the order of summation depends on the number of features alone.
         result[part] = difference.sum(axis=1)
     return result
+
+
+class LayerPoints(NamedTuple):
+    """Hold the distinct points of a layer, class by class."""
+
+    x: Any  # (M, d) rows
+    starts: Ints  # (K + 1,) points starts[k]:starts[k + 1] are class k
+    copies: Ints  # (N,) how many samples of the class equal each point
+    row: Ints | None = None  # (N,) where each point stands in x; None: point i is row i
+    clock: StageClock | None = None  # told the seconds that exact distances take
+
+    def rows_of(self, points: Any) -> Any:
+        """Return the rows of x in which some points stand."""
+        return points if self.row is None else self.row[points]
+
+    def coordinates(self, k: int) -> Any:
+        """Return the coordinates of the points of class k: ``(n, d)``."""
+        span = slice(self.starts[k], self.starts[k + 1])
+        return self.x[span] if self.row is None else self.x[self.row[span]]
+
+    def distances(self, i: Ints, j: Ints) -> Floats:
+        """Compute the squared distances between points i and j as `squared_distances` does."""
+        with timed(self.clock, "exact distances"):
+            return squared_distances(self.x, self.rows_of(i), self.rows_of(j))
 
 
 class Scaling(NamedTuple):
@@ -194,3 +219,11 @@ def _as_items(part: Any) -> Any:
     np.bitwise_xor(bits, np.where(negative, np.uint64(2**64 - 1), np.uint64(2**63)), out=bits)
     items = bits.astype(">u8")
     return items.view(np.dtype((np.void, 8 * items.shape[1]))).reshape(-1)
+
+
+def keep_distinct(x: Any, starts: Ints, copies: Ints) -> LayerPoints:
+    """Keep the samples with at least one copy, given how many samples ``(N,)`` of its class each one stands for."""
+    if copies.all():
+        return LayerPoints(x, starts, copies)
+    keep = np.flatnonzero(copies)
+    return LayerPoints(x[keep], np.searchsorted(keep, starts), copies[keep])

@@ -25,6 +25,8 @@ class ClassTrees(NamedTuple):
     heaviest: RangeMaximum  # finds the places of the heaviest edges
     tied: Bools  # (N,) whether another edge is as heavy, with none heavier between the two
     degree: Ints  # (N,) of each row
+    has_ties: Bools  # (K,) whether other edges may replace those of the tree
+    remeasured: Bools  # (K,) whether float32 left too much undecided
 
 
 def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
@@ -39,34 +41,36 @@ def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
         Rows ``starts[k]:starts[k + 1]`` are class k.
     class_trees : list of K ClassTree
     """
-    n = int(starts[-1])
+    sizes, n = np.diff(starts), int(starts[-1])
+    ends = np.concatenate([class_tree.tree.edges for class_tree in class_trees])
+    length = np.concatenate([class_tree.tree.weights for class_tree in class_trees])
+    ends += np.repeat(starts[:-1], sizes - 1)[:, None]
+    visited = np.concatenate([class_tree.visited for class_tree in class_trees]) + np.repeat(starts[:-1], sizes)
     place, edges, weights = np.empty(n, np.intp), np.zeros((n, 2), np.intp), np.zeros(n)
-
-    def lay_out(k: int, vertices: Ints, edge_numbers: Ints) -> None:
-        start, tree = starts[k], class_trees[k].tree
-        place[start + vertices] = start + np.arange(len(vertices))
-        edges[start + 1 : starts[k + 1]] = tree.edges[edge_numbers] + start
-        weights[start + 1 : starts[k + 1]] = tree.weights[edge_numbers]
-
-    reordered = []
-    for k, (tree, visited) in enumerate(class_trees):
-        step = np.empty_like(visited)
-        step[visited] = np.arange(len(visited))
-        later_end = step[tree.edges].max(axis=1)
-        lay_out(k, visited, np.argsort(later_end))
-        if len(np.unique(later_end)) < len(later_end):
-            reordered.append(k)
-    longest = int(np.diff(starts).max())
+    place[visited] = np.arange(n)
+    # In a Prim order each edge attaches its later end.
+    later_end = place[ends].max(axis=1)
+    edges[later_end], weights[later_end] = ends, length
+    attached = np.bincount(later_end, minlength=n)
+    attached[starts[:-1]] = 1
+    longest = int(sizes.max())
     heaviest = RangeMaximum(weights, longest)
     first, last = np.sort(place[edges], axis=1).T
     real = np.flatnonzero(first < last)
     wrong = real[weights[heaviest(first[real] + 1, last[real] + 1)] != weights[last[real]]]
-    reordered += (np.searchsorted(starts, wrong, "right") - 1).tolist()
-    for k in set(reordered):
-        tree = class_trees[k].tree
-        lay_out(k, *prim_order_of_tree(int(starts[k + 1] - starts[k]), tree.edges, tree.weights))
-    if reordered:
+    reordered = np.unique(np.searchsorted(starts, np.append(wrong, np.flatnonzero(attached != 1)), "right") - 1)
+    for k in reordered:
+        tree, start = class_trees[k].tree, starts[k]
+        vertices, edge_numbers = prim_order_of_tree(int(sizes[k]), tree.edges, tree.weights)
+        place[start + vertices] = start + np.arange(len(vertices))
+        edges[start + 1 : starts[k + 1]] = tree.edges[edge_numbers] + start
+        weights[start + 1 : starts[k + 1]] = tree.weights[edge_numbers]
+    if reordered.size:
         heaviest = RangeMaximum(weights, longest)
     # The first place of every class holds no edge.
     degree = np.bincount(np.delete(edges, starts[:-1], axis=0).reshape(-1), minlength=n)
-    return ClassTrees(place, edges, weights, heaviest, mark_ties(starts, weights, heaviest), degree)
+    has_ties, remeasured = np.array(
+        [(len(class_tree.tree.tied) > 0, class_tree.tree.remeasured) for class_tree in class_trees]
+    ).T
+    tied = mark_ties(starts, weights, heaviest)
+    return ClassTrees(place, edges, weights, heaviest, tied, degree, has_ties, remeasured)

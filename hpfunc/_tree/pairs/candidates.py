@@ -30,12 +30,14 @@ class BlockBounds(NamedTuple):
     """Hold the bounds of the distances of P pairs between r classes of m points and c classes of n points."""
 
     lower: Array  # (r, m, c, n) lower bounds of the squared distances
-    error: Floats  # (P,) error bound of each pair; see `distances.upper_bound`
-    relative: float  # relative error of all pairs; see `distances.upper_bound`
-    row_maxima: Array  # (r, m, m) path maxima of the classes of the rows, rounded up
-    col_maxima: Array  # (c, n, n) path maxima of the classes of the columns, rounded up
     row_place: Ints  # (P,) place of the first class of each pair among the r
     col_place: Ints  # (P,) place of the second class of each pair among the c
+    error: Floats  # (P,) error bound of each pair; see `distances.upper_bound`
+    relative: float  # relative error of all pairs; see `distances.upper_bound`
+    row_maxima: Array  # (R, m, m) path maxima of classes, rounded up
+    col_maxima: Array  # (C, n, n) the same for the classes of the columns
+    row_tree: Ints  # (P,) place of the first class of each pair among the R
+    col_tree: Ints  # (P,) place of the second class of each pair among the C
     weigh: Callable[[Ints, Ints, Ints], Array] | None = None  # limits of edges from (pair, source, target), if reduced
 
 
@@ -61,6 +63,8 @@ def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch) -> Can
 
     bounds = BlockBounds(
         block_bounds(layer.centred, rows.classes, cols.classes, rows.size, cols.size, scratch),
+        block.row_place,
+        block.col_place,
         layer.centred.error[class_a, class_b],
         layer.centred.relative,
         _maxima_of(layer, rows),
@@ -131,17 +135,18 @@ def _find_detours(bounds: BlockBounds, pair: Ints) -> _Detours:
     pair : (P,) array
         Numbers of the pairs.
     """
-    row_class, col_class = bounds.row_place[pair, None], bounds.col_place[pair, None]
-    if len(pair) == bounds.lower.shape[0] and (col_class == col_class[0]).all():
+    row_tree, col_tree = bounds.row_tree[pair, None], bounds.col_tree[pair, None]
+    row_place, col_place = bounds.row_place[pair], bounds.col_place[pair]
+    if len(pair) == bounds.lower.shape[0] and (col_place == col_place[0]).all():
         # Every row with one column: a view of the block is enough.
-        distances = bounds.lower[:, :, col_class[0, 0]]
+        distances = bounds.lower[:, :, col_place[0]]
     else:
-        distances = bounds.lower[row_class[:, 0], :, col_class[:, 0]]
+        distances = bounds.lower[row_place, :, col_place]
     nearest = distances.argmin(axis=2)
     least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
     crossing = round_up(upper_bound(least, bounds.error[pair, None], bounds.relative), bounds.lower.dtype)
     n_bridges = _BRIDGES if bounds.weigh is None else min(_MEASURED_BRIDGES, -(-nearest.shape[1] // _POINTS_PER_BRIDGE))
-    bridge = _choose_bridges(crossing, bounds.row_maxima, row_class, n_bridges)
+    bridge = _choose_bridges(crossing, bounds.row_maxima, row_tree, n_bridges)
     arrivals = np.take_along_axis(nearest, bridge, axis=1)
     if bounds.weigh is None:
         crossing = np.take_along_axis(crossing, bridge, axis=1)
@@ -149,14 +154,14 @@ def _find_detours(bounds: BlockBounds, pair: Ints) -> _Detours:
         numbers = np.broadcast_to(pair[:, None], bridge.shape)
         crossing = bounds.weigh(numbers.ravel(), bridge.ravel(), arrivals.ravel()).reshape(bridge.shape)
     # (P, bridges, m): how heavy the way over each bridge edge is.
-    ways = np.maximum(bounds.row_maxima[row_class, bridge], crossing[..., None])
+    ways = np.maximum(bounds.row_maxima[row_tree, bridge], crossing[..., None])
     best = ways.argmin(axis=1)
     weight = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
-    reach = bounds.col_maxima[col_class, arrivals].max(axis=(1, 2))
+    reach = bounds.col_maxima[col_tree, arrivals].max(axis=(1, 2))
     return _Detours(least, weight, np.take_along_axis(arrivals, best, axis=1), reach)
 
 
-def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints, most: int) -> Ints:
+def _choose_bridges(crossing: Array, row_maxima: Array, row_tree: Ints, most: int) -> Ints:
     """Choose the points from which it may be best to cross to the other class: ``(P, bridges)``, perhaps too many.
 
     Let p be the point with the lightest edge across. Another point q is useless where its own edge across is no lighter
@@ -168,14 +173,14 @@ def _choose_bridges(crossing: Array, row_maxima: Array, row_class: Ints, most: i
     ----------
     crossing : (P, m) array
         Upper bound of the lightest edge across from each point.
-    row_maxima : (r, m, m) array
-    row_class : (P, 1) array
-        Place of the class of each pair among the r.
+    row_maxima : (R, m, m) array
+    row_tree : (P, 1) array
+        Place of the class of each pair among the R.
     most : int
         Bridges of a pair.
     """
     lightest = crossing.argmin(axis=1)[:, None]
-    detour = np.maximum(row_maxima[row_class, lightest][:, 0], np.take_along_axis(crossing, lightest, axis=1))
+    detour = np.maximum(row_maxima[row_tree, lightest][:, 0], np.take_along_axis(crossing, lightest, axis=1))
     useful = crossing < detour
     np.put_along_axis(useful, lightest, True, axis=1)
     n_bridges = min(int(useful.sum(axis=1).max()), most)
@@ -198,9 +203,8 @@ def _search_rows(bounds: BlockBounds, pair: Ints, detours: _Detours, scratch: Sc
     n_own = np.count_nonzero(own)
     within_reach = (detours.least <= detours.reach[:, None]) & ~own
     at, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
-    col_class = bounds.col_place[pair[at]]
-    flat_row = (bounds.row_place[pair[at]] * m + source) * c + col_class
-    arrival = col_class * n + detours.arrival[at, source]
+    flat_row = (bounds.row_place[pair[at]] * m + source) * c + bounds.col_place[pair[at]]
+    arrival = bounds.col_tree[pair[at]] * n + detours.arrival[at, source]
     way = np.where(own, detours.weight, 0)[at, source]
     parts = []
     step = max(1, _STRIP // n)

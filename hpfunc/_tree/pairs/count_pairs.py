@@ -27,7 +27,7 @@ from hpfunc._support import memory
 from hpfunc._tree import device
 from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions, is_large
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
-from hpfunc._tree.exact import bytes_for_metric, equal_rows, points_for_metric
+from hpfunc._tree.exact import LayerPoints, bytes_for_metric, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst import tiled
@@ -40,7 +40,7 @@ from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
 from hpfunc._tree.pairs.counting import PairBatch, count_candidates
 from hpfunc._tree.pairs.recount import average_over_trees
-from hpfunc._tree.pairs.types import ClassGroup, LayerData, LayerPoints
+from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, StageClock, timed, worker_threads
@@ -160,13 +160,13 @@ def cross_edges(
     need_reduced += bytes_for_blocks(starts, pairs, MOST_DIRECTIONS + 1, 4, narrow=narrow)
     fits, fits_reduced = need <= max_bytes, need_reduced <= max_bytes
     if fits or (exact and fits_reduced):
-        points = _keep_distinct(x, starts, copies)
+        points = keep_distinct(x, starts, copies)._replace(clock=clock)
         with worker_threads() as threads:
             may_reduce = exact and fits_reduced and is_large(d, points.starts, pairs)
             with timed(clock, "reduction"):
                 reduced = _reduce_layer(points, pairs, threads) if may_reduce else None
             if fits or reduced is not None:
-                layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads, clock)
+                layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads)
                 return _count_by_blocks(layer, groups, pairs, exact, threads, advance)
     return _count_large_pairs(x, starts, pairs, (max_bytes, held, need), exact=exact, advance=advance)
 
@@ -217,15 +217,7 @@ def _count_by_blocks(
 
 def distinct_points(x: Any, starts: Ints) -> LayerPoints:
     """Leave out samples that equal an earlier one of their class, and count the copies of each that is kept."""
-    return _keep_distinct(x, starts, np.bincount(equal_rows(x, starts), minlength=len(x)))
-
-
-def _keep_distinct(x: Any, starts: Ints, copies: Ints) -> LayerPoints:
-    """Keep the samples with at least one copy."""
-    if copies.all():
-        return LayerPoints(x, starts, copies)
-    keep = np.flatnonzero(copies)
-    return LayerPoints(x[keep], np.searchsorted(keep, starts), copies[keep])
+    return keep_distinct(x, starts, np.bincount(equal_rows(x, starts), minlength=len(x)))
 
 
 def _prepare_layer(
@@ -235,13 +227,12 @@ def _prepare_layer(
     max_bytes: int,
     exact: bool,
     threads: ThreadPoolExecutor,
-    clock: StageClock | None,
 ) -> tuple[LayerData, list[ClassGroup]]:
     """Grow the trees of all classes, and divide the classes into groups that hold their path maxima."""
     if reduced is None:
         reduction, centred = None, prepare(points.x, points.starts, threads.map, exact=exact)
     else:
-        reduction = Reduction(points.x, reduced.slack, clock)
+        reduction = Reduction(points.x, reduced.slack, points.clock)
         centred = centre(reduced.points, points.starts, reduced.points.dtype, threads.map)
     sizes = np.diff(points.starts)
     groups = divide_classes(sizes, pairs, points.x.shape[1])
@@ -260,13 +251,13 @@ def _prepare_layer(
         max_bytes=max_bytes,
         exact=exact,
         reduction=reduction,
-        clock=clock,
+        clock=points.clock,
         parallel_map=threads.map,
     )  # fmt: skip
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes, products leave little undecided and are faster than differences.
         centred = centre(points.x, points.starts, centred.dtype, threads.map)
-    return LayerData(points, centred, class_trees, path_maxima, reduction, max_bytes, clock), groups
+    return LayerData(points, centred, class_trees, path_maxima, reduction, max_bytes), groups
 
 
 def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:

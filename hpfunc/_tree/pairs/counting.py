@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._tree.exact import THIN, squared_distances
+from hpfunc._tree.exact import THIN
 from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from hpfunc._tree.mst.lay_out import ClassTrees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs import recount
 from hpfunc._tree.pairs.types import Candidates, LayerData, PairBlock
-from hpfunc._tree.threads import timed
 from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["PairBatch", "count_candidates"]
@@ -98,17 +97,15 @@ def count_candidates(
         counts.low[:] = counts.high[:] = np.nan
         return counts, np.zeros(len(pairs), bool)
     has_copies = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
-    has_ties = np.array([len(class_tree.tree.tied) > 0 for class_tree in layer.class_trees])
     n_found = len(candidates.rows)
-    for p in np.flatnonzero(tied | crowded | (has_copies | has_ties)[pairs].any(axis=1)):
+    for p in np.flatnonzero(tied | crowded | (has_copies | trees.has_ties)[pairs].any(axis=1)):
         if crowded[p]:
             rows = recount.candidates_in_float64(layer, pairs[p])
         else:
             rows = candidates.rows[graphs.edges.graph[:n_found] == p]
         for field, value in zip(counts, recount.count_every_tree(layer, pairs[p], rows), strict=True):
             field[p] = value
-    remeasured = np.array([class_tree.tree.remeasured for class_tree in layer.class_trees])
-    return counts, crowded | remeasured[pairs].any(axis=1)
+    return counts, crowded | trees.remeasured[pairs].any(axis=1)
 
 
 def _select(found: Candidates, which: Any) -> Candidates:
@@ -124,8 +121,7 @@ def _measure_candidates(
     rows = np.stack([found.source, found.target], axis=1) + layer.points.starts[pairs[found.pair]]
     if exact and layer.points.x.shape[1] <= THIN and len(rows):
         # Measuring them all takes less time than certifying those that rounding does not tell apart.
-        with timed(layer.clock, "exact distances"):
-            weights = squared_distances(layer.points.x, rows[:, 0], rows[:, 1])
+        weights = layer.points.distances(rows[:, 0], rows[:, 1])
         found = found._replace(lower=weights)
         kept = _drop_detoured(trees, found, rows)
         return _MeasuredCandidates(_select(found, kept), rows[kept], weights[kept])
@@ -201,8 +197,7 @@ def _find_trees(
         return tree, tied
 
     def measure(few: Ints) -> Floats:
-        with timed(layer.clock, "exact distances"):
-            return squared_distances(layer.points.x, rows[few, 0], rows[few, 1])
+        return layer.points.distances(rows[few, 0], rows[few, 1])
 
     tree, tied = certify(edges, tree, measure, n_pairs, graphs.n_vertices)
     # A path that fell out could have been spared if an equal edge of its class had fallen out instead.

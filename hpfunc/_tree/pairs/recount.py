@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from hpfunc._tree.distances import block_bounds, centre, differences
+from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.memory import check_ties
 from hpfunc._tree.mst.prim import tree_path_maxima
 from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, find_every_tree
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
-from hpfunc._tree.pairs.types import LayerData, LayerPoints
+from hpfunc._tree.pairs.types import LayerData
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Ints
 
@@ -43,12 +44,12 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, max_bytes: 
     check_ties(len(edges), max_bytes)
     class_rows = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
     vertices = np.concatenate(class_rows)
-    place = np.empty(len(points.x), np.intp)
+    place = np.empty(points.starts[-1], np.intp)
     place[vertices] = np.arange(len(vertices))
     members = np.zeros((len(vertices), 2))
     members[: len(class_rows[0]), 0] = points.copies[class_rows[0]]
     members[len(class_rows[0]) :, 1] = points.copies[class_rows[1]]
-    return count_cross(find_every_tree(points.x, vertices, members, place[edges]))
+    return count_cross(find_every_tree(points.x, points.rows_of(vertices), members, place[edges]))
 
 
 def candidates_in_float64(layer: LayerData, pair: Ints, *, by_differences: bool = False) -> Ints:
@@ -56,14 +57,16 @@ def candidates_in_float64(layer: LayerData, pair: Ints, *, by_differences: bool 
     starts, scratch = layer.points.starts, Scratch()
     rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
     halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
-    points = layer.points.x[rows]
+    points = layer.points.x[layer.points.rows_of(rows)]
     wide = np.dtype(np.float64)
     centred = differences(points.astype(wide), halves) if by_differences else centre(points, halves, wide)
     trees = [layer.class_trees[k].tree for k in pair]
     row_maxima, col_maxima = (tree_path_maxima(len(tree.edges) + 1, tree.edges, tree.weights)[None] for tree in trees)
     lower = block_bounds(centred, np.array([0]), np.array([1]), row_maxima.shape[1], col_maxima.shape[1], scratch)
     only = np.zeros(1, np.intp)
-    bounds = BlockBounds(lower, centred.error[:1, 1], centred.relative, row_maxima, col_maxima, only, only)
+    bounds = BlockBounds(
+        lower, only, only, centred.error[:1, 1], centred.relative, row_maxima, col_maxima, only, only
+    )  # fmt: skip
     found, _ = find_light_edges(bounds, scratch)
     if len(found.pair) > CROWDED * len(rows) and not by_differences:
         return candidates_in_float64(layer, pair, by_differences=True)

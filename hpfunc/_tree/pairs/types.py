@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hpfunc._tree.distances import CentredPoints
+from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.mst.class_trees import ClassTree
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import StageClock
 from hpfunc._tree.types import Array, Floats, Ints
 
-__all__ = ["Candidates", "ClassGroup", "LayerData", "LayerPoints", "PairBlock"]
-
-
-class LayerPoints(NamedTuple):
-    """Hold the distinct points of a layer, class by class."""
-
-    x: Any  # (N, d)
-    starts: Ints  # (K + 1,) rows of class k are starts[k]:starts[k + 1]
-    copies: Ints  # (N,) how many samples of the class equal each point
+__all__ = ["Candidates", "ClassGroup", "LayerData", "PairBlock"]
 
 
 class LayerData(NamedTuple):
@@ -30,7 +22,6 @@ class LayerData(NamedTuple):
     path_maxima: list[Array]  # of each class group (r, m, m), rounded up; 0 past the end of a class
     reduction: Reduction | None  # if not None, path maxima are limits of reduced distances
     max_bytes: int  # to work in
-    clock: StageClock | None = None
 
 
 class ClassGroup(NamedTuple):

@@ -156,12 +156,12 @@ def test_what_rounding_leaves_undecided_is_certified(monkeypatch):
     label = np.arange(60) // 7 % 2
     assert working_dtype(x) == np.float32
     near = []
-    original = class_trees_module.candidate_edges
+    original = class_trees_module.find_candidates
     monkeypatch.setattr(
-        class_trees_module, "candidate_edges", lambda *args: (near.append(original(*args)), near[-1])[1]
+        class_trees_module, "find_candidates", lambda *args: (near.append(original(*args)), near[-1])[1]
     )
     cross = count(x, label).cross
-    assert sum(map(len, near)) > len(x) - 2
+    assert sum(len(found.edges) for found in near) > len(x) - 2
     assert (cross.low[0], cross.high[0]) == extreme_cross_edges(x, label)
 
 
