@@ -144,6 +144,7 @@ def test_quickstart_overwrites_when_told_with_the_same_values_and_leaves_other_f
     assert {path.name for path in tmp_path.iterdir()} == {*WRITTEN, "notes.txt"}
     assert (tmp_path / "notes.txt").read_text() == "mine"
     expected = hp.open_results(small_run[0] / "results.nc").sel(layer=few_layers)
+    expected.attrs["layers"] = ", ".join(few_layers)
     xr.testing.assert_identical(hp.open_results(tmp_path / "results.nc"), expected)
 
 
