@@ -46,11 +46,20 @@ def split_pairs(pairs: Ints, sizes: Ints, fits: Callable[[Ints], bool]) -> list[
     list of arrays
         Positions in ``pairs``. A batch that does not fit holds a single pair.
     """
+    classes, numbered = number_classes(pairs, len(sizes))
+    if _is_dense(numbered, sizes[classes]) and fits(sizes[classes]):
+        return [np.arange(len(pairs))]
     alone, rest = _too_large(pairs, sizes, fits)
     batches = [np.array([p]) for p in alone.tolist()]
     if rest.size:
         batches += [rest[batch] for batch in _split_by_groups(pairs[rest], sizes, fits)]
     return batches
+
+
+def _is_dense(pairs: Ints, sizes: Ints) -> bool:
+    """Tell whether the distances that pairs want are a large part of a table of all these classes."""
+    wanted = 2 * float(sizes[pairs[:, 0]] @ sizes[pairs[:, 1]])
+    return _DENSE * wanted >= float(sizes.sum()) ** 2
 
 
 def _too_large(pairs: Ints, sizes: Ints, fits: Callable[[Ints], bool]) -> tuple[Ints, Ints]:
@@ -73,8 +82,7 @@ def _split_by_groups(pairs: Ints, sizes: Ints, fits: Callable[[Ints], bool]) -> 
     """Return the batches of the best number of groups; each pair by itself fits."""
     classes, numbered = number_classes(pairs, len(sizes))
     used = sizes[classes]
-    wanted = 2 * float(used[numbered].prod(axis=1).sum())
-    dense = _DENSE * wanted >= float(used.sum()) ** 2
+    dense = _is_dense(numbered, used)
     best, n_groups = (np.inf, [np.arange(len(pairs))]), 1
     while True:
         batches = _by_groups(numbered, used, n_groups)

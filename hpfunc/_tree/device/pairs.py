@@ -119,8 +119,9 @@ class _DeviceCount:
         while waiting:
             batch = waiting.pop()
             try:
-                if fits(self.sizes[np.unique(self.pairs[batch])]):
-                    self._by_table(batch, dtype)
+                classes, pairs = number_classes(self.pairs[batch], len(self.sizes))
+                if fits(self.sizes[classes]):
+                    self._by_table(batch, classes, pairs, dtype)
                 else:
                     self._by_tiles(int(batch[0]), dtype, allowed)
             except Exception as error:
@@ -145,12 +146,12 @@ class _DeviceCount:
             field[left] = values
         return remeasured
 
-    def _by_table(self, batch: Ints, dtype: np.dtype[Any]) -> None:
-        """Count pairs on one table of all their classes."""
-        classes, pairs = number_classes(self.pairs[batch], len(self.sizes))
+    def _by_table(self, batch: Ints, classes: Ints, pairs: Ints, dtype: np.dtype[Any]) -> None:
+        """Count pairs, given by positions among their classes, on one table of all these classes."""
         placed = place_classes(namespace(self.points.x), self.starts[classes], self.sizes[classes])
         table = fill_table(self.points.x, placed, dtype)
-        if len(batch) * _PLACES_PER_TREE <= int(np.diff(placed.places)[pairs].sum(axis=1).max()):
+        first, second = np.diff(placed.places)[pairs.T]
+        if len(batch) * _PLACES_PER_TREE <= int((first + second).max()):
             for p, (class_a, class_b) in zip(batch.tolist(), pairs.tolist(), strict=True):
                 self._record_tree(p, *grow_tree(table, class_a, class_b, self.accuracy))
             return
@@ -178,7 +179,8 @@ class _DeviceCount:
         """Keep what was counted of pairs."""
         self.status[which] = status
         self.advance(int((self.status[which] == UNIQUE).sum()))
-        edges = self.sizes[self.pairs[which]].sum(axis=1) - 1.0
+        first, second = self.sizes[self.pairs[which].T]
+        edges = first + second - 1.0
         extremes = np.asarray(crossing, float) if self.accuracy.exact else np.full(len(which), np.nan)
         degree2, degree3, edge_degrees, leaves = np.asarray(sums, float).T
         counts = CrossEdges(

@@ -55,7 +55,8 @@ class PairTrees(NamedTuple):
 
 def grow_pairs(table: DeviceTable, pairs: Ints, accuracy: Accuracy) -> PairTrees:
     """Count the cross edges of the minimum spanning trees of pairs of classes ``(P, 2)`` of a table."""
-    xp, places = namespace(table.bounds), np.diff(table.classes.places)[pairs].sum(axis=1)
+    xp, (first, second) = namespace(table.bounds), np.diff(table.classes.places)[pairs.T]
+    places = first + second
     few = places <= _WARP_PLACES
     order = np.argsort(~few, kind="stable")
     on_device, results = xp.asarray(pairs[order].astype(np.int32)), xp.zeros((len(pairs), 6), np.uint64)
