@@ -138,7 +138,8 @@ def at_ceiling(results: xr.Dataset, /) -> xr.DataArray:
     fewest = 0.0 if results.attrs.get("graph") == "knn" else _ONE
     counted = n_a.notnull() & n_b.notnull()
     share = (cross <= fewest).where(counted).mean("pair")
-    return share.rename("at_ceiling").assign_attrs(long_name="Share of pairs at the ceiling of HP", units="1")
+    own = {"long_name": "Share of pairs at the ceiling of HP", "units": "1"}
+    return share.rename("at_ceiling").assign_attrs(results.attrs | own)
 
 
 @unaffected

@@ -10,6 +10,7 @@ import xarray as xr
 from hpfunc._labels.align import read_values
 from hpfunc._stats.intervals import fold_intervals
 from hpfunc._support.warn import warn
+from hpfunc._version import __version__
 
 __all__ = ["fold_interval"]
 
@@ -122,7 +123,9 @@ def fold_interval(
             own["units"] = values.attrs["units"]
         variable.attrs = own | values.attrs if name == "estimate" else own
     _warn_of_constants(results)
-    return results.assign_attrs(dim=dim, level=float(level), n=values.sizes[dim], repeats=array.shape[-2])
+    return results.assign_attrs(
+        dim=dim, level=float(level), n=values.sizes[dim], repeats=array.shape[-2], hpfunc_version=__version__
+    )
 
 
 def _check_options(dim: Any, repeat: Any, level: Any) -> None:

@@ -18,8 +18,10 @@ from hpfunc._arrays import (
     on_device,
     samples_first,
 )
+from hpfunc._labels.provenance import kept_attrs
 from hpfunc._stats.principal import principal_components
 from hpfunc._support.surroundings import unaffected
+from hpfunc._version import __version__
 
 __all__ = ["pca2d"]
 
@@ -122,7 +124,10 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     if taken := further.keys() & {*plane.variables, *plane.dims} - {"sample"}:
         raise ValueError(f"points has a coord {min(taken)!r}, the name of a part of the result; rename or drop it")
     coords = {name: ("sample", values) for name, values in further.items()}
-    return plane.assign_coords({**coords, "label": ("sample", sample_labels)})
+    made_from = kept_attrs(points.attrs) if isinstance(points, xr.DataArray) else {}
+    return plane.assign_coords({**coords, "label": ("sample", sample_labels)}).assign_attrs(
+        hpfunc_version=__version__, **made_from
+    )
 
 
 def _read_points(x: Any, name: str) -> Any:

@@ -21,6 +21,7 @@ from hpfunc._stats.permutation import (
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected
 from hpfunc._support.warn import warn
+from hpfunc._version import __version__
 
 __all__ = ["adjust_pvalues", "fisher_permutation", "fisher_steps"]
 
@@ -162,7 +163,14 @@ def fisher_permutation(
     return xr.Dataset(
         {n: (list(sizes), v.reshape(shape), {"long_name": t, "units": "1"}) for n, (v, t) in columns.items()},
         coords=result_coords(left, right, dim),
-        attrs={"dim": dim, "paired": int(paired), "alternative": alternative},
+        attrs={
+            "dim": dim,
+            "paired": int(paired),
+            "alternative": alternative,
+            "key": "none" if key is None else str(key),
+            "most_permutations": n_permutations,
+            "hpfunc_version": __version__,
+        },
     )
 
 

@@ -153,7 +153,8 @@ def hp_estimate(results: xr.Dataset, /, *, estimator: str = "friedman-rafsky", c
     estimate: xr.DataArray = ESTIMATORS[estimator](*counts)
     if clip:
         estimate = estimate.clip(0, 1)
-    return estimate.rename("hp").assign_attrs(long_name="Henze-Penrose statistic", units="1", estimator=estimator)
+    own = {"long_name": "Henze-Penrose statistic", "units": "1", "estimator": estimator, "hp_clipped": int(clip)}
+    return estimate.rename("hp").assign_attrs(results.attrs | own)
 
 
 @unaffected
@@ -202,5 +203,6 @@ def bayes_error_bounds(results: xr.Dataset, /) -> xr.Dataset:
         {
             name: bound.assign_attrs(long_name=names[name], units="1")
             for name, bound in (("lower", lower), ("upper", upper))
-        }
+        },
+        attrs=results.attrs,
     )

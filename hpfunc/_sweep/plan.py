@@ -84,13 +84,17 @@ class Plan(NamedTuple):
         """Return the data sets as they are sent to an executor."""
         return {split: _packed(data, executor) for split, data in self.data.items()}
 
-    def key(self, label: Label, weights: str, samples: Mapping[str, str], model: str) -> StoreKey:
-        """Say by name all that the result of a checkpoint depends on."""
+    def describe_options(self) -> dict[str, str]:
+        """Describe the options on which results depend."""
         options = {name: describe(value) for name, value in {**self.collecting, **self.pairing}.items()}
         # Neither changes the result: what is too much for memory is done in groups, or refused.
         del options["max_memory"], options["device"]
         if "groups" in options:
             options["groups"] = hashlib.sha256(options["groups"].encode()).hexdigest()
+        return options
+
+    def key(self, options: Mapping[str, str], weights: str, samples: Mapping[str, str], model: str) -> StoreKey:
+        """Say by name all that the result of a checkpoint depends on; the options are described already."""
         data = {f"data {split!r}": digest for split, digest in samples.items()}
         return {
             "format": "1",

@@ -176,6 +176,8 @@ class _Finished:
     def __init__(self, plan: Plan, store: Store | None, samples: dict[str, str] | None = None) -> None:
         self.store = store
         self._plan, self._samples = plan, samples or {}
+        # Described before anything runs, because what a function holds may change while the sweep calls it.
+        self._options, self._collected = plan.describe_options(), collected_attrs(plan.collecting)
         self._models: dict[Label | None, str] = {}
         self._parts: dict[Label, dict[str, Measured]] = {label: {} for label in plan.checkpoints}
         self._done: dict[Label, xr.Dataset | None] = {}
@@ -196,7 +198,7 @@ class _Finished:
         of = label if makes_itself(self._plan.checkpoints[label]) else None
         if of not in self._models:
             self._models[of] = self._plan.model_digest(label)
-        return self._plan.key(label, weights, self._samples, self._models[of])
+        return self._plan.key(self._options, weights, self._samples, self._models[of])
 
     def take_up(self, kept: list[Label]) -> None:
         """Count checkpoints of the store as finished."""
@@ -226,7 +228,7 @@ class _Finished:
         """Describe from what the results of a checkpoint were made; digests by their first 16 digits."""
         samples = "; ".join(f"{split}: {parts[split].samples[:16]}" for split in self._plan.data)
         [digest] = weights
-        return collected_attrs(self._plan.collecting) | {"samples": samples, "weights": f"{label}: {digest[:16]}"}
+        return self._collected | {"samples": samples, "weights": f"{label}: {digest[:16]}"}
 
     def _check_alike(self, new: Measured) -> None:
         """Raise ValueError where the new result has other layers, pairs or samples than those before it."""

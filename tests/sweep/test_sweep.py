@@ -344,3 +344,23 @@ def test_attrs_say_from_what_the_results_were_made(tmp_path):
     other = sweep({4: seeded(Mlp, 1)}, DATA, metric="cosine", **(options | {"key": 9}))
     assert other.attrs["weights"] != runs.attrs["weights"]
     assert other.attrs["samples"] != runs.attrs["samples"]
+
+
+def test_what_a_function_holds_is_described_before_the_sweep_calls_it(tmp_path):
+    def make(seen):
+        def forward(model, x):
+            seen.append(len(x))
+            return model(x)
+
+        return forward
+
+    models, seen = {0: seeded(Mlp), 1: seeded(Mlp, 1)}, []
+    runs = sweep(models, DATA, forward=make(seen), store=tmp_path, samples_per_class=9)
+    assert seen
+    again = []
+    resumed = sweep(models, DATA, forward=make(again), store=tmp_path, samples_per_class=9)
+    assert again == []
+    assert resumed.identical(runs)
+    assert sweep(models, DATA, forward=make([]), samples_per_class=9).attrs == runs.attrs
+    with pytest.raises(ValueError, match=r"holds checkpoint 0.* made otherwise: forward differs"):
+        sweep(models, DATA, forward=make(seen), store=tmp_path, samples_per_class=9)
