@@ -3,13 +3,16 @@
 Checks: counts equal to those of the host engine on points of many kinds, denormal numbers among them; arrays that share
 memory with tensors; little memory. All checks run, even if one fails. Measurements: score = time of pairwise_hp / time
 of one float32 product of all points with a copy of themselves, by events on the device, medians after a warm-up; peak
-memory; the full job of the older tool. It needs torch, CuPy, NumPy, SciPy and xarray, and hpfunc to be importable.
+memory; the full job of the older tool; few large trees, grown all at once and one after the other. It needs torch,
+CuPy, NumPy, SciPy and xarray, and hpfunc to be importable.
 Without a GPU it says so and measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import statistics
 import sys
@@ -18,6 +21,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -26,6 +30,7 @@ from benchmarks import gpu_checks
 from benchmarks.cases import Case, Sources, points_of
 from benchmarks.machine import describe_machine, when
 from benchmarks.points import labels_of
+from hpfunc._tree.device import pairs
 
 SIZES = {
     "standard": (
@@ -38,6 +43,8 @@ SIZES = {
 }
 # Classes, samples of each, and pixels of a side, of the full job.
 _JOB = {"standard": (10, 892, 28), "tiny": (3, 8, 12)}
+# Samples of each class where few large trees are measured, and how many classes there are.
+_FEW = {"standard": ((500, 2000, 8000), (2, 4, 8)), "tiny": ((6,), (2, 3))}
 # Classes whose pairs are counted again on the host.
 _AGAIN = 10
 
@@ -54,11 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result["checks"] = {name: outcome(check, cupy) for name, check in gpu_checks.CHECKS.items()}
     result["rows"] = {case.name: outcome(measure_case, cupy, case, options.repeat) for case in SIZES[options.size]}
     result["full_job"] = outcome(measure_job, cupy, options.size)
+    result["few_trees"] = outcome(measure_few_trees, cupy, options.size, options.repeat)
     text = json.dumps(result, indent=2)
     print(text)
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")
-    parts = (*result["checks"].values(), *result["rows"].values(), result["full_job"])
+    parts = (*result["checks"].values(), *result["rows"].values(), result["full_job"], result["few_trees"])
     return int(any("error" in part for part in parts))
 
 
@@ -175,6 +183,24 @@ def measure_job(cupy: Any, size: str, device: str = "cuda") -> dict[str, Any]:
     seconds = time.perf_counter() - started
     assert results.sizes["layer"] == LAYERS
     return {"seconds": seconds, "sizes": {str(name): size for name, size in results.sizes.items()}}
+
+
+def measure_few_trees(cupy: Any, size: str, repeat: int) -> dict[str, Any]:
+    """Measure few large pairs, all at once and one after the other, and one tree over all points, in seconds."""
+    rows = {}
+    samples, classes = _FEW[size]
+    for n_samples, n_classes in itertools.product(samples, classes):
+        labels = labels_of(n_classes, n_samples)
+        x = cupy.asarray(np.random.default_rng(0).normal(size=(len(labels), 64)).astype(np.float32))
+        row = {}
+        for way, places in (("all at once", 2**30), ("one after the other", 1)):
+            with mock.patch.object(pairs, "_PLACES_PER_TREE", places):
+                row[way] = statistics.median(
+                    seconds_on_device(cupy, functools.partial(hp.pairwise_hp, x, labels), repeat)
+                )
+        row["one tree"] = statistics.median(seconds_on_device(cupy, functools.partial(hp.euclidean_mst, x), repeat))
+        rows[f"{n_classes} x {n_samples}"] = row
+    return rows
 
 
 if __name__ == "__main__":

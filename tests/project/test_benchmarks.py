@@ -453,6 +453,9 @@ def test_a_row_of_the_gpu_table_and_the_full_job():
     case = gpu.SIZES["tiny"][1]
     with stand_in() as cupy:
         row = gpu.measure_case(cupy, case, 1)
+        few = gpu.measure_few_trees(cupy, "tiny", 1)
+    assert set(few) == {"2 x 6", "3 x 6"}
+    assert set(few["2 x 6"]) == {"all at once", "one after the other", "one tree"}
     assert row["pairs_equal_to_host"] == case.n_classes * (case.n_classes - 1) // 2
     assert row["score"] == row["seconds"]["ours"][0] / row["seconds"]["product"][0]
     job = gpu.measure_job(None, "tiny", device="cpu")
