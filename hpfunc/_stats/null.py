@@ -106,18 +106,22 @@ def third_moment(m: Any, n: Any, graphs: Graphs) -> Any:
 
 def _chances(m: Any, n: Any) -> tuple[Any, ...]:
     """Compute how likely all edges cross of an edge, path of 2, 2 edges, star, path of 3, path and edge, 3 edges."""
+    of_m, of_n, of_all = _falling(m, 3), _falling(n, 3), _falling(m + n, 6)
 
     def split(a: int, b: int) -> Any:
         """Return the chance that a given vertices are of one class and b others of the other."""
-        ways = _falling(m, a) * _falling(n, b) + _falling(m, b) * _falling(n, a)
-        return ways / np.maximum(_falling(m + n, a + b), 1)
+        return (of_m[a] * of_n[b] + of_m[b] * of_n[a]) / np.maximum(of_all[a + b], 1)
 
-    return split(1, 1), split(1, 2), 2 * split(2, 2), split(1, 3), split(2, 2), 2 * split(2, 3), 4 * split(3, 3)
+    path3 = split(2, 2)
+    return split(1, 1), split(1, 2), 2 * path3, split(1, 3), path3, 2 * split(2, 3), 4 * split(3, 3)
 
 
-def _falling(x: Any, k: int) -> Any:
-    """Compute x (x - 1) ... (x - k + 1), 0 where x is less than k."""
-    return np.prod([np.maximum(x - i, 0) for i in range(k)], axis=0)
+def _falling(x: Any, most: int) -> list[Any]:
+    """Compute 1, x, x (x - 1), ... of up to ``most`` factors; each is 0 where x is less than their number."""
+    products = [np.ones_like(x)]
+    for i in range(most):
+        products.append(products[-1] * np.maximum(x - i, 0))
+    return products
 
 
 def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Floats]:
