@@ -148,7 +148,7 @@ def _warn_of_constants(results: xr.Dataset) -> None:
     constant: xr.DataArray = results["low"].isnull()
     if not constant.any():
         return
-    first = {dim: int(places[0]) for dim, places in zip(constant.dims, np.nonzero(constant.values), strict=True)}
+    first = {dim: int(place) for dim, place in zip(constant.dims, np.argwhere(constant.values)[0], strict=True)}
     labels = [f"{dim}={constant[dim].values[i] if dim in constant.indexes else i}" for dim, i in first.items()]
     place = f"at {', '.join(labels)} " if labels else ""
     warn(

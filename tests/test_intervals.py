@@ -78,6 +78,9 @@ def test_values_that_do_not_vary_have_no_interval():
     assert np.isnan(result.pvalue[0])
     assert result.pvalue[1] == 1
     assert 0 < result.pvalue[2] < 1
+    # Also where the folds are all there is.
+    with pytest.warns(UserWarning, match=r"1 of 1 entries do not vary at all \(every value is 0.98;"):
+        assert hp.fold_interval(x[0, 0]).low.isnull()
 
 
 def test_the_estimate_says_what_the_contrast_is():

@@ -79,6 +79,9 @@ def test_string_classes_and_chosen_pairs():
     assert result.cross_edges.sel(layer="fc", class_a="zebra", class_b="ant").item() == pytest.approx(
         whole.cross_edges.sel(layer="fc", class_a=0, class_b=1).item()
     )
+    for pairs in (np.array([[0, 1], [2, 3]]), torch.tensor([[0, 1], [2, 3]]), [torch.tensor([0, 1]), (2, 3)]):
+        chosen = hp.pairwise_hp(layers, label, pairs=pairs)
+        xr.testing.assert_identical(chosen, whole.sel(class_a=[0, 2]).isel(pair=[0, 3]))
 
 
 def test_schema():

@@ -1,7 +1,8 @@
 """Honour what a container says of its entries: masks, the dim of the samples, and labels along samples and features.
 
-Labels along an axis come from the coords of an xarray object and from the index and columns of a pandas object. Where
-two containers both label an axis, the same labels in another order are aligned and different labels are an error.
+Labels along an axis come from the coords of an xarray object, from the index and columns of a pandas object, and from
+the columns of a polars frame. Where two containers both label an axis, the same labels in another order are aligned and
+different labels are an error.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class AxisKeys(NamedTuple):
     """Labels along one axis, by the names of the coords or the index that hold them."""
 
     columns: Mapping[Hashable, list[Any]]
-    # Of pandas, "default" for an index that only counts the rows; else of xarray.
-    kind: Literal["xarray", "pandas", "default"]
+    # "default" stands for an index of pandas, or columns of polars, that only count.
+    kind: Literal["xarray", "pandas", "polars", "default"]
 
 
 def contents(x: Any, name: str) -> Any:
@@ -66,6 +67,12 @@ def is_pandas(x: object) -> bool:
     """Tell whether ``x`` is a Series, a DataFrame or an Index of pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(x, (pandas.Series, pandas.DataFrame, pandas.Index))
+
+
+def is_polars(x: object) -> bool:
+    """Tell whether ``x`` is a DataFrame of polars, which labels its columns."""
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(x, polars.DataFrame)
 
 
 def sample_dim(x: Any, labels: Any = None) -> Hashable:
@@ -185,6 +192,11 @@ def _axis_keys(x: Any) -> list[AxisKeys]:
     if is_pandas(x) and hasattr(x, "index"):
         axes = [x.index, x.columns] if hasattr(x, "columns") else [x.index]
         return [_pandas_keys(axis) for axis in axes]
+    if is_polars(x):
+        # Rows of polars have no labels.
+        columns = list(x.columns)
+        counts = columns == [f"column_{k}" for k in range(len(columns))]
+        return [AxisKeys({}, "polars"), AxisKeys({None: columns}, "default" if counts else "polars")]
     return []
 
 
@@ -203,8 +215,8 @@ def _order(first: AxisKeys, second: AxisKeys, names: tuple[str, str], what: str)
     ValueError
         If the two hold different labels, or labels that come twice and stand in another order.
     """
-    if {first.kind, second.kind} == {"xarray", "default"}:
-        # An index that counts the rows says nothing about the coords of an xarray object.
+    if {first.kind, second.kind} in ({"xarray", "default"}, {"polars", "default"}):
+        # An index that only counts says nothing about labels of another library.
         return None
     shared = [name for name in first.columns if name in second.columns]
     if shared or len(first.columns) != 1 or len(second.columns) != 1:
@@ -237,6 +249,8 @@ def _take(x: Any, order: Sequence[int], axis: int) -> Any:
     """Return a container with the entries along one axis in another order."""
     if is_xarray(x):
         return x.isel({x.dims[axis]: list(order)})
+    if is_polars(x):
+        return x[:, list(order)]
     return x.iloc[list(order)] if axis == 0 else x.iloc[:, list(order)]
 
 

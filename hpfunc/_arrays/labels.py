@@ -52,8 +52,15 @@ def label_array(labels: Any, name: str) -> np.ndarray[Any, Any]:
     array = _as_read(labels, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    if array.ndim == 2 and array.shape[0] == 1:
+        raise ValueError(f"{name} has shape {array.shape}; pass one label for each sample, as in labels.ravel()")
     if array.ndim == 2:
         raise ValueError(f"{name} has shape {array.shape}; {_rows_remedy()}")
+    if array.ndim == 0:
+        kind = type(labels).__name__
+        raise ValueError(
+            f"{name} is of type {kind} and has shape (); pass a list or an array, one label for each sample"
+        )
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}; expected one label for each sample")
     kind = array.dtype.kind
@@ -96,6 +103,9 @@ def as_label(value: Any, where: str) -> Label:
         return int(value)
     if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER:
         return int(value)
+    if isinstance(value, (list, tuple)) and len(value) > 1:
+        kind = f"{type(value).__name__} of {len(value)} entries"
+        raise TypeError(f"{where} has a label of type {kind}; {_rows_remedy()}")
     what = f"a label of type {type(value).__name__}" + (f" ({value!r})" if isinstance(value, float) else "")
     shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
     raise TypeError(f"{where} has {what}{shape}; expected an int or a str")
@@ -130,7 +140,9 @@ def _as_read(labels: Any, name: str) -> np.ndarray[Any, Any]:
         # Only as objects do nullable columns show what is missing.
         return np.asarray(labels.to_numpy(dtype=object))
     labels = contents(labels, name)
-    if is_tensor(labels) or namespace(labels) is not np or isinstance(labels, np.ndarray):
+    if is_tensor(labels):
+        return to_host(labels, name)
+    if namespace(labels) is not np or isinstance(labels, np.ndarray):
         return to_host(labels)
     array = np.asarray(labels)
     # In a list NumPy would turn 1 beside "a" into "1", and integers beyond int64 into floats.

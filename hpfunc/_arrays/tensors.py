@@ -28,10 +28,10 @@ def is_tensor(x: object) -> bool:
     return torch is not None and isinstance(x, torch.Tensor)
 
 
-def to_host(array: Any) -> np.ndarray[Any, Any]:
+def to_host(array: Any, name: str = "array") -> np.ndarray[Any, Any]:
     """Return an array or a tensor as a NumPy array; only what lives on a device is copied."""
     if is_tensor(array):
-        return np.asarray(from_tensor(array.detach().cpu()))
+        return np.asarray(from_tensor(array.detach().cpu(), name))
     return np.asarray(array if namespace(array) is np else array.get())
 
 

@@ -20,12 +20,17 @@ def as_classes(values: Any, name: Hashable) -> ClassArray:
     """Copy classes to int64, to uint64 where they exceed it, or to strings; files give object arrays of strings."""
     array = np.asarray(values)
     if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
-        array = array.astype(str)
+        array = _as_strings(array)
     if array.dtype.kind not in "iuU":
         raise TypeError(f"{name} has dtype {array.dtype}; expected classes that are integers or strings")
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
         return array.astype(np.uint64)
     return array.astype(np.int64) if array.dtype.kind in "iu" else array.copy()
+
+
+def _as_strings(array: ClassArray) -> ClassArray:
+    """Return strings of any dtype in one of fixed width, which NumPy's StringDType cannot be cast to directly."""
+    return np.array(array.tolist(), dtype=np.str_).reshape(array.shape)
 
 
 def as_query(label: Any) -> ClassArray:
@@ -36,7 +41,7 @@ def as_query(label: Any) -> ClassArray:
     if array.dtype.kind == "S":
         return np.char.decode(array)
     if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
-        return array.astype(str)
+        return _as_strings(array)
     return array if array.size else array.astype(np.int64)
 
 

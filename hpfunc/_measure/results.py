@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from hpfunc._arrays import is_tensor, to_host
 from hpfunc._labels.pairs import label_pairs
 from hpfunc._measure.pairs import GraphOptions, describe
 
@@ -32,8 +33,10 @@ def pair_numbers(pairs: list[tuple[Any, Any]] | None, names: npt.NDArray[Any]) -
         raise ValueError("pairs is empty; pass at least one pair of classes, or None for all")
     known = {name: number for number, name in enumerate(names.tolist())}
     numbers = []
-    for pair in pairs:
-        if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+    for given in pairs:
+        # An array or a tensor of pairs has rows.
+        pair: Any = to_host(given).tolist() if isinstance(given, np.ndarray) or is_tensor(given) else given
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"pairs holds {pair!r}, which is not a pair of classes such as (3, 8)")
         unknown = [c for c in pair if c not in known]
         if unknown:

@@ -62,7 +62,7 @@ class Collection:
             # In a list, from which it is taken: it is not held while the next batch is loaded.
             first = [next(batches)]
             rows = FirstRows(first[0].rows, len(self.samples.labels), self._host(), self._room(in_groups))
-            inputs, count = first[0].inputs, len(first[0].rows)
+            inputs, count = first[0].filled(), first[0].count
             self.plan = survey(record, reset, inputs, count, self._options.layers, self._options.form, rows.keep)
             del inputs
             self._store = self._where_to_store(move_to_host=in_groups)

@@ -41,7 +41,8 @@ class FirstRows:
         needed = sum(plan.nbytes for plan in self._plans.values()) * self._total
         self._full = self._full or needed > self._room(self._store or layer.device)
         if not self._full:
-            self.rows.write(layer, values, self._places)
+            # Where the batch is filled up, its own samples come first.
+            self.rows.write(layer, values[: len(self._places)], self._places)
 
     def taken_for(self, layers: Sequence[LayerPlan], store: torch.device | None) -> FirstRows | None:
         """Return this with the rows of these layers alone, or None unless all are here and where they should be."""
@@ -80,10 +81,10 @@ class Filling:
                 # A value whose number of rows is not that of the batch counts as missing.
                 if layer is None or tensor is None or tensor.ndim <= layer.axis:
                     continue
-                if tensor.shape[layer.axis] == len(batch.rows):
+                if tensor.shape[layer.axis] == batch.count:
                     reasons[name] = self._write(layer, tensor, mask, batch.rows)
 
-        record(batch.inputs, keep)
+        record(batch.filled(), keep)
         for name, reason in reasons.items():
             if reason:
                 self._drop(name, reason)
@@ -105,7 +106,7 @@ class Filling:
         if tuple(values.shape[1:]) != layer.shape:
             self._found[layer.name] = tuple(values.shape[1:])
             return VARYING
-        self._rows.write(layer, values, rows)
+        self._rows.write(layer, values[: len(rows)], rows)
         return ""
 
     def _drop(self, name: str, reason: str) -> None:

@@ -11,7 +11,10 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["leaves", "map_leaves", "members"]
+import numpy as np
+import torch
+
+__all__ = ["leaves", "map_leaves", "members", "take_samples"]
 
 _PLAIN = (str, bytes, bool, int, float, complex, type(None))
 
@@ -53,3 +56,26 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, tuple):
         return type(value)(*mapped.values()) if hasattr(value, "_fields") else tuple(mapped.values())
     return list(mapped.values()) if isinstance(value, list) else dataclasses.replace(value, **mapped)
+
+
+def take_samples(inputs: Any, index: torch.Tensor, count: int) -> Any:
+    """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
+    if (
+        isinstance(inputs, (list, tuple))
+        and len(inputs) == count
+        and not any(_counts(x, count) for x in leaves(inputs))
+    ):
+        # A list of one entry for each sample: texts, or images of different sizes.
+        return type(inputs)(inputs[k] for k in index.tolist())
+    if isinstance(inputs, Mapping):
+        return {name: take_samples(value, index, count) for name, value in inputs.items()}
+    if members(inputs) is not None:
+        return map_leaves(lambda leaf: take_samples(leaf, index, count), inputs)
+    if isinstance(inputs, torch.Tensor):
+        return inputs[index.to(inputs.device)] if _counts(inputs, count) else inputs.clone()
+    return inputs[index.numpy()] if _counts(inputs, count) else inputs
+
+
+def _counts(leaf: Any, count: int) -> bool:
+    """Tell whether the first axis of a tensor or array is as long as the batch."""
+    return isinstance(leaf, (torch.Tensor, np.ndarray)) and leaf.ndim > 0 and len(leaf) == count

@@ -107,10 +107,11 @@ def as_dense(value: torch.Tensor) -> torch.Tensor | None:
     """Return a tensor as a dense one whose rows can be indexed, with the same values.
 
     Quantised values become float32, float8 too, complex32 becomes complex64; unsigned integers are widened. None
-    stands for what has no such form: nested tensors, masked tensors, integers of 2**63 or more, packed bits.
+    stands for what has no such form: nested tensors, masked tensors, integers of 2**63 or more, packed bits, tensors of
+    the meta device.
     """
     value = value.detach()
-    if value.is_nested or isinstance(value, torch.masked.MaskedTensor):
+    if value.is_nested or value.is_meta or isinstance(value, torch.masked.MaskedTensor):
         return None
     if value.is_quantized:
         return value.dequantize()

@@ -153,6 +153,29 @@ def test_the_same_features_in_another_order_are_aligned(other):
     np.testing.assert_allclose(swapped.scores, hp.pca2d(X[:20], X[20:]).scores)
 
 
+def test_frames_of_polars():
+    """Columns are matched by name; a Series of any kind gives labels."""
+    pl = pytest.importorskip("polars")
+    x, y = pl.from_numpy(X, schema=["a", "b", "c"]), pl.Series("y", Y)
+    expected = hp.pairwise_hp(X, Y)
+    for labels in (y, y.cast(pl.Float64), y.cast(pl.UInt8)):
+        xr.testing.assert_identical(hp.pairwise_hp(x, labels), expected)
+    for dtype in (pl.String, pl.Categorical):
+        assert hp.pairwise_hp(x, y.cast(pl.String).cast(dtype)).class_a.values.tolist()[0] == "0"
+    first, second = x.filter(y == 0), x.filter(y == 1)
+    alone = hp.hp_statistic(X[Y == 0], X[Y == 1])
+    xr.testing.assert_identical(hp.hp_statistic(first, second.select(["c", "a", "b"])), alone)
+    xr.testing.assert_identical(hp.hp_statistic(pl.from_numpy(X[Y == 0]), second), alone)
+    with pytest.raises(ValueError, match="'c' in x only and 'd' in y only"):
+        hp.hp_statistic(first, second.rename({"c": "d"}))
+    with pytest.raises(ValueError, match="NaN"):
+        hp.pairwise_hp(x.with_columns(a=pl.lit(None, pl.Float64)), y)
+    with pytest.raises(TypeError, match="sample 0 of labels"):
+        hp.pairwise_hp(x, pl.Series([None, *Y[1:].tolist()]))
+    acts = hp.collect_activations(torch.nn.Linear(3, 2).double(), (x, y), classes=pl.Series([1, 0]))
+    np.testing.assert_array_equal(acts.input, np.concatenate([X[Y == 1], X[Y == 0]]))
+
+
 def test_other_features_are_an_error():
     x, y = frame()[:20], frame()[20:].rename(columns={"c": "d"})
     with pytest.raises(ValueError, match=r"features .* differently: 'c' in x only and 'd' in y only"):

@@ -132,7 +132,22 @@ def test_what_is_no_single_label_is_refused(value):
         as_label(value, "item 7")
 
 
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({0: 1}.values(), "dict_values and has .*pass a list"),
+        ((k for k in (0, 1)), "generator and has .*pass a list"),
+        (np.array([[0, 1]]), r"shape \(1, 2\); .*labels.ravel"), (torch.ones(2).to_sparse(), "^labels: .*to_dense"),
+    ],
+)  # fmt: skip
+def test_what_holds_labels_otherwise_says_what_to_pass(labels, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        as_labels(labels, 2)
+
+
 def test_one_hot_rows_of_an_item_say_argmax():
+    with pytest.raises(TypeError, match=r"list of 2 entries; one-hot rows .*argmax"):
+        as_label([0, 1], "item 7")
     with pytest.raises(TypeError, match=r"shape \(2,\); one-hot rows .*argmax"):
         as_label(torch.eye(2)[0], "item 7")
 

@@ -105,6 +105,16 @@ def test_lists_select_every_pair_between_them_once():
         values.sel(class_a=[3], class_b=[3])
 
 
+def test_strings_of_every_dtype_select():
+    pairs = labelled([("a", "b"), ("a", "c"), ("b", "c")])
+    for dtype in (np.str_, object, np.dtypes.StringDType(), np.bytes_):
+        assert pairs.sel(class_a=np.array(["a", "b"], dtype), class_b=np.array(["c"], dtype)).values.tolist() == [1, 2]
+    # Classes of that dtype become strings of fixed width.
+    plain = pairs.drop_indexes(["class_a", "class_b"])
+    wide = plain.assign_coords(class_a=("pair", plain.class_a.values.astype(np.dtypes.StringDType())))
+    assert label_pairs(wide).class_a.dtype.kind == "U"
+
+
 def test_data_arrays_select_pair_by_pair():
     results = make_results()
     a = xr.DataArray([3, 0], dims="chosen", coords={"chosen": ["x", "y"]})

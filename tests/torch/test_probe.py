@@ -401,6 +401,7 @@ def test_values_without_a_dtype_of_numpy_are_widened(kind):
 
 UNDEFINED = {
     "nested": lambda v: torch.nested.nested_tensor(list(v)),
+    "meta": lambda v: v.to("meta"),
     "jagged": lambda v: torch.nested.nested_tensor([row[:2] for row in v], layout=torch.jagged),
     "huge": lambda v: torch.full((len(v), 2), 2**63, dtype=torch.uint64),
 }

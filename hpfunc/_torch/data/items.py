@@ -126,16 +126,16 @@ def collate(inputs: Sequence[Any], index: Iterable[int | None]) -> Any:
                 "padding to one length)"
             )
     columns = zip(*(leaves(sample) for sample in inputs), strict=True)
-    stacked = iter([_stack(column, numbers[0]) for column in columns])
+    stacked = iter([_stack(column, numbers) for column in columns])
     return map_leaves(lambda leaf: next(stacked), inputs[0])
 
 
-def _stack(values: Sequence[Any], number: int | None) -> Any:
+def _stack(values: Sequence[Any], numbers: Sequence[int | None]) -> Any:
     """Stack one input of several samples: tensors on a new first axis, texts in a list."""
     first = values[0]
     if isinstance(first, (str, bytes)):
         return list(values)
-    if isinstance(first, torch.Tensor):
+    if isinstance(first, torch.Tensor) and not hasattr(first, "get_mask"):
         return torch.stack([value.detach() for value in values])
     try:
         if isinstance(first, (list, tuple)) and any(isinstance(entry, str) for entry in first):
@@ -143,11 +143,14 @@ def _stack(values: Sequence[Any], number: int | None) -> Any:
         if not (isinstance(first, (bool, int, float, list, tuple)) or hasattr(first, "shape")):
             raise TypeError
         # NumPy makes one dtype of all, in the machine's byte order, and one copy in C order.
-        array = np.stack([as_array(value, "x") for value in values])
+        array = np.stack([as_array(x, f"data: item {k}") for k, x in zip(numbers, values, strict=True)])
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError):
+        if any(hasattr(first, name) for name in ("get_mask", "mask", "nnz")):
+            # Masked or sparse: the error says so.
+            raise
         raise TypeError(
-            f"data: item {number} is of type {type(first).__name__}, not a tensor; for images give the data set a "
+            f"data: item {numbers[0]} is of type {type(first).__name__}, not a tensor; for images give the data set a "
             "transform, such as torchvision.transforms.ToTensor()"
         ) from None
 

@@ -43,11 +43,16 @@ def open_loader(loader: DataLoader[Any], place: LabelPlace) -> LabelledSource | 
         except TypeError:
             # The data set goes by keys, not by positions.
             return _BatchStream(loader, place)
+    least = min((len(group) for group in groups), default=1)
     groups, largest = _each_once(loader.dataset, groups)
     labels = known_labels(loader.dataset, place)
+    source: LabelledSource | StreamedSource
     if labels is None:
-        return _ItemLoader(loader, groups, largest, place)
-    return _LabelledLoader(loader, groups, largest, labels, place)
+        source = _ItemLoader(loader, groups, largest, place)
+    else:
+        source = _LabelledLoader(loader, groups, largest, labels, place)
+    source.least = least
+    return source
 
 
 def _each_once(dataset: Any, groups: list[list[int]]) -> tuple[list[list[int]], int]:
@@ -84,6 +89,12 @@ class _LabelledLoader(LabelledSource):
         batches = _read(self._loader, [[self._index[p] for p in group] for group in groups], collation)
         for group, (_, (inputs, labels, places)) in zip(groups, batches, strict=True):
             index = [self._index[position] for position in group]
+            if places is None and len(labels) == len(group):
+                raise ValueError(
+                    "data: which item each row of a batch came from is not known, since the loader's collate_fn sorts "
+                    "by the labels or reads them; pass the data set itself, or hide its list of labels in a wrapping "
+                    "data set"
+                )
             for k, label in zip(index if places is None else [index[p] for p in places], labels, strict=False):
                 check_label(label, self.labels[group[index.index(k)]], k)
             if places is None or sorted(places) != list(range(len(group))):
@@ -105,7 +116,7 @@ class _ItemLoader:
 
     def __init__(self, loader: DataLoader[Any], groups: list[list[int]], largest: int, place: LabelPlace) -> None:
         self._loader, self._groups, self._largest = loader, groups, largest
-        self.by_position = True
+        self.by_position, self.least = True, 1
         self._traced = _Traced(loader.collate_fn, place)
 
     def samples(self) -> Generator[Sample]:
@@ -151,14 +162,15 @@ class _BatchStream:
     def __init__(self, loader: DataLoader[Any], place: LabelPlace) -> None:
         self._loader, self._place = loader, place
         self._largest = 1
-        self.by_position = False
+        self.by_position, self.least = False, 1
 
     def samples(self) -> Generator[Sample]:
-        delivered = 0
+        delivered, sizes = 0, []
         with _same_draws(self._loader):
             for _, batch in enumerate_items(self._loader, "batch"):
                 inputs, labels = split_batch(batch, self._place)
-                self._largest = max(self._largest, len(labels))
+                sizes.append(len(labels))
+                self._largest, self.least = max(sizes), min(sizes)
                 for row, label in enumerate(labels):
                     yield Sample(delivered, label, _row(inputs, row, len(labels)))
                     delivered += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from hpfunc._arrays import Label, as_label, stack_labels
 from hpfunc._support.keys import RandomKey
@@ -16,16 +17,33 @@ from hpfunc._torch.data.open import open_source
 from hpfunc._torch.data.repeats import warn_of_repeats
 from hpfunc._torch.data.sampling import Chooser, choose_positions
 from hpfunc._torch.data.sources import LabelledSource, Loaded, Sample, StreamedSource
+from hpfunc._torch.nested import take_samples
 
 __all__ = ["ChosenSamples", "SampleBatch", "choose_samples"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SampleBatch:
-    """Inputs for the model, and the rows of the result where these samples stand."""
+    """Hold samples of one forward pass, and the rows of the result where they stand.
+
+    ``least`` is how many samples the model is given at the least: the caller's own batches have no fewer.
+    """
 
     inputs: Any
     rows: np.ndarray[Any, Any]
+    least: int = 1
+
+    @property
+    def count(self) -> int:
+        """Return how many samples the model is given."""
+        return max(len(self.rows), self.least)
+
+    def filled(self) -> Any:
+        """Return inputs of ``count`` samples: after the batch's own, which ``rows`` tells of, the same again."""
+        own = len(self.rows)
+        if self.count == own:
+            return self.inputs
+        return take_samples(self.inputs, torch.arange(self.count, device="cpu") % own, own)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +108,7 @@ def _choose_labelled(
         loaded = source.load(groups)
         for group in groups:
             # The inputs are not kept in a variable, which would hold them while the next are loaded.
-            yield _as_batch(next(loaded), [row_of[position] for position in group])
+            yield _as_batch(next(loaded), [row_of[position] for position in group], source.least)
 
     labels = [source.labels[position] for position in positions]
     index = np.array([source.index(position) for position in positions])
@@ -120,7 +138,7 @@ def _choose_streamed(
 
     def batches() -> Iterator[SampleBatch]:
         for loaded in source.batches(held):
-            yield _as_batch(loaded, range(len(held)))
+            yield _as_batch(loaded, range(len(held)), source.least)
 
     index = [sample.index for sample in held]
     return ChosenSamples(
@@ -130,9 +148,9 @@ def _choose_streamed(
     )
 
 
-def _as_batch(loaded: Loaded, rows: Sequence[int]) -> SampleBatch:
+def _as_batch(loaded: Loaded, rows: Sequence[int], least: int) -> SampleBatch:
     """Say in which rows of the result the samples of a batch stand; ``rows`` are those of the samples asked for."""
-    return SampleBatch(loaded.inputs, np.array([rows[place] for place in loaded.places]))
+    return SampleBatch(loaded.inputs, np.array([rows[place] for place in loaded.places]), least)
 
 
 def _check_found(classes: list[Label], chosen: list[list[Any]], labels: Sequence[Label]) -> None:

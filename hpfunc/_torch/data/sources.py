@@ -44,6 +44,8 @@ class LabelledSource:
 
     labels: list[Label]
     batch_size: int
+    # The model is given no batch of fewer samples: those of the caller have no fewer.
+    least: int = 1
 
     def index(self, position: int) -> int:
         """Return the place in the data set of the sample at ``position``."""
@@ -63,6 +65,8 @@ class StreamedSource(Protocol):
 
     # Whether the data set is read by position, so that an index names an item of it.
     by_position: bool
+    # As in `LabelledSource`; known when all samples have been read.
+    least: int
 
     def samples(self) -> Generator[Sample]:
         """Yield each sample once."""
@@ -129,7 +133,7 @@ class ItemSource:
         self, items: Iterable[tuple[int, Any]], place: LabelPlace, batch_size: int, *, in_one_pass: bool
     ) -> None:
         self._items, self._place, self._batch_size = items, place, batch_size
-        self.by_position = not in_one_pass
+        self.by_position, self.least = not in_one_pass, 1
 
     def samples(self) -> Generator[Sample]:
         for k, item in self._items:
@@ -198,19 +202,26 @@ def _lists_as_arrays(inputs: Any) -> Any:
         return {key: _lists_as_arrays(value) for key, value in inputs.items()}
     if isinstance(inputs, tuple) and not all(isinstance(value, str) for value in inputs):
         return tuple(_lists_as_arrays(value) for value in inputs)
-    return as_array(inputs, "data: x") if isinstance(inputs, list) and not _is_text(inputs) else inputs
+    return as_array(inputs, "data: x") if isinstance(inputs, list) and _as_texts(inputs) is None else inputs
 
 
-def _is_text(values: Any) -> bool:
-    """Tell whether these are texts, one for each sample."""
-    return isinstance(values, (list, tuple)) and bool(values) and all(isinstance(value, str) for value in values)
+def _as_texts(values: Any) -> list[str] | None:
+    """Return texts, one for each sample, as a list; None for anything else."""
+    if not isinstance(values, (list, tuple)):
+        # An array of strings, a column of pandas or of polars.
+        if is_tensor(values) or len(getattr(values, "shape", ())) != 1 or namespace(values) is not np:
+            return None
+        array = np.asarray(values)
+        values = array.tolist() if array.dtype.kind in "UTO" else []
+    return [str(text) for text in values] if values and all(isinstance(text, str) for text in values) else None
 
 
 def _as_rows(x: Any) -> Any:
     """Return an array of samples as a torch tensor or a NumPy array that shares its memory; texts as a list."""
-    if _is_text(x):
-        return list(x)
-    if is_tensor(x) and not hasattr(x, "get_mask"):
+    texts = _as_texts(x)
+    if texts is not None:
+        return texts
+    if is_tensor(x) and x.layout is torch.strided and not hasattr(x, "get_mask"):
         array = x.detach()
     else:
         array = as_array(samples_first(x), "data: x")

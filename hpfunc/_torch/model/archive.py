@@ -33,7 +33,7 @@ _OTHERS = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file it points to; run git lfs pull where it was cloned"),
     (b"<!doctype", "a web page, not a checkpoint; the download failed, so open its address in a browser"),
     (b"<html", "a web page, not a checkpoint; the download failed, so open its address in a browser"),
-    (b"<?xml", "an XML a checkpoint; the download failed, so open its address in a browser"),
+    (b"<?xml", "an XML page, not a checkpoint; the download failed, so open its address in a browser"),
     (b"\x89HDF", "an HDF5 file, as Keras writes; save model.state_dict() from torch"),
     (b"\x1f\x8b", "compressed by gzip; unpack it first"),
     (b"\x93NUMPY", "a NumPy array; save model.state_dict() from torch"),
@@ -155,9 +155,13 @@ def _check_entries(archive: zipfile.ZipFile, size: int) -> tuple[str, dict[str, 
         raise ValueError("its archive is compressed, which torch.save does not do")
     if sum(sizes.values()) > size:
         raise ValueError(f"its archive declares {sum(sizes.values()):,} bytes, the file has {size:,}")
+    if any(name.rpartition("/")[2] == "archive_format" for name in sizes):
+        raise ValueError(
+            "it is a file of torch.export, which holds a program; save torch.export.load(path).module().state_dict()"
+        )
     names = [name for name in sizes if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(names) != 1:
-        raise ValueError("its archive has no data.pkl, which torch.save writes")
+        raise ValueError("its archive has no data.pkl, which torch.save writes; where it holds other files, unpack it")
     if sizes[names[0]] > LARGEST_PICKLE:
         raise ValueError(f"its pickle has {sizes[names[0]]:,} bytes; the limit is {LARGEST_PICKLE:,}")
     return names[0], sizes

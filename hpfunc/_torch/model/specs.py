@@ -55,7 +55,9 @@ class TensorSpec(Record):
 
     def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any, dtype: Any = None) -> None:
         if not isinstance(storage, StorageSpec):
-            raise ValueError("it has a tensor without a storage")
+            raise ValueError(
+                "it has a tensor without a storage, as pickle.dump writes; save model.state_dict() by torch.save"
+            )
         self.storage, self.offset = storage, offset
         self.shape, self.stride = entries_of(shape), entries_of(stride)
         numbers = (offset, *self.shape, *self.stride)

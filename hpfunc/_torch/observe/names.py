@@ -32,16 +32,17 @@ class CallNames:
 
     def __init__(self, own: Collection[str] = ()) -> None:
         self._own = frozenset(own)
-        self._last: dict[str, int] = {}
+        # The last number of each name, counted apart for modules and for other operations.
+        self._last: dict[tuple[str, bool], int] = {}
         self._used: set[str] = set()
 
     def next(self, name: str, *, module: bool = True) -> str:
         """Return the name of this call of ``name``; a call of no module takes no module's name."""
         taken = name in _RESERVED or (not module and name in self._own)
-        count = self._last.get(name, 0 if taken else -1) + 1
+        count = self._last.get((name, module), 0 if taken else -1) + 1
         while count and (f"{name}_{count}" in self._used or f"{name}_{count}" in self._own):
             count += 1
-        self._last[name] = count
+        self._last[name, module] = count
         found = f"{name}_{count}" if count else name
         self._used.add(found)
         return found

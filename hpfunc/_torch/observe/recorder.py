@@ -48,8 +48,13 @@ def apply(function: Callable[..., Any], inputs: Any) -> Any:
 def as_taken(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
     """Divide named inputs into those by position and those by name, as the function takes them.
 
-    A single input of another name goes by position. Names that the function does not take (a file name beside the
-    image, say) are left out, and the log says which.
+    Names that the function does not take (a file name beside the image, say) are left out, and the log says which.
+    Where it takes none of them, a single input, or the single tensor among them, goes by position.
+
+    Raises
+    ------
+    TypeError
+        If the function takes none of several inputs.
     """
     try:
         parameters = inspect.signature(getattr(function, "forward", function)).parameters.values()
@@ -59,12 +64,20 @@ def as_taken(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[l
         return [], inputs
     names = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
     taken = {name: value for name, value in inputs.items() if name in names}
-    if not taken and len(inputs) == 1:
-        return list(inputs.values()), {}
-    left_out = [name for name in inputs if name not in taken]
-    if left_out and taken:
+    args: list[Any] = []
+    if not taken:
+        found = [name for name, value in inputs.items() if isinstance(value, torch.Tensor)]
+        names = set(found if len(found) == 1 else inputs)
+        if len(names) > 1:
+            raise TypeError(
+                f"the model takes none of the inputs {', '.join(map(repr, inputs))} by name; pass forward=, such as "
+                f"lambda model, x: model(x[{next(iter(inputs))!r}])"
+            )
+        args = [value for name, value in inputs.items() if name in names]
+    left_out = [name for name in inputs if name not in taken and name not in names]
+    if left_out:
         _log.info("the model does not take the inputs %s, and runs without them", ", ".join(map(repr, left_out)))
-    return [], taken or inputs
+    return args, taken
 
 
 def plain_forward(model: Any, inputs: Any) -> Any:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from hpfunc._torch.model.process import random_states, seed_all
-from hpfunc._torch.nested import leaves, map_leaves, members
+from hpfunc._torch.nested import take_samples
 from hpfunc._torch.observe.recorder import MASK, Record
 from hpfunc._torch.probe.order import sketch
 from hpfunc._torch.reduction import dense_entries
 
-__all__ = ["Probe", "Sighting", "look", "probe_batch", "take_samples"]
+__all__ = ["Probe", "Sighting", "look", "probe_batch"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,26 +76,3 @@ def _shuffled(count: int) -> torch.Tensor:
     """Return a fixed order of ``count`` samples that differs from 0, 1, ..."""
     order = torch.from_numpy(np.random.default_rng(0).permutation(count))
     return order.roll(1) if bool((order == torch.arange(count, device="cpu")).all()) else order
-
-
-def take_samples(inputs: Any, index: torch.Tensor, count: int) -> Any:
-    """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
-    if (
-        isinstance(inputs, (list, tuple))
-        and len(inputs) == count
-        and not any(_counts(x, count) for x in leaves(inputs))
-    ):
-        # A list of one entry for each sample: texts, or images of different sizes.
-        return type(inputs)(inputs[k] for k in index.tolist())
-    if isinstance(inputs, Mapping):
-        return {name: take_samples(value, index, count) for name, value in inputs.items()}
-    if members(inputs) is not None:
-        return map_leaves(lambda leaf: take_samples(leaf, index, count), inputs)
-    if isinstance(inputs, torch.Tensor):
-        return inputs[index.to(inputs.device)] if _counts(inputs, count) else inputs.clone()
-    return inputs[index.numpy()] if _counts(inputs, count) else inputs
-
-
-def _counts(leaf: Any, count: int) -> bool:
-    """Tell whether the first axis of a tensor or array is as long as the batch."""
-    return isinstance(leaf, (torch.Tensor, np.ndarray)) and leaf.ndim > 0 and len(leaf) == count

@@ -18,7 +18,7 @@ REORDERED = (
     "whose rows do not stand in the order of the samples, because the model reorders or mixes its batch inside; "
     "method= with a function can give the rows in the order of the samples"
 )
-UNDEFINED = "whose dtype or layout has no dense values (nested, masked or packed tensors)"
+UNDEFINED = "whose dtype or layout has no dense values (nested, masked, packed or meta tensors)"
 PARTIAL = "which do not run for every batch, or give rows for some samples only"
 VARYING = (
     "whose samples have different shapes in different batches; reduce= can give all of them one shape, such as "

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from hpfunc._torch.nested import take_samples
 from hpfunc._torch.observe.names import entries, is_glob, matches
 from hpfunc._torch.observe.recorder import Record
 from hpfunc._torch.probe.first import FirstBatch, Keep
-from hpfunc._torch.probe.look import Probe, look, probe_batch, take_samples
+from hpfunc._torch.probe.look import Probe, look, probe_batch
 from hpfunc._torch.probe.plan import MIXED, PARTIAL, REORDERED, TABLE, UNDEFINED, UNPOOLED, LayerPlan, report_left_out
 from hpfunc._torch.reduction import Form
 

@@ -183,6 +183,33 @@ def test_inputs_that_the_model_does_not_take_are_left_out_and_logged(caplog):
     assert "does not take the inputs 'path'" in caplog.text
 
 
+@pytest.mark.parametrize("load", [lambda data: data, lambda data: DataLoader(data, 7)])
+def test_the_single_tensor_among_unknown_inputs_goes_by_position(load):
+    model = seeded(lambda: nn.Linear(6, 2))
+    items = Items(lambda k: {"image": X[k], "label": int(Y[k]), "path": f"{k}.png"})
+    acts = collect(load(items), model, layers=["output"])
+    with torch.no_grad():
+        np.testing.assert_allclose(acts["output"], model(torch.from_numpy(X[acts.index.values])), rtol=1e-5, atol=1e-6)
+    several = Items(lambda k: {"image": X[k], "label": int(Y[k]), "size": 3})
+    with pytest.raises(TypeError, match=r"none of the inputs 'image', 'size' by name; pass forward=.*x\['image'\]"):
+        collect(load(several), model)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors")
+def test_items_without_a_dense_form_say_what_to_pass():
+    sparse = pytest.importorskip("scipy.sparse")
+    masked = torch.masked.masked_tensor(torch.ones(6), torch.arange(6) > 2)
+    for x, words in (
+        (sparse.csr_array(X[:1]), r"item \d+ is a sparse csr_array.*toarray"),
+        (np.ma.masked_less(X[0], X[0].mean()), r"item \d+ has \d masked entries"),
+        (masked, r"item \d+ has 3 masked entries"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            collect(Items(lambda k, x=x: (x, int(Y[k]))), seeded(lambda: nn.Linear(6, 2)))
+    with pytest.raises(TypeError, match=r"data: x: a torch\.sparse_coo tensor.*to_dense"):
+        collect((torch.from_numpy(X).to_sparse(), Y), seeded(lambda: nn.Linear(6, 2)))
+
+
 # ---- texts
 
 
@@ -215,9 +242,10 @@ TEXTS = [f"{'red' if y else 'blue'} {k:02d}" + "!" * (k % 4) for k, y in enumera
     "data",
     [
         (TEXTS, Y), Items(lambda k: (TEXTS[k], int(Y[k]))), DataLoader(Items(lambda k: (TEXTS[k], int(Y[k]))), 8),
-        (tuple(TEXTS), Y), DataLoader(Items(lambda k: (TEXTS[k], int(Y[k]))), 7, collate_fn=text_collate),
+        (tuple(TEXTS), Y), (np.array(TEXTS), Y), (np.array(TEXTS, np.dtypes.StringDType()), Y), (pd.Series(TEXTS), Y),
+        DataLoader(Items(lambda k: (TEXTS[k], int(Y[k]))), 7, collate_fn=text_collate),
     ],
-    ids=["arrays", "items", "loader", "tuple", "own collation"],
+    ids=["arrays", "items", "loader", "tuple", "NumPy", "StringDType", "pandas", "own collation"],
 )  # fmt: skip
 def test_texts_go_to_a_forward_that_tokenises_them(data):
     model = seeded(Letters)

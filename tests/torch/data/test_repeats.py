@@ -231,6 +231,9 @@ def test_a_collation_that_sorts_by_class_is_never_wrong():
         check_rows(acts)
     seen = acts["input"].values[:, 0].astype(int)
     np.testing.assert_array_equal(LABELS[seen], acts.label)
+    # Where the labels are listed beforehand, the collation is to blame, not the list.
+    with pytest.raises(ValueError, match=r"which item each row .* the loader's collate_fn sorts by the labels"):
+        collect(DataLoader(Sequences(True), 8, collate_fn=by_class), nn.Identity(), layers=["input"])
 
 
 @pytest.mark.slow
@@ -297,4 +300,32 @@ def sizes_run(loader, **options):
 def test_chosen_samples_fill_the_loaders_batches(kind):
     """Batches that held one chosen sample each were run so, and squeeze() then took the axis of the samples away."""
     sizes = sizes_run(DataLoader(kind(), batch_size=6), samples_per_class=5)
-    assert sizes[-3:] == [6, 6, 3]
+    assert sizes[-3:] == [6, 6, 6]
+    # The loader's own last batch has two samples.
+    assert sizes_run(DataLoader(kind(), batch_size=7), samples_per_class=5)[-3:] == [7, 7, 2]
+
+
+class OfSix(nn.Module):
+    """Have the size of a batch built in."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(6, 3)
+
+    def forward(self, x):
+        assert len(x) == 6
+        return self.fc1(x).sort(1).values
+
+
+@pytest.mark.parametrize("kind", [Known, Plain])
+@pytest.mark.parametrize("per_class", [1, 5])
+def test_a_batch_of_chosen_samples_is_filled_up(kind, per_class):
+    """A loader whose batches are all of six: three chosen samples, or fifteen, were run by three."""
+    model = seeded(OfSix)
+    acts = collect(DataLoader(kind(), batch_size=6), model, samples_per_class=per_class, layers=["fc1", "output"])
+    assert acts.sizes["sample"] == 3 * per_class
+    with torch.no_grad():
+        expected = model.fc1(torch.from_numpy(X[acts.index.values]))
+    np.testing.assert_allclose(acts["fc1"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(acts["output"], expected.sort(1).values, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(acts.label, Y[acts.index.values])

@@ -9,6 +9,7 @@ import pathlib
 import pickle
 import tarfile
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -277,6 +278,7 @@ def test_a_wrapped_module_takes_plain_weights():
 OTHERS = {
     "a web page": b"\n<!DOCTYPE html><title>404</title>",
     "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n",
+    "an XML page": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
     "JSON": b'{"weight_map": {"a": "b"}}',
     "HDF5": b"\x89HDF\r\n\x1a\n" + b"\0" * 99,
     "gzip": b"\x1f\x8b\x08" + b"\0" * 99,
@@ -303,6 +305,17 @@ def test_archives_of_others_are_named(tmp_path):
     np.savez(tmp_path / "a.npz", w=np.zeros(3))
     with pytest.raises(ValueError, match="archive of NumPy arrays"):
         load_module(tmp_path / "a.npz", Normed, "c")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.npz", "folder/a.ckpt")
+    with pytest.raises(ValueError, match=r"no data\.pkl.*unpack it"):
+        load_module(tmp_path / "a.zip", Normed, "c")
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w") as archive:
+        archive.writestr("program/archive_format", "pt2")
+    with pytest.raises(ValueError, match=r"a file of torch\.export"):
+        load_module(tmp_path / "a.pt2", Normed, "c")
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(Normed().state_dict()))
+    with pytest.raises(ValueError, match=r"as pickle\.dump writes; save model.state_dict"):
+        load_module(tmp_path / "a.pkl", Normed, "c")
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         archive.add(tmp_path / "a.npz", "storages")
     with pytest.raises(ValueError, match="tar archive"):

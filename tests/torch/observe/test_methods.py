@@ -128,6 +128,26 @@ def test_with_fx_a_modules_name_is_its_own(children, nested):
     assert len(graph) == len(hooks) + len(children)
 
 
+def test_with_fx_an_operation_before_a_module_of_its_name_takes_nothing_from_it():
+    """The operation ``relu`` was ``relu_1``, and the module ``relu``, which came after it, became ``relu_2``."""
+
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.relu, self.add_1 = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.relu(torch.relu(self.add_1(x) + x + 1)) + self.relu(x)
+
+    model, (x, y) = seeded(Named), points(12, 4)
+    hooks = collect_activations(model, (x, y))
+    graph = collect_activations(model, (x, y), method="fx")
+    assert list(graph.data_vars) == ["input", "add_1", "add", "add_2", "relu_1", "relu", "relu_2", "add_3"]
+    assert list(hooks.data_vars) == ["input", "add_1", "relu", "relu_1"]
+    np.testing.assert_array_equal(graph["relu"], hooks["relu"])
+    np.testing.assert_array_equal(graph["relu_2"], hooks["relu_1"])
+
+
 def test_fx_keeps_the_defaults_of_arguments_that_are_not_given():
     class Masked(Mlp):
         def forward(self, x, mask=None, scale=2.0):
