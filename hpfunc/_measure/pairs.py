@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from hpfunc._stats.estimate import ESTIMATORS
 from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
 from hpfunc._support.memory import max_bytes
 from hpfunc._support.warn import warn
-from hpfunc._tree import CrossEdges, GraphOptions, PairCounts, count_pairs, weight_tables
+from hpfunc._tree import CrossEdges, GraphOptions, PairCounts, count_folds, count_pairs, weight_tables
 from hpfunc._version import __version__
 
 __all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
@@ -101,40 +101,80 @@ def measure_folds(
     dict
         Name of the variable to its ``(R, F, P)`` values.
     """
+    n_folds, n_pairs = int(fold.max()) + 1, len(pairs)
+    sizes = _sizes_of_parts(starts, fold, n_folds)[:, pairs].reshape(-1, 2)
+    options.check_neighbours(sizes, lambda p: f"a fold of {name(p % n_pairs)}")
+    counts = count_folds(points, starts, pairs, fold, options, advance=advance)
+    if counts is None:
+        counted = _count_fold_by_fold(points, starts, pairs, fold, options, where, advance)
+    elif _have_few(sizes, options).any():
+        copies = _copy_folds(points, starts, pairs, fold, options.max_memory)
+        counted = _Counted(counts, sizes, [table for some in copies for table in _tables(*some, options)])
+    else:
+        counted = _Counted(counts, sizes, [None] * len(sizes))
+
+    def name_in_fold(p: int) -> str:
+        repeat, rest = divmod(p, n_folds * n_pairs)
+        f, pair = divmod(rest, n_pairs)
+        return f"{name(pair)}, fold {f} of repeat {repeat}"
+
+    values = _estimate(counted, options, where, name_in_fold, clip=False)
+    return {variable: value.reshape(len(fold), n_folds, n_pairs) for variable, value in values.items()}
+
+
+def _sizes_of_parts(starts: Ints, fold: Ints, n_folds: int) -> Ints:
+    """Count the samples of each class in each fold of each repeat: ``(R F, K)``."""
+    n_classes = len(starts) - 1
+    number = fold * n_classes + np.repeat(np.arange(n_classes), np.diff(starts))
+    return np.stack([np.bincount(row, minlength=n_folds * n_classes) for row in number]).reshape(-1, n_classes)
+
+
+def _copy_folds(
+    points: Any, starts: Ints, pairs: Ints, fold: Ints, max_memory: int | None
+) -> Iterator[tuple[Any, Ints, Ints]]:
+    """Copy some folds at a time, each of their classes as a class of its own; folds follow each other, and repeats too.
+
+    Yields
+    ------
+    copied : (M, d) array
+        The only copy that is held.
+    starts, pairs : arrays
+        As of `measure_pairs`, of the classes of these folds.
+    """
     n_folds, n_classes, xp = int(fold.max()) + 1, len(starts) - 1, namespace(points)
     n_parts = len(fold) * n_folds
-    # A class of a fold is a class of its own. Folds follow each other, and repeats too.
     number = fold * n_classes + np.repeat(np.arange(n_classes), np.diff(starts))
     rows = np.argsort(number, axis=1, kind="stable").reshape(-1)
-    number += np.arange(len(fold))[:, None] * n_folds * n_classes
-    part_starts = np.concatenate([[0], np.cumsum(np.bincount(number.reshape(-1), minlength=n_parts * n_classes))])
-    # Some folds at a time: their points are the only copy that is held.
-    most_bytes = min(_BYTES_AT_ONCE, max_bytes(options.max_memory) // 8)
+    part_starts = np.append(0, np.cumsum(_sizes_of_parts(starts, fold, n_folds).reshape(-1)))
+    most_bytes = min(_BYTES_AT_ONCE, max_bytes(max_memory) // 8)
     at_once = min(_POINTS_AT_ONCE, most_bytes // (points.shape[1] * points.dtype.itemsize))
     step = max(1, at_once * n_folds // len(points))
-    found = []
     for first in range(0, n_parts, step):
         last = min(first + step, n_parts)
         starts_here = part_starts[first * n_classes : last * n_classes + 1]
         copied = points[xp.asarray(rows[starts_here[0] : starts_here[-1]])]
         pairs_here = np.concatenate([pairs + part * n_classes for part in range(last - first)])
-        options.check_neighbours(np.diff(starts_here)[pairs_here], _name_of_fold(name, len(pairs)))
+        yield copied, starts_here - starts_here[0], pairs_here
+
+
+def _count_fold_by_fold(
+    points: Any,
+    starts: Ints,
+    pairs: Ints,
+    fold: Ints,
+    options: GraphOptions,
+    where: str,
+    advance: Callable[[int], Any],
+) -> _Counted:
+    """Count some folds at a time, each from a copy of its points."""
+    found, n_folds, done = [], int(fold.max()) + 1, 0
+    for copied, starts_here, pairs_here in _copy_folds(points, starts, pairs, fold, options.max_memory):
         held = options._replace(held=options.held + copied.nbytes)
-        found.append(_count(copied, starts_here - starts_here[0], pairs_here, held, where, lambda n: None))
-        advance(len(pairs) * (last // n_folds - first // n_folds))
-
-    def name_in_fold(p: int) -> str:
-        repeat, rest = divmod(p, n_folds * len(pairs))
-        f, pair = divmod(rest, len(pairs))
-        return f"{name(pair)}, fold {f} of repeat {repeat}"
-
-    values = _estimate(_join(found), options, where, name_in_fold, clip=False)
-    return {variable: value.reshape(len(fold), n_folds, len(pairs)) for variable, value in values.items()}
-
-
-def _name_of_fold(name: Callable[[int], str], n_pairs: int) -> Callable[[int], str]:
-    """Name the pair of which a fold has too few samples."""
-    return lambda p: f"a fold of {name(p % n_pairs)}"
+        found.append(_count(copied, starts_here, pairs_here, held, where, lambda n: None))
+        last = done + len(pairs_here) // len(pairs)
+        advance(len(pairs) * (last // n_folds - done // n_folds))
+        done = last
+    return _join(found)
 
 
 class _Counted(NamedTuple):
@@ -150,17 +190,26 @@ def _count(
 ) -> _Counted:
     """Count the cross edges of pairs of classes, and keep the graphs of the small ones."""
     counts = count_pairs(points, starts, pairs, options, name=where, advance=advance)
-    sizes = np.diff(starts)[pairs]
-    tables: list[npt.NDArray[np.float64] | None] = [None] * len(pairs)
+    return _Counted(counts, np.diff(starts)[pairs], _tables(points, starts, pairs, options))
+
+
+def _have_few(sizes: Ints, options: GraphOptions) -> npt.NDArray[np.bool_]:
+    """Tell which pairs of ``(P, 2)`` class sizes have few labellings."""
     # Pairs are many, but most of them have the same sizes.
-    distinct, of_pair = np.unique(sizes[:, 0] * (sizes.max() + 1) + sizes[:, 1], return_inverse=True)
-    few = np.array([options.exact and few_labellings(*divmod(s, int(sizes.max()) + 1)) for s in distinct.tolist()])
-    which = np.flatnonzero(few[of_pair])
+    base = int(sizes.max()) + 1
+    distinct, of_pair = np.unique(sizes[:, 0] * base + sizes[:, 1], return_inverse=True)
+    few = np.array([options.exact and few_labellings(*divmod(size, base)) for size in distinct.tolist()])
+    return np.asarray(few[of_pair])
+
+
+def _tables(points: Any, starts: Ints, pairs: Ints, options: GraphOptions) -> list[npt.NDArray[np.float64] | None]:
+    """Lay out the graphs of the pairs that have few labellings as tables of edge weights; None for other pairs."""
+    tables: list[npt.NDArray[np.float64] | None] = [None] * len(pairs)
+    which = np.flatnonzero(_have_few(np.diff(starts)[pairs], options))
     if which.size:
-        found = weight_tables(points, starts, pairs[which], options)
-        for p, table in zip(which, found, strict=True):
+        for p, table in zip(which, weight_tables(points, starts, pairs[which], options), strict=True):
             tables[p] = table
-    return _Counted(counts, sizes, tables)
+    return tables
 
 
 def _join(parts: list[_Counted]) -> _Counted:

@@ -9,13 +9,15 @@ On the way: the points are scaled (`exact`); wide layers with a falling spectrum
 with a known error (`distances`). From these bounds come the minimum spanning trees of the classes (`mst`),
 then the few edges between two classes that may stand in the tree of both, then counts (`pairs`). What rounding leaves
 undecided is measured again by direct differences in float64 (`exact`), so the result is that of exact distances.
-`whole_tree` takes all points as one cloud, `graphs` holds other graphs than one tree, `device` the engine for CuPy
-arrays, `options` what the caller asks for, `threads` the workers and their work arrays.
+`whole_tree` takes all points as one cloud, `folds` counts folds that share their distances, `graphs` holds other graphs
+than one tree, `device` the engine for CuPy arrays, `options` what the caller asks for, `threads` the workers and their
+work arrays.
 
-Imports point one way: `pairs` and `whole_tree` -> `device`, `graphs` -> `choose_reduction` -> `mst` -> `reduce` ->
-`distances` -> `exact` -> `threads` -> `types`.
+Imports point one way: `folds` -> `pairs`; `pairs` and `whole_tree` -> `device`, `graphs` -> `choose_reduction` -> `mst`
+-> `reduce` -> `distances` -> `exact` -> `threads` -> `types`.
 """
 
+from hpfunc._tree.folds.count_folds import count_folds
 from hpfunc._tree.graphs.small_graphs import weight_tables
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
@@ -28,6 +30,7 @@ __all__ = [
     "PairCounts",
     "SampleEdges",
     "class_counts",
+    "count_folds",
     "count_pairs",
     "edges_of_samples",
     "span",

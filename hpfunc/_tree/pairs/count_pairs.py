@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,13 +33,12 @@ from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
-from hpfunc._tree.mst.lay_out import lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
-from hpfunc._tree.pairs.blocking import block_pairs, divide_classes, take_batches
+from hpfunc._tree.pairs.blocking import block_pairs, divide_classes
 from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
-from hpfunc._tree.pairs.counting import PairBatch, count_candidates
+from hpfunc._tree.pairs.count_blocks import count_blocks
 from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
@@ -167,7 +167,11 @@ def cross_edges(
                 reduced = _reduce_layer(points, pairs, threads) if may_reduce else None
             if fits or reduced is not None:
                 layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads)
-                return _count_by_blocks(layer, groups, pairs, exact, threads, advance)
+                blocks = block_pairs(groups, pairs, len(points.starts) - 1)
+                return count_blocks(
+                    layer, blocks, partial(find_candidates, layer), threads, n_pairs=len(pairs), exact=exact,
+                    advance=advance,
+                )  # fmt: skip
     return _count_large_pairs(x, starts, pairs, (max_bytes, held, need), exact=exact, advance=advance)
 
 
@@ -175,44 +179,6 @@ def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor)
     """Reduce the points of a layer to few coordinates; return None where that is not worth it."""
     basis = choose_directions(points.x, points.starts, pairs, threads.map)
     return None if basis is None else reduce_points(points.x, basis, threads.map)
-
-
-def _count_by_blocks(
-    layer: LayerData,
-    groups: list[ClassGroup],
-    pairs: Ints,
-    exact: bool,
-    threads: ThreadPoolExecutor,
-    advance: Callable[[int], Any],
-) -> tuple[CrossEdges, Bools]:
-    """Count pairs of classes whose distances fit in memory, block by block; see `cross_edges`."""
-    result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
-    remeasured, scratch = np.zeros(len(pairs), bool), Scratch()
-    starts = layer.points.starts
-    trees = lay_out_trees(starts, layer.class_trees)
-
-    def work(batch: PairBatch, place: int) -> tuple[Ints, CrossEdges, Bools] | None:
-        """Find the candidates of a block. The thread that finishes a batch counts all its candidates."""
-        found = batch.keep(place, find_candidates(layer, batch.blocks[place], scratch))
-        if found is None:
-            return None
-        return batch.number, *count_candidates(layer, trees, batch.pairs, found, exact=exact)
-
-    blocks = block_pairs(groups, pairs, len(starts) - 1)
-    jobs = [
-        threads.submit(work, batch, place)
-        for batch in map(PairBatch, take_batches(blocks, np.diff(starts)))
-        for place in range(len(batch.blocks))
-    ]
-    for job in jobs:
-        if (counted := job.result()) is None:
-            continue
-        number, counts, remeasured_here = counted
-        for field, values in zip(result, counts, strict=True):
-            field[number] = values
-        remeasured[number] = remeasured_here
-        advance(len(number))
-    return result, remeasured
 
 
 def distinct_points(x: Any, starts: Ints) -> LayerPoints:

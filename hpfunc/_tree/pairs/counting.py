@@ -25,14 +25,19 @@ __all__ = ["PairBatch", "count_candidates"]
 
 
 class PairBatch:
-    """Gather the candidates of several blocks, so that their pairs are counted together."""
+    """Gather the candidates of several blocks, so that their pairs are counted together.
 
-    def __init__(self, blocks: list[PairBlock]) -> None:
-        self.blocks = blocks
-        self.number = np.concatenate([block.number for block in blocks])
+    Where classes have parts, the pairs are those of equal parts: all parts of the first pair, then of the second.
+    """
+
+    def __init__(self, blocks: list[PairBlock], n_parts: int, n_pairs: int) -> None:
+        self.blocks, self.n_parts, part = blocks, n_parts, np.arange(n_parts)
+        number = np.concatenate([block.number for block in blocks])
+        self.number = (number[:, None] + part * n_pairs).reshape(-1)
         class_a = np.concatenate([block.rows.classes[block.row_place] for block in blocks])
         class_b = np.concatenate([block.cols.classes[block.col_place] for block in blocks])
-        self.pairs = np.stack([class_a, class_b], axis=1)
+        classes = np.stack([class_a, class_b], axis=1)
+        self.pairs = (classes[:, None] * n_parts + part[:, None]).reshape(-1, 2)
         self._found: dict[int, Candidates] = {}
         self._lock = threading.Lock()
 
@@ -42,7 +47,7 @@ class PairBatch:
             self._found[place] = found
             if len(self._found) < len(self.blocks):
                 return None
-        first = np.cumsum([0] + [len(block.number) for block in self.blocks])
+        first = np.cumsum([0] + [len(block.number) * self.n_parts for block in self.blocks])
         parts = [self._found[p]._replace(pair=self._found[p].pair + first[p]) for p in range(len(self.blocks))]
         fields: list[Any] = [np.concatenate(field) for field in zip(*parts, strict=True)]
         return Candidates(*fields)
