@@ -137,9 +137,7 @@ def _find_overlaps(edges: BoundedEdges, tree: Bools) -> tuple[Bools, Bools]:
     loose, rivals = np.zeros(len(tree), bool), np.zeros(len(tree), bool)
     outside = np.flatnonzero(~tree)
     # An interval of width 0 holds a lower bound only if that is known to be the same: two known weights that tie.
-    known = np.sort(edges.lower[outside[edges.upper[outside] == edges.lower[outside]]])
-    same = np.searchsorted(known, edges.lower, "left") < np.searchsorted(known, edges.lower, "right")
-    wide = np.flatnonzero(tree & ((edges.upper > edges.lower) | same))
+    wide = np.flatnonzero(tree & ((edges.upper > edges.lower) | _repeated(edges.graph, edges.lower)))
     if not wide.size or not outside.size:
         return loose, rivals
     # At one value, intervals open before and close after the lower bounds that they hold.
@@ -156,3 +154,12 @@ def _find_overlaps(edges: BoundedEdges, tree: Bools) -> tuple[Bools, Bools]:
     open_intervals = np.cumsum((kind == 0).astype(np.intp) - (kind == 2))
     rivals[outside] = open_intervals[at] > 0
     return loose, rivals
+
+
+def _repeated(graph: Ints, weights: Floats) -> Bools:
+    """Mark the weights that occur more than once in their graph, and by a rare chance others."""
+    # One number for graph and weight, scattered by Fibonacci hashing; adding 0 turns -0.0 into 0.0.
+    keys = (weights + 0.0).view(np.uint64) + graph.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    in_order = np.sort(keys)
+    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+    return np.isin(keys, repeated) if repeated.size else np.zeros(len(keys), bool)
