@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import pickle
 import re
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import hpfunc as hp
 from tests.project.test_examples import ROOT, contents, load
@@ -75,10 +78,10 @@ def small_run(paper, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*do not vary")  # so few images are at the ceiling in all folds
         work = Work(patch, paper)
-        work.stop_at_save = 4  # the weights after the second training
+        work.stop_at_save = 2  # the weights after the first training
         with pytest.raises(KeyboardInterrupt):
             paper.main([*SMALL, "--out", str(out)])
-        work.stop_in_sweep = work.sweeps + 4  # the folds of the second run
+        work.stop_in_sweep = work.sweeps + 2  # the folds of the first run
         with pytest.raises(KeyboardInterrupt):
             paper.main([*SMALL, "--out", str(out)])
         work.stop_in_sweep = 0
@@ -87,44 +90,48 @@ def small_run(paper, tmp_path_factory):
     return out, printed.getvalue(), work
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_stopped(small_run, paper, tmp_path):
+@pytest.fixture(scope="module")
+def results(small_run):
+    """Read what the run wrote of its only data set: with all samples, and in folds."""
+    return [hp.open_results(small_run[0] / name).sel(dataset="digits") for name in ("results.nc", "folds.nc")]
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_stopped(small_run, results, paper, tmp_path):
     out, _, work = small_run
     # Two files for each of four trainings, and twice more those of the training that was stopped at its end.
     assert work.saves == 2 * 4 + 2
     assert {path.name for path in out.iterdir()} == FILES | {"runs"}
     # The training that was stopped gives, after all, what an undisturbed program gives.
     data = paper.load(None, 200, small=True)["digits"]
-    network = lambda: paper.build((1, 8, 8), 1)  # noqa: E731
-    checkpoints = paper.train(network, data, epochs=60, seed=1, folder=tmp_path)
+    network = lambda: paper.build((1, 8, 8), 0)  # noqa: E731
+    checkpoints = paper.train(network, data, epochs=60, seed=0, folder=tmp_path)
     model = network()
     model.load_state_dict(torch.load(checkpoints["after"], weights_only=True)["weights"])
     acts = hp.collect_activations(model, data["validation"], layers=paper.LAYERS, samples_per_class=18, key=0)
-    at = {"dataset": "digits", "labels": "true", "run": 1, "checkpoint": "after", "split": "validation"}
-    whole = hp.open_results(out / "results.nc").sel(at)
+    at = {"labels": "true", "run": 0, "checkpoint": "after", "split": "validation"}
+    whole, parted = (part.sel(at) for part in results)
     np.testing.assert_array_equal(whole.cross_edges, hp.pairwise_hp(acts).cross_edges)
     np.testing.assert_array_equal(whole.hp, hp.hp_estimate(hp.pairwise_hp(acts), clip=False))
     folded = hp.pairwise_hp(acts, folds=2, key=0).hp.transpose("repeat", "fold", "layer", "pair")
-    np.testing.assert_array_equal(hp.open_results(out / "folds.nc").hp.sel(at), folded)
+    np.testing.assert_array_equal(parted.hp, folded)
     with torch.no_grad():
         right = (model(data["validation"][0]).argmax(1) == data["validation"][1]).double().mean()
     assert float(whole.accuracy) == pytest.approx(float(right), abs=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*do not vary")
-def test_what_is_finished_is_not_done_again(small_run, paper, monkeypatch):
-    out, printed, _ = small_run
+def test_what_is_finished_is_not_done_again(small_run, results, paper, monkeypatch):
+    out, *_ = small_run
     before = contents(out / "runs")
-    tables = {name: (out / name).read_text() for name in FILES if not name.endswith((".nc", ".png"))}
-    results = hp.open_results(out / "results.nc")
     work = Work(monkeypatch, paper)
-    monkeypatch.setattr(paper, "draw", lambda *_: {})
-    with contextlib.redirect_stdout(io.StringIO()) as again:
-        paper.main([*SMALL, "--out", str(out)])
+    data = paper.shuffle_labels(paper.load(None, 200, small=True)["digits"], 1)
+    folder = out / "runs" / "digits-random-1"
+    again = paper.measure(data, samples=18, folds=2, epochs=60, seed=1, folder=folder)
+    assert work.sweeps == 2
     assert work.passes == work.saves == 0
     assert contents(out / "runs") == before
-    assert again.getvalue() == printed
-    assert tables == {name: (out / name).read_text() for name in tables}
-    assert results.identical(hp.open_results(out / "results.nc"))
+    for part, kept in zip(again, results, strict=True):
+        for name, values in part.data_vars.items():
+            np.testing.assert_array_equal(values, kept[name].sel(labels="random", run=1).transpose(*values.dims))
 
 
 def test_other_settings_need_another_folder(small_run, paper):
@@ -135,7 +142,7 @@ def test_other_settings_need_another_folder(small_run, paper):
     assert contents(out) == before
 
 
-def test_claims_are_judged_by_their_intervals(small_run, paper):
+def test_claims_are_judged_by_their_intervals(small_run, results, paper):
     out, printed, _ = small_run
     claims = pd.read_csv(out / "claims.csv", index_col=0)
     assert (out / "claims.txt").read_text().rstrip("\n") in printed
@@ -149,7 +156,7 @@ def test_claims_are_judged_by_their_intervals(small_run, paper):
     assert not claims.drop(bounded.index).holds.any()
 
     # One claim by hand: the interval of the layer that is farthest from chance.
-    mean = hp.open_results(out / "folds.nc").hp.mean("pair").sel(dataset="digits", checkpoint="after")
+    mean = results[1].hp.mean("pair").sel(checkpoint="after")
     chance = mean.sel(labels="random", split="validation")
     over = {
         "new images": hp.fold_interval(chance.mean("run")),
@@ -163,18 +170,16 @@ def test_claims_are_judged_by_their_intervals(small_run, paper):
 
     # What holds at any size: pixels know the true labels and not random ones, which the network learns by heart.
     assert claims[claims.claim == "pixels: true labels above random labels"].holds.all()
-    results = hp.open_results(out / "results.nc").sel(dataset="digits", checkpoint="after")
-    learned = results.accuracy.sel(labels="random")
+    after = results[0].sel(checkpoint="after")
+    learned = after.accuracy.sel(labels="random")
     assert (learned.sel(split="train") > 0.99).all()
     assert (learned.sel(split="validation") < 0.25).all()
-    last = results.hp.mean("pair").sel(labels="random", layer="dense2")
+    last = after.hp.mean("pair").sel(labels="random", layer="dense2")
     assert (last.sel(split="train") > 0.5).all()
     assert (abs(last.sel(split="validation")) < 0.15).all()
 
 
 def test_a_claim_without_spread_does_not_hold(paper):
-    import xarray as xr
-
     values = xr.DataArray(np.full((1, 2, 1, 2), 0.5), dims=("dataset", "run", "repeat", "fold"))
     with pytest.warns(UserWarning, match="do not vary"):
         judged = paper.judge([paper.Claim("constant", "above", values.assign_coords(dataset=["digits"]))])
@@ -182,13 +187,13 @@ def test_a_claim_without_spread_does_not_hold(paper):
     assert judged.low.isna().all()
 
 
-def test_the_table_of_steps_is_that_of_the_paper(small_run, paper):
+def test_the_table_of_steps_is_that_of_the_paper(small_run, results, paper):
     out, *_ = small_run
     steps = pd.read_csv(out / "steps.csv", index_col=["dataset", "labels", "split", "before", "after"])
     assert steps.columns.tolist() == ["changes", "p-values", "new images", "new trainings"]
     assert len(steps) == 2 * 2 * (len(paper.LAYERS) - 1)
     at = {"labels": "random", "split": "train"}
-    after = hp.open_results(out / "results.nc").hp.sel(dataset="digits", checkpoint="after", **at)
+    after = results[0].hp.sel(checkpoint="after", **at)
     row = steps.loc["digits", "random", "train", "dense1", "dense2"]
     tests = [
         hp.fisher_permutation(after.sel(run=run, layer="dense1"), after.sel(run=run, layer="dense2"), key=0)
@@ -196,7 +201,7 @@ def test_the_table_of_steps_is_that_of_the_paper(small_run, paper):
     ]
     assert row["changes"] == "; ".join(f"{float(t.statistic):.3f}" for t in tests)
     assert row["p-values"] == "; ".join(f"{float(t.pvalue):.4f}" for t in tests)
-    mean = hp.open_results(out / "folds.nc").hp.mean("pair").sel(dataset="digits", checkpoint="after", **at)
+    mean = results[1].hp.mean("pair").sel(checkpoint="after", **at)
     change = mean.sel(layer="dense2") - mean.sel(layer="dense1")
     found = hp.fold_interval(change.mean("run"))
     assert row["new images"] == f"[{float(found.low):.3f}, {float(found.high):.3f}]"
@@ -217,13 +222,14 @@ def test_random_labels_keep_their_counts_and_their_images(paper):
 # ---- data sets as torchvision lays them out
 
 
-def write_mnist(folder: Path, parts: dict[str, int], *, packed: bool = False) -> None:
+def write_mnist(folder: Path, parts: dict[str, int], *, images: Any = None, packed: bool = False) -> None:
+    """Write some images of 10 classes, those of ``images`` or plain ones."""
     folder.mkdir(parents=True)
     for part, n in parts.items():
-        images = (np.arange(n) % 251).astype(np.uint8).repeat(784)
+        pixels = (np.arange(n) % 251).astype(np.uint8).repeat(784) if images is None else next(images)
         labels = (np.arange(n) % 10).astype(np.uint8)
         for name, head, values in (
-            (f"{part}-images-idx3-ubyte", struct.pack(">4i", 2051, n, 28, 28), images),
+            (f"{part}-images-idx3-ubyte", struct.pack(">4i", 2051, n, 28, 28), pixels),
             (f"{part}-labels-idx1-ubyte", struct.pack(">2i", 2049, n), labels),
         ):
             content = head + values.tobytes()
@@ -255,17 +261,27 @@ def test_test_images_of_mnist_are_enough(paper, tmp_path, packed):
     assert list(paper.load(tmp_path / "mine", 20, small=True)) == ["digits", "mnist"]
 
 
-def test_cifar10_is_read_as_torchvision_lays_it_out(paper, tmp_path, monkeypatch):
+def write_cifar10(folder: Path, pixels: Any) -> None:
+    """Write six batches of images, ``(batches, n, 3072)``, whose classes go round from 0 to 9; too few are repeated."""
+    folder = folder / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for i, name in enumerate((*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")):
+        batch = {"data": pixels[i % len(pixels)], "labels": [k % 10 for k in range(len(pixels[0]))]}
+        (folder / name).write_bytes(pickle.dumps(batch))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [str(i) for i in range(10)]}))
+
+
+@pytest.fixture
+def any_cifar10(monkeypatch):
+    """Let torchvision take files of other bytes for CIFAR-10."""
     from torchvision.datasets import cifar
 
     monkeypatch.setattr(cifar, "check_integrity", lambda *_: True)
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (10, 3072), dtype=np.uint8)
-    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
-        (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": list(range(10))}))
-    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [str(i) for i in range(10)]}))
+
+
+def test_cifar10_is_read_as_torchvision_lays_it_out(paper, tmp_path, any_cifar10):
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 10, 3072), dtype=np.uint8)
+    write_cifar10(tmp_path, pixels)
     data = paper.load(tmp_path, None, small=False)
     assert list(data) == ["cifar10"]
     images, labels = data["cifar10"]["validation"]
@@ -273,8 +289,49 @@ def test_cifar10_is_read_as_torchvision_lays_it_out(paper, tmp_path, monkeypatch
     assert labels.tolist() == list(range(10))
     assert len(data["cifar10"]["train"][1]) == 50
     # Channels come first, as they lie in the file.
-    order = np.argsort(pixels[0].astype(float), kind="stable")
+    order = np.argsort(pixels[0, 0].astype(float), kind="stable")
     assert np.all(np.diff(images[0].numpy().ravel()[order]) >= 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*do not vary")
+def test_the_order_of_mnist_and_cifar10_is_judged_over_new_images(paper, tmp_path, any_cifar10, monkeypatch, capsys):
+    """Both data sets are read by ``--data``; in place of training and sweeps, only the pixels are measured."""
+    rng, labels = np.random.default_rng(0), np.arange(150) % 10
+    images = {}
+    for name, size in (("mnist", 784), ("cifar10", 3072)):
+        signal = 12 * (name == "mnist") * labels[:, None] + rng.normal(60, 8, (6, 150, size))
+        images[name] = signal.round().astype(np.uint8)
+    write_mnist(tmp_path / "MNIST" / "raw", {"train": 150, "t10k": 150}, images=iter(images["mnist"]))
+    write_cifar10(tmp_path, images["cifar10"])
+
+    def measure(data, *, samples, folds, seed, **_):
+        parts = []
+        for options in ({}, {"folds": folds, "repeats": 2}):
+            splits = []
+            for x, y in data.values():
+                found = hp.pairwise_hp({"input": x[:, :, ::4, ::4]}, y, samples_per_class=samples, key=0, **options)
+                found = found.isel(layer=[0] * len(paper.LAYERS)).assign_coords(layer=paper.LAYERS)
+                splits.append(found[["hp"]])
+            split = xr.concat(splits, "split").assign_coords(split=list(data))
+            parts.append(xr.concat([split, split], "checkpoint").assign_coords(checkpoint=["before", "after"]))
+        return [parts[0].assign(accuracy=xr.ones_like(parts[0].hp.isel(layer=0, pair=0, drop=True))), parts[1]]
+
+    monkeypatch.setattr(paper, "measure", measure)
+    monkeypatch.setattr(paper, "draw", lambda *_: {})
+    paper.main(["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--runs", "2", "--folds", "3"])
+    claims = pd.read_csv(tmp_path / "out" / "claims.csv", index_col=0)
+    row = claims[claims.claim == "pixels: MNIST above CIFAR-10"].squeeze()
+    assert (row.dataset, row.over) == ("mnist, cifar10", "new images")
+    assert row.holds
+    assert 0 < row.low < row.estimate < row.high
+    assert len(claims) == 6 * 2 * 2 + 1
+    assert f"{claims.holds.sum()} of {len(claims)} claims hold." in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "settings.json").read_text())["datasets"] == ["mnist", "cifar10"]
+    mean = hp.open_results(tmp_path / "out" / "folds.nc").hp.mean("pair")
+    swapped = paper.judge(paper.state_claims(mean.assign_coords(dataset=["cifar10", "mnist"])))
+    against = swapped[swapped.claim == row.claim].squeeze()
+    assert not against.holds
+    assert (against.low, against.high) == pytest.approx((-row.high, -row.low))
 
 
 def test_bad_arguments_and_missing_data_are_told(paper, tmp_path, capsys):
@@ -291,9 +348,14 @@ def test_bad_arguments_and_missing_data_are_told(paper, tmp_path, capsys):
 KEPT = ROOT / "examples" / "site" / "paper"
 
 
-def test_the_kept_run_gives_the_kept_tables_and_all_claims_hold():
+@pytest.fixture(scope="module")
+def kept():
+    return [hp.open_results(KEPT / name) for name in ("results.nc", "folds.nc")]
+
+
+def test_the_kept_run_gives_the_kept_tables_and_all_claims_hold(kept):
     example = load("paper")
-    whole, folded = hp.open_results(KEPT / "results.nc"), hp.open_results(KEPT / "folds.nc")
+    whole, folded = kept
     assert sum(path.stat().st_size for path in KEPT.iterdir()) < 2e6
     assert dict(whole.sizes) == {
         "dataset": 1, "labels": 2, "run": 6, "checkpoint": 2, "split": 2, "layer": 7, "pair": 45,
@@ -310,9 +372,9 @@ def test_the_kept_run_gives_the_kept_tables_and_all_claims_hold():
     assert steps.to_string() == (KEPT / "steps.txt").read_text().rstrip("\n")
 
 
-def test_the_page_says_what_the_kept_run_gives():
+def test_the_page_says_what_the_kept_run_gives(kept):
     page = (KEPT.parent / "paper.md").read_text(encoding="utf-8")
-    whole = hp.open_results(KEPT / "results.nc").sel(dataset="mnist")
+    whole = kept[0].sel(dataset="mnist")
     null = whole.hp.sel(labels="random", checkpoint="after", split="validation", drop=True)
     pvalues = hp.fisher_steps(null, along="layer", key=0).pvalue
     assert f"{int((pvalues < 0.05).sum())} of these {pvalues.size} p-values are below 0.05" in " ".join(page.split())
