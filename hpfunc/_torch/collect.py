@@ -188,6 +188,11 @@ def observe(
                 error.add_note(
                     f"while the model ran on a batch of shape {shapes}; the last layer seen was {tracked.last!r}"
                 )
+                if isinstance(inputs, list) and forward is None and not callable(method):
+                    error.add_note(
+                        f"the batch is a list, whose {len(inputs)} entries were passed as inputs one by one; where the "
+                        "model takes the list itself, pass forward=lambda model, x: model(x)"
+                    )
                 raise
 
         return work(record, mark())

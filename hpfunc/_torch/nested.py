@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["leaves", "map_leaves", "members", "take_samples"]
+__all__ = ["holds_samples", "leaves", "map_leaves", "members", "take_samples"]
 
 _PLAIN = (str, bytes, bool, int, float, complex, type(None))
 
@@ -58,14 +58,28 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     return list(mapped.values()) if isinstance(value, list) else dataclasses.replace(value, **mapped)
 
 
+def holds_samples(inputs: Any, count: int) -> bool:
+    """Tell whether a list has an entry for each of ``count`` samples, such as a text or an image, not for each input.
+
+    Raises
+    ------
+    ValueError
+        If it may be either: three images of three channels look like three inputs of three samples.
+    """
+    if not isinstance(inputs, (list, tuple)) or len(inputs) != count:
+        return False
+    counted = [_counts(leaf, count) for leaf in leaves(inputs)]
+    if isinstance(inputs, list) and count > 1 and counted and all(counted):
+        raise ValueError(
+            f"data: a batch is a list of {count} tensors whose first axis is {count} long, which may be {count} "
+            f"samples or {count} inputs; choose another batch size, or collate several inputs to a tuple"
+        )
+    return not any(counted)
+
+
 def take_samples(inputs: Any, index: torch.Tensor, count: int) -> Any:
     """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
-    if (
-        isinstance(inputs, (list, tuple))
-        and len(inputs) == count
-        and not any(_counts(x, count) for x in leaves(inputs))
-    ):
-        # A list of one entry for each sample: texts, or images of different sizes.
+    if holds_samples(inputs, count):
         return type(inputs)(inputs[k] for k in index.tolist())
     if isinstance(inputs, Mapping):
         return {name: take_samples(value, index, count) for name, value in inputs.items()}

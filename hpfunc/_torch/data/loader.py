@@ -26,7 +26,7 @@ from hpfunc._torch.data.sources import (
     item_at,
     reading,
 )
-from hpfunc._torch.nested import leaves, members
+from hpfunc._torch.nested import holds_samples, leaves, members
 
 __all__ = ["loader_generators", "open_loader"]
 
@@ -273,7 +273,7 @@ def _row(inputs: Any, row: int, size: int) -> Any:
         return {name: _row(value, row, size) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)) and members(inputs) is not None:
         # A list of one entry for each sample, of which at least one has another length, is no list of inputs.
-        if len(inputs) == size and not all(len(value) == size for value in inputs):
+        if holds_samples(inputs, size) or (len(inputs) == size and not all(len(value) == size for value in inputs)):
             return inputs[row]
         return tuple(_row(value, row, size) for value in inputs)
     if len(inputs) != size:

@@ -210,6 +210,52 @@ def test_items_without_a_dense_form_say_what_to_pass():
         collect((torch.from_numpy(X).to_sparse(), Y), seeded(lambda: nn.Linear(6, 2)))
 
 
+# ---- lists of images
+
+
+class OfSeveralSizes(Dataset):
+    """Deliver images of three channels, each of another size."""
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, k):
+        return torch.full((3, 4 + k, 5), float(k)), k % 2
+
+
+class TakesLists(nn.Module):
+    """Bring a list of images to one size, as detectors do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1)
+
+    def forward(self, images, targets=None):
+        return self.conv(torch.stack([image[:, :4] for image in images]))
+
+
+def listed_images(batch_size, known=True):
+    data = OfSeveralSizes()
+    if known:
+        data.targets = [k % 2 for k in range(12)]
+    return DataLoader(data, batch_size, collate_fn=lambda items: ([x for x, _ in items], [y for _, y in items]))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_lists_of_images(known):
+    model = seeded(TakesLists)
+    acts = collect(listed_images(4, known), model, layers=["conv"], forward=lambda model, images: model(images))
+    with torch.no_grad():
+        expected = model([torch.full((3, 4, 5), float(k)) for k in acts.index.values])
+    np.testing.assert_allclose(acts["conv"], expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(TypeError) as caught:
+        collect(listed_images(4, known), model)
+    assert any("pass forward=lambda model, x: model(x)" in note for note in caught.value.__notes__)
+    # Three images of three channels may be three inputs of three samples.
+    with pytest.raises(ValueError, match="which may be 3 samples or 3 inputs; choose another batch size"):
+        collect(listed_images(3, known), model, forward=lambda model, images: model(images))
+
+
 # ---- texts
 
 

@@ -12,6 +12,8 @@ from hpfunc.activations import collect_activations
 from tests.clone_hooks import clone_hooks, leaf_values
 from tests.models import Encoder, Recurrent, seeded
 from tests.torch.zoo_families import (
+    CLIPS,
+    DETECTORS,
     TIMM,
     TORCHVISION,
     TRANSFORMERS,
@@ -58,7 +60,7 @@ def test_families_of_torchvision(name):
 
 
 @pytest.mark.filterwarnings("ignore:left out.*where no axis counts the samples alone")
-@pytest.mark.parametrize("name", [name for name in TORCHVISION if name not in ("segmentation", "video")])
+@pytest.mark.parametrize("name", [name for name in TORCHVISION if name not in ("segmentation", *CLIPS, *DETECTORS)])
 def test_fx(name):
     """Each node of samples has the value that torchvision extracts, and its name; but a module has its own name."""
     model, x = torchvision_model(name), torchvision_input(name, 4)
