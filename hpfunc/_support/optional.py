@@ -1,8 +1,9 @@
-"""Packages that only some functions need: one error for each that is missing, which names the extra to install."""
+"""Ask for packages that only some functions need, and name the extra that brings a missing one."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["need"]
 
@@ -25,5 +26,17 @@ def need(package: str, what: str) -> None:
     except ImportError as error:
         raise ImportError(
             f"{what} needs the package {package}, which cannot be imported ({error}); install it for your system, or "
-            f'run: pip install "hpfunc[{_EXTRAS[package]}]"'
+            f"run: {_install_command(package)}"
         ) from None
+
+
+def _install_command(package: str) -> str:
+    """Return the command of pip that installs a package and leaves the torch that is installed in place."""
+    command = f'pip install "hpfunc[{_EXTRAS[package]}]"'
+    if package == "torch":
+        return command
+    try:
+        # Each torchvision needs one version of torch: without the version, pip would replace torch by the newest.
+        return f'{command} "torch=={version("torch")}"'
+    except PackageNotFoundError:
+        return command
