@@ -114,7 +114,7 @@ def certify(
         Graphs in which an edge inside the tree and one outside have equal weights, so that the tree may not be unique.
     """
     tied = np.zeros(n_graphs, bool)
-    loose, rivals = _find_overlaps(edges, tree)
+    loose, rivals = _find_overlaps(edges, tree, n_graphs)
     undecided = np.flatnonzero(loose | rivals)
     if not undecided.size:
         return tree, tied
@@ -132,34 +132,24 @@ def certify(
     return tree, tied
 
 
-def _find_overlaps(edges: BoundedEdges, tree: Bools) -> tuple[Bools, Bools]:
-    """Mark the loose tree edges and their rivals by one sweep over all bounds in rising order: two ``(E,)`` masks."""
-    loose, rivals = np.zeros(len(tree), bool), np.zeros(len(tree), bool)
-    outside = np.flatnonzero(~tree)
-    # An interval of width 0 holds a lower bound only if that is known to be the same: two known weights that tie.
-    wide = np.flatnonzero(tree & ((edges.upper > edges.lower) | _repeated(edges.graph, edges.lower)))
-    if not wide.size or not outside.size:
-        return loose, rivals
-    # At one value, intervals open before and close after the lower bounds that they hold.
-    kind = np.repeat([0, 1, 2], [len(wide), len(outside), len(wide)])
-    value = np.concatenate([edges.lower[wide], edges.lower[outside], edges.upper[wide]])
-    graph = np.concatenate([edges.graph[wide], edges.graph[outside], edges.graph[wide]])
-    order = np.lexsort((kind, value, graph))
-    kind = kind[order]
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    passed = np.cumsum(kind == 1)
-    begin, at, end = np.split(place, [len(wide), len(wide) + len(outside)])
-    loose[wide] = passed[end] > passed[begin]
-    open_intervals = np.cumsum((kind == 0).astype(np.intp) - (kind == 2))
-    rivals[outside] = open_intervals[at] > 0
+def _find_overlaps(edges: BoundedEdges, tree: Bools, n_graphs: int) -> tuple[Bools, Bools]:
+    """Mark the loose tree edges and their rivals, perhaps a few more: two ``(E,)`` masks.
+
+    The bounds of graph g are moved into the range from 2 g to 2 g + 1, so that all are sorted at once. Rounding may
+    make bounds of one graph equal there, but never changes their order, so no overlap is missed.
+    """
+    least, most = np.full(n_graphs, np.inf), np.full(n_graphs, -np.inf)
+    np.minimum.at(least, edges.graph, edges.lower)
+    np.maximum.at(most, edges.graph, edges.upper)
+    first, scale = least[edges.graph], 1 / np.maximum(most - least, np.finfo(np.float64).tiny)[edges.graph]
+    begin, end = ((bound - first) * scale + 2.0 * edges.graph for bound in (edges.lower, edges.upper))
+    # A tree edge comes before the edges outside whose lower bound is the same.
+    begin = np.where(tree, np.nextafter(begin, -np.inf), begin)
+    order = np.argsort(begin)
+    inside, begin = tree[order], begin[order]
+    end = np.where(inside, end[order], -np.inf)
+    loose, rivals = np.empty(len(tree), bool), np.empty(len(tree), bool)
+    next_outside = np.minimum.accumulate(np.where(inside, np.inf, begin)[::-1])[::-1]
+    loose[order] = next_outside <= end
+    rivals[order] = ~inside & (begin <= np.maximum.accumulate(end))
     return loose, rivals
-
-
-def _repeated(graph: Ints, weights: Floats) -> Bools:
-    """Mark the weights that occur more than once in their graph, and by a rare chance others."""
-    # One number for graph and weight, scattered by Fibonacci hashing; adding 0 turns -0.0 into 0.0.
-    keys = (weights + 0.0).view(np.uint64) + graph.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    in_order = np.sort(keys)
-    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
-    return np.isin(keys, repeated) if repeated.size else np.zeros(len(keys), bool)

@@ -93,14 +93,15 @@ def block_pairs(groups: list[ClassGroup], pairs: Ints, n_classes: int) -> list[P
             step = max(1, WIDTH // later.size)
             for first in range(0, len(later.classes), step):
                 cols = later.part(first, first + step)
-                rows = group.part(0, first + step) if a == b else group
-                number = wanted[np.ix_(rows.classes, cols.classes)]
-                if a == b:
-                    # Within a group each pair is wanted once: its first class stands before its second.
-                    number = np.triu(number + 1, 1 - first) - 1
-                row_place, col_place = np.nonzero(number >= 0)
-                if row_place.size:
-                    blocks.append(PairBlock(rows, cols, row_place, col_place, number[row_place, col_place]))
+                # Within a group each pair is wanted once: its first class stands before its second. The product of
+                # some classes with themselves takes half of the time of others.
+                for rows in (group.part(0, first), cols) if a == b else (group,):
+                    number = wanted[np.ix_(rows.classes, cols.classes)]
+                    if rows is cols:
+                        number = np.triu(number + 1, 1) - 1
+                    row_place, col_place = np.nonzero(number >= 0)
+                    if row_place.size:
+                        blocks.append(PairBlock(rows, cols, row_place, col_place, number[row_place, col_place]))
     # The largest block comes first, so that no thread is left with it at the end.
     blocks.sort(
         key=lambda block: -len(block.rows.classes) * block.rows.size * len(block.cols.classes) * block.cols.size

@@ -20,10 +20,9 @@ __all__ = ["BlockBounds", "find_candidates", "find_light_edges"]
 
 # Entries of a block that are searched at a time, so that the work arrays stay in the second-level cache.
 _STRIP = 2**18
-# The most bridge edges from a class to another that are tried for every point.
-_BRIDGES = 32
-# The same where each of them must be measured: for so many points of the class one of them, and so many at most.
-_POINTS_PER_BRIDGE, _MEASURED_BRIDGES = 16, 16
+# Bridge edges from a class to another that are tried for every point: for so many points of the class one of them, and
+# so many at most, or fewer where each of them must be measured.
+_POINTS_PER_BRIDGE, _BRIDGES, _MEASURED_BRIDGES = 16, 32, 16
 
 
 class BlockBounds(NamedTuple):
@@ -104,54 +103,29 @@ def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> tuple[Candidates,
     limits : (E,) array
         How heavy that way is, as the path maxima are.
     """
-    parts: list[Any] = []
-    for pair in _divide_pairs(bounds):
-        parts += _search_rows(bounds, pair, _find_detours(bounds, pair), scratch)
+    parts = _search_rows(bounds, _find_detours(bounds), scratch)
     pair, source, target, lower, limits = (np.concatenate(field) for field in zip(*parts, strict=True))
     upper = upper_bound(lower, bounds.error[pair], bounds.relative)
     return Candidates(pair, source, target, lower, upper), limits
 
 
-def _divide_pairs(bounds: BlockBounds) -> list[Ints]:
-    """Divide the pairs by their class of the columns; those of several small classes are searched together."""
-    order = np.argsort(bounds.col_place, kind="stable")
-    _, first, number = np.unique(bounds.col_place[order], return_index=True, return_counts=True)
-    entries = bounds.lower.shape[1] * bounds.lower.shape[3]
-    ends, held = [], 0
-    for begin, n in zip(first.tolist(), number.tolist(), strict=True):
-        if held and (held + n) * entries > _STRIP:
-            ends.append(begin)
-            held = 0
-        held += n
-    return np.split(order, ends)
-
-
-def _find_detours(bounds: BlockBounds, pair: Ints) -> _Detours:
-    """Find the best way from each point of the rows to the other class of some pairs.
-
-    Parameters
-    ----------
-    bounds : BlockBounds
-    pair : (P,) array
-        Numbers of the pairs.
-    """
-    row_tree, col_tree = bounds.row_tree[pair, None], bounds.col_tree[pair, None]
-    row_place, col_place = bounds.row_place[pair], bounds.col_place[pair]
-    if len(pair) == bounds.lower.shape[0] and (col_place == col_place[0]).all():
-        # Every row with one column: a view of the block is enough.
-        distances = bounds.lower[:, :, col_place[0]]
-    else:
-        distances = bounds.lower[row_place, :, col_place]
-    nearest = distances.argmin(axis=2)
-    least = np.take_along_axis(distances, nearest[..., None], axis=2)[..., 0]
-    crossing = round_up(upper_bound(least, bounds.error[pair, None], bounds.relative), bounds.lower.dtype)
-    n_bridges = _BRIDGES if bounds.weigh is None else min(_MEASURED_BRIDGES, -(-nearest.shape[1] // _POINTS_PER_BRIDGE))
+def _find_detours(bounds: BlockBounds) -> _Detours:
+    """Find the best way from each point of the rows of every pair to the other class."""
+    row_tree, col_tree = bounds.row_tree[:, None], bounds.col_tree[:, None]
+    # A search through the whole block needs no copies of its parts.
+    nearest_of_block = bounds.lower.argmin(axis=3)
+    first = np.arange(nearest_of_block.size).reshape(nearest_of_block.shape) * bounds.lower.shape[3]
+    least_of_block = bounds.lower.reshape(-1).take(first + nearest_of_block)
+    nearest, least = (of[bounds.row_place, :, bounds.col_place] for of in (nearest_of_block, least_of_block))
+    crossing = round_up(upper_bound(least, bounds.error[:, None], bounds.relative), bounds.lower.dtype)
+    most = _BRIDGES if bounds.weigh is None else _MEASURED_BRIDGES
+    n_bridges = min(most, -(-nearest.shape[1] // _POINTS_PER_BRIDGE))
     bridge = _choose_bridges(crossing, bounds.row_maxima, row_tree, n_bridges)
     arrivals = np.take_along_axis(nearest, bridge, axis=1)
     if bounds.weigh is None:
         crossing = np.take_along_axis(crossing, bridge, axis=1)
     else:
-        numbers = np.broadcast_to(pair[:, None], bridge.shape)
+        numbers = np.broadcast_to(np.arange(len(bridge))[:, None], bridge.shape)
         crossing = bounds.weigh(numbers.ravel(), bridge.ravel(), arrivals.ravel()).reshape(bridge.shape)
     # (P, bridges, m): how heavy the way over each bridge edge is.
     ways = np.maximum(bounds.row_maxima[row_tree, bridge], crossing[..., None])
@@ -187,8 +161,8 @@ def _choose_bridges(crossing: Array, row_maxima: Array, row_tree: Ints, most: in
     return np.argsort(np.where(useful, crossing, np.inf), axis=1)[:, :n_bridges]
 
 
-def _search_rows(bounds: BlockBounds, pair: Ints, detours: _Detours, scratch: Scratch) -> list[Any]:
-    """Search the distances of all points of the rows of some pairs that may have a candidate to the other class.
+def _search_rows(bounds: BlockBounds, detours: _Detours, scratch: Scratch) -> list[Any]:
+    """Search the distances of all points of the rows that may have a candidate to the other class of a pair.
 
     Returns
     -------
@@ -202,15 +176,15 @@ def _search_rows(bounds: BlockBounds, pair: Ints, detours: _Detours, scratch: Sc
     own = detours.least <= detours.weight
     n_own = np.count_nonzero(own)
     within_reach = (detours.least <= detours.reach[:, None]) & ~own
-    at, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
-    flat_row = (bounds.row_place[pair[at]] * m + source) * c + bounds.col_place[pair[at]]
-    arrival = bounds.col_tree[pair[at]] * n + detours.arrival[at, source]
-    way = np.where(own, detours.weight, 0)[at, source]
+    pair, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
+    flat_row = (bounds.row_place[pair] * m + source) * c + bounds.col_place[pair]
+    arrival = bounds.col_tree[pair] * n + detours.arrival[pair, source]
+    way = np.where(own, detours.weight, 0)[pair, source]
     parts = []
     step = max(1, _STRIP // n)
-    for lo in range(0, len(at), step):
+    for lo in range(0, len(pair), step):
         strip = slice(lo, lo + step)
-        shape = (len(at[strip]), n)
+        shape = (len(pair[strip]), n)
         heaviest, rows = scratch("heaviest", shape, dtype), scratch("rows", shape, dtype)
         np.take(col_maxima, arrival[strip], axis=0, out=heaviest, mode="clip")
         if lo < n_own:
@@ -220,5 +194,5 @@ def _search_rows(bounds: BlockBounds, pair: Ints, detours: _Detours, scratch: Sc
         # Hits are few, and a search through the flat array is the fastest.
         row, target = np.divmod(np.flatnonzero(light), n)
         lower = rows[row, target].astype(np.float64)
-        parts.append((pair[at[strip][row]], source[strip][row], target, lower, heaviest[row, target]))
+        parts.append((pair[strip][row], source[strip][row], target, lower, heaviest[row, target]))
     return parts
