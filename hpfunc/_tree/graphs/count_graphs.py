@@ -86,10 +86,8 @@ def _count_by_layer(
 ) -> list[_PairCount | None]:
     """Count the pairs from bounds that the layer shares; None for a pair that must be counted by itself."""
     k, is_knn, scratch = options.k, options.graph == "knn", Scratch()
-    n_bytes, prepare_class, count_pair = (
-        (bytes_for_neighbours, find_own_neighbours, count_neighbours_of_pair)
-        if is_knn
-        else (bytes_for_trees, find_class_edges, count_trees_of_pair)
+    n_bytes, count_pair = (
+        (bytes_for_neighbours, count_neighbours_of_pair) if is_knn else (bytes_for_trees, count_trees_of_pair)
     )
     for_graph = options.held + n_bytes(starts, k) * n_threads()
     full, reduced = (for_graph + bytes_for_layer(x, starts, reduced=small) <= max_bytes for small in (False, True))
@@ -99,8 +97,10 @@ def _count_by_layer(
         # Trees are not reduced: once its edges are measured, the last tree of reduced distances leaves samples out.
         may_reduce = is_knn and reduced
         layer = find_layer_bounds(x, starts, pairs, merge=is_knn, may_reduce=may_reduce, parallel_map=threads.map)
-        classes: list[Any] = list(
-            threads.map(lambda c: prepare_class(layer, c, k=k, scratch=scratch), range(len(starts) - 1))
-        )
+        if is_knn:
+            numbers = range(len(starts) - 1)
+            classes: list[Any] = list(threads.map(lambda c: find_own_neighbours(layer, c, k, scratch), numbers))
+        else:
+            classes = list(find_class_edges(layer, k, scratch, threads.map))
         counts = list(threads.map(lambda pair: count_pair(layer, classes, pair, k, scratch), pairs))
     return [None if count is None else (count, k) for count in counts]

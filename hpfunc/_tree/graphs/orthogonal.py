@@ -9,6 +9,7 @@ the lightest edges across, exclude nearly all edges between two classes (`count_
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -17,25 +18,20 @@ from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.graphs.layer_bounds import LayerBounds, merge_pair
 from hpfunc._tree.graphs.pair_graphs import count_weighted, weigh_trees
 from hpfunc._tree.mst.kruskal import kruskal_ranks
-from hpfunc._tree.mst.prim import (
-    PrimOrder,
-    edges_of_order,
-    fill_path_maxima,
-    gaps_from_weights,
-    prim,
-    prim_order_of_tree,
-)  # fmt: skip
+from hpfunc._tree.mst.prim import edges_of_order, gaps_from_weights, place_maxima, prim, prim_order_of_tree
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Floats, Ints
+from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = ["MeasuredEdges", "bytes_for_trees", "count_trees_of_pair", "find_class_edges"]
 
 # A class or a pair is crowded where more than this many edges for each point and tree are left.
 _CROWDED = 8
-# Lightest edges across for each tree that are measured whatever their ends.
-_LIGHTEST = 8
+# Points of each class for each tree whose lightest edges across are measured in any case.
+_NEAREST = 4
+# Entries of the tables of all classes whose trees are grown together.
+_BATCH_ENTRIES = 2**23
 
 
 class MeasuredEdges(NamedTuple):
@@ -44,48 +40,115 @@ class MeasuredEdges(NamedTuple):
     ends: Ints  # (E, 2) points
     weights: Floats  # (E,) squared distances
 
+    def select(self, numbers: Ints) -> MeasuredEdges:
+        """Return the edges of some numbers."""
+        return MeasuredEdges(self.ends[numbers], self.weights[numbers])
+
 
 def bytes_for_trees(starts: Ints, k: int) -> int:
-    """Estimate the bytes of the edges of all classes, and of the tables and edges of one pair."""
-    largest = 2.0 * float(np.diff(starts).max())
-    return int(starts[-1] * k * _CROWDED * 24 + largest**2 * 20 + largest * k * _CROWDED * 200)
+    """Estimate the bytes of the edges of all classes, of the tables of a batch of them, and of one pair."""
+    sizes = np.diff(starts)
+    largest, batch = float(sizes.max()), len(sizes) * float(sizes.max()) ** 2
+    tables = 8 * min(batch, max(largest**2, _BATCH_ENTRIES))
+    return int(starts[-1] * k * _CROWDED * 24 + tables + largest**2 * 60 + largest * k * _CROWDED * 400)
 
 
-def find_class_edges(layer: LayerBounds, class_number: int, k: int, scratch: Scratch) -> MeasuredEdges | None:
-    """Find the edges of a class that may stand in its k successive trees; None if there are no k, or too many edges.
+def find_class_edges(
+    layer: LayerBounds, k: int, scratch: Scratch, parallel_map: ParallelMap
+) -> list[MeasuredEdges | None]:
+    """Find the edges of every class that may stand in its k successive trees, several classes at a time.
 
     Parameters
     ----------
     layer : LayerBounds
         Of all samples, equal ones too.
-    class_number, k : int
+    k : int
     scratch : Scratch
+    parallel_map : callable
+        Apply a function to every class, in threads perhaps.
 
     Returns
     -------
-    MeasuredEdges
-        Its points are counted from the start of the class.
+    list of MeasuredEdges or None
+        Points are counted from the start of the class. None if there are no k trees, or too many edges.
     """
-    rows = layer.rows(class_number)
-    n = rows.stop - rows.start
-    table = layer.within(class_number, scratch).copy()
-    trees, left = [], table.copy()
-    np.fill_diagonal(left, np.inf)
+    sizes = np.diff(layer.starts)
+    by_size = np.argsort(sizes, kind="stable")
+    found: dict[int, MeasuredEdges | None] = {}
+    step = max(1, _BATCH_ENTRIES // int(sizes.max()) ** 2)
+    for classes in np.split(by_size, range(step, len(by_size), step)):
+        found.update(zip(classes.tolist(), _find_edges_of_batch(layer, classes, k, scratch, parallel_map), strict=True))
+    return [found[c] for c in range(len(sizes))]
+
+
+def _find_edges_of_batch(
+    layer: LayerBounds, classes: Ints, k: int, scratch: Scratch, parallel_map: ParallelMap
+) -> list[MeasuredEdges | None]:
+    """Find the edges of some classes; see `find_class_edges`."""
+    sizes = np.diff(layer.starts)[classes]
+    batch = np.empty((len(classes), sizes.max(), sizes.max()), layer.centred.dtype)
+
+    def fill(g: int) -> None:
+        table = batch[g, : sizes[g], : sizes[g]]
+        table[:] = layer.within(int(classes[g]), scratch)
+        np.fill_diagonal(table, np.inf)
+        # Prim's algorithm reads what lies past the end of a class, if only to exclude it.
+        batch[g, sizes[g] :], batch[g, :, sizes[g] :] = np.inf, np.inf
+
+    deque(parallel_map(fill, range(len(classes))), maxlen=0)
+    taken: list[list[tuple[Ints, Array]]] = [[] for _ in classes]
+    complete = np.ones(len(classes), bool)
     for _ in range(k):
-        vertices, gaps = (part[0] for part in prim(left[None], np.array([n])))
-        if not np.isfinite(gaps).all():
-            return None
-        trees.append(edges_of_order(left, vertices))
-        left[tuple(trees[-1].T)] = left[tuple(trees[-1].T[::-1])] = np.inf
+        grown = prim(batch, sizes)
+
+        def take_tree(g: int, vertices: Array = grown.vertices, gaps: Array = grown.gaps) -> None:
+            """Take the edges of the tree of one class out of its table."""
+            table, n = batch[g, : sizes[g], : sizes[g]], sizes[g]
+            complete[g] &= np.isfinite(gaps[g, :n]).all()
+            if complete[g]:
+                ends = edges_of_order(table, vertices[g, :n])
+                taken[g].append((ends, table[tuple(ends.T)]))
+                table[tuple(ends.T)] = table[tuple(ends.T[::-1])] = np.inf
+
+        deque(parallel_map(take_tree, range(len(classes))), maxlen=0)
+
+    def finish(g: int) -> MeasuredEdges | None:
+        table = batch[g, : sizes[g], : sizes[g]]
+        for ends, bounds in taken[g]:
+            table[tuple(ends.T)] = table[tuple(ends.T[::-1])] = bounds
+        trees = np.concatenate([ends for ends, _ in taken[g]]) if complete[g] else None
+        return None if trees is None else _light_edges_of_class(layer, int(classes[g]), table, trees, k, scratch)
+
+    return list(parallel_map(finish, range(len(classes))))
+
+
+def _light_edges_of_class(
+    layer: LayerBounds, class_number: int, table: Array, trees: Ints, k: int, scratch: Scratch
+) -> MeasuredEdges | None:
+    """Find the edges of a class that k trees of its bounds do not exclude; None if these are too many.
+
+    Parameters
+    ----------
+    layer : LayerBounds
+    class_number : int
+    table : (n, n) array
+        Bounds.
+    trees : (E, 2) array
+        The edges of k trees.
+    k : int
+    scratch : Scratch
+    """
+    rows, n = layer.rows(class_number), len(table)
     # Vertices in the canonical order, equal samples in that of their rows.
     point = np.argsort(layer.rank[rows], kind="stable")
     vertex = np.empty_like(point)
     vertex[point] = np.arange(n)
-    first = _measure(layer, np.concatenate(trees), rows.start, rows.start)
-    limits = _path_limits(layer, n, first._replace(ends=np.sort(vertex[first.ends], axis=1)), k, scratch)
-    if limits is None:
+    first = _measure(layer, trees, rows.start, rows.start)
+    edges = first._replace(ends=np.sort(vertex[first.ends], axis=1))
+    last = _forests(n, edges, k)[-1]
+    if len(last) < n - 1:
         return None
-    light = np.triu(table <= limits[vertex][:, vertex], 1)
+    light = np.triu(table <= _path_limits(layer, edges.select(last), vertex, vertex, scratch), 1)
     if np.count_nonzero(light) > _CROWDED * k * n:
         return None
     ends = np.stack(np.divmod(np.flatnonzero(light), n), axis=1)
@@ -109,16 +172,32 @@ def _forests(n: int, edges: MeasuredEdges, k: int) -> list[Ints]:
     return forests
 
 
-def _path_limits(layer: LayerBounds, n: int, edges: MeasuredEdges, k: int, scratch: Scratch) -> Array | None:
-    """Compute limits of the path maxima in the k-th forest of some edges, ``(n, n)``; None if it is no tree."""
-    last = _forests(n, edges, k)[-1]
-    if len(last) < n - 1:
-        return None
-    vertices, numbers = prim_order_of_tree(n, edges.ends[last], edges.weights[last])
-    gaps = gaps_from_weights(layer.limits(edges.weights[last][numbers]))
-    limits = scratch("limits", (n, n), gaps.dtype)
-    fill_path_maxima(PrimOrder(vertices, gaps), limits, scratch)
-    return limits
+def _path_limits(layer: LayerBounds, tree: MeasuredEdges, rows: Ints, cols: Ints, scratch: Scratch) -> Array:
+    """Compute limits of the path maxima in a tree.
+
+    Parameters
+    ----------
+    layer : LayerBounds
+    tree : MeasuredEdges
+    rows, cols : (m,) and (n,) arrays
+        Vertices.
+    scratch : Scratch
+
+    Returns
+    -------
+    (m, n) array
+        In ``scratch``.
+    """
+    n_vertices = len(tree.weights) + 1
+    vertices, numbers = prim_order_of_tree(n_vertices, *tree)
+    place = np.empty_like(vertices)
+    place[vertices] = np.arange(n_vertices)
+    maxima = place_maxima(gaps_from_weights(layer.limits(tree.weights[numbers])), scratch)
+    # Rows come first because whole rows are copied at once. ("clip" is the mode that writes without a copy.)
+    of_rows = scratch("limits of rows", (len(rows), n_vertices), maxima.dtype)
+    np.take(maxima, place[rows], axis=0, out=of_rows, mode="clip")
+    limits = scratch("limits", (len(rows), len(cols)), maxima.dtype)
+    return np.take(of_rows, place[cols], axis=1, out=limits, mode="clip")
 
 
 def count_trees_of_pair(
@@ -128,7 +207,7 @@ def count_trees_of_pair(
     own_a, own_b = own[pair[0]], own[pair[1]]
     if own_a is None or own_b is None:
         return None
-    table = layer.between(int(pair[0]), int(pair[1]), scratch).copy()
+    table = layer.between(int(pair[0]), int(pair[1]), scratch)
     (m, n), (first_a, first_b) = table.shape, layer.starts[pair]
     members, place_a, place_b = merge_pair(layer, *pair)
     point = np.concatenate([place_a, place_b])
@@ -143,35 +222,47 @@ def count_trees_of_pair(
         weights = np.concatenate([own_a.weights, own_b.weights, cross.weights])
         return MeasuredEdges(np.sort(vertex[ends], axis=1), weights)
 
-    limits = _path_limits(layer, m + n, join(across), k, scratch)
-    if limits is None:
+    edges = join(np.stack(np.divmod(across, n), axis=1))
+    forests = _forests(m + n, edges, k)
+    if len(forests[-1]) < m + n - 1:
         return None
-    light = table <= limits[vertex[:m]][:, vertex[m:]]
+    light = table <= _path_limits(layer, edges.select(forests[-1]), vertex[:m], vertex[m:], scratch)
     if np.count_nonzero(light) > _CROWDED * k * (m + n):
         return None
-    edges = join(np.stack(np.divmod(np.flatnonzero(light), n), axis=1))
-    return _count(members, np.sort(point), edges, k)
+    left = np.flatnonzero(light)
+    # Where all that is left was chosen before, the forests are known already.
+    if not np.isin(left, across, assume_unique=True).all():
+        edges = join(np.stack(np.divmod(left, n), axis=1))
+        forests = _forests(m + n, edges, k)
+        if len(forests[-1]) < m + n - 1:
+            return None
+    return _count(members, np.sort(point), edges, forests)
 
 
 def _choose_lightest(layer: LayerBounds, table: Array, own: tuple[MeasuredEdges, MeasuredEdges], k: int) -> Ints:
-    """Choose edges across that are likely to stand in the trees: the k lightest of points near the other class."""
+    """Choose edges across that are likely to stand in the trees: the k lightest of points near the other class.
+
+    Returns
+    -------
+    (E,) array
+        Places of the edges in the flat table, each once.
+    """
     chosen = []
     for side, bounds in enumerate((table, table.T)):
-        near = np.zeros(len(bounds))
+        near, least = np.zeros(len(bounds)), bounds.min(axis=1)
         np.maximum.at(near, own[side].ends.reshape(-1), np.repeat(own[side].weights, 2))
-        kept = min(k, bounds.shape[1])
-        source = np.flatnonzero(bounds.min(axis=1) <= layer.limits(near))
-        target = np.argpartition(bounds[source], kept - 1, axis=1)[:, :kept] if source.size else source[:, None]
-        ends = np.stack([np.repeat(source, target.shape[1]), target.reshape(-1)], axis=1)
+        is_near = least <= layer.limits(near)
+        # Whatever their own edges, the points nearest to the other class.
+        is_near[np.argpartition(least, min(_NEAREST * k, len(least)) - 1)[: _NEAREST * k]] = True
+        source, kept = np.flatnonzero(is_near), min(k, bounds.shape[1])
+        target = np.argpartition(bounds[source], kept - 1, axis=1)[:, :kept]
+        ends = np.stack([np.repeat(source, kept), target.reshape(-1)], axis=1)
         chosen.append(ends if side == 0 else ends[:, ::-1])
-    lightest = np.argpartition(table, min(_LIGHTEST * k, table.size) - 1, axis=None)[: _LIGHTEST * k]
-    chosen.append(np.stack(np.divmod(lightest, table.shape[1]), axis=1))
-    keys = np.unique(np.concatenate(chosen) @ [table.shape[1], 1])
-    return np.stack(np.divmod(keys, table.shape[1]), axis=1)
+    return np.asarray(np.unique(np.concatenate(chosen) @ [table.shape[1], 1]))
 
 
-def _count(members: Floats, point: Ints, edges: MeasuredEdges, k: int) -> CrossEdges | None:
-    """Count the cross edges of k successive trees that lie in given edges.
+def _count(members: Floats, point: Ints, edges: MeasuredEdges, forests: list[Ints]) -> CrossEdges:
+    """Count the cross edges of successive trees.
 
     Parameters
     ----------
@@ -179,12 +270,12 @@ def _count(members: Floats, point: Ints, edges: MeasuredEdges, k: int) -> CrossE
     point : (V,) array
         The point of every vertex.
     edges : MeasuredEdges
-    k : int
+        All edges that may stand in the trees.
+    forests : list of (V - 1,) arrays
+        The edge numbers of each tree.
     """
     unique, left, trees = len(members) == len(point), np.arange(len(edges.weights)), []
-    for forest in _forests(len(point), edges, k):
-        if len(forest) < len(point) - 1:
-            return None
+    for forest in forests:
         tree = np.isin(left, forest)
         unique = unique and not tied_edges(len(point), edges.ends[left], edges.weights[left], tree).any()
         trees.append(point[edges.ends[left[tree]]])

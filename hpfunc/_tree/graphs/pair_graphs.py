@@ -128,8 +128,10 @@ def orthogonal_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, in
 
 def weigh_trees(trees: list[Ints]) -> tuple[Ints, Floats]:
     """Return the edges of several trees between points, each once, and the share of the trees that hold them."""
-    ends, times = np.unique(np.sort(np.concatenate(trees), axis=1), axis=0, return_counts=True)
-    return ends, times / len(trees)
+    ends = np.sort(np.concatenate(trees), axis=1)
+    n = int(ends.max(initial=0)) + 1
+    keys, times = np.unique(ends @ [n, 1], return_counts=True)
+    return np.stack(np.divmod(keys, n), axis=1), times / len(trees)
 
 
 def _candidates(lower: Floats, width: float) -> Ints | None:

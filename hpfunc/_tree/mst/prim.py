@@ -89,22 +89,22 @@ def prim_order_of_tree(n: int, edges: Ints, weights: Array) -> tuple[Ints, Ints]
     """
     root, last, following, gap = list(range(n)), list(range(n)), [-1] * n, [-1] * n
 
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
-
     by_weight = np.argsort(weights, kind="stable")
-    for (i, j), edge in zip(edges[by_weight].tolist(), by_weight.tolist(), strict=True):
-        head, tail = find(i), find(j)
+    for (head, tail), edge in zip(edges[by_weight].tolist(), by_weight.tolist(), strict=True):
+        # Find the roots of both sequences, and let every second vertex on the way point farther up.
+        while head != (above := root[head]):
+            root[head] = head = root[above]
+        while tail != (above := root[tail]):
+            root[tail] = tail = root[above]
         following[last[head]], gap[tail] = tail, edge
         root[tail], last[head] = head, last[tail]
-    vertices = np.empty(n, np.intp)
-    vertex = find(0)
-    for place in range(n):
-        vertices[place] = vertex
+    vertex, in_order = 0, []
+    while vertex != root[vertex]:
+        vertex = root[vertex]
+    for _ in range(n):
+        in_order.append(vertex)
         vertex = following[vertex]
+    vertices = np.array(in_order, np.intp)
     return vertices, np.array(gap, np.intp)[vertices[1:]]
 
 
