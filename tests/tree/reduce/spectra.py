@@ -5,9 +5,9 @@ import numpy as np
 from hpfunc._tree.reduce.basis import orthonormalise
 
 
-def hard_points(rng):
+def hard_points(rng, sizes=(6, 40), most_tricks=2):
     """Two or three classes of points that are hard for a reduction, and a basis of their features, good or bad."""
-    n, d, r = int(rng.integers(6, 40)), int(rng.choice([33, 64, 100, 200, 600])), int(rng.integers(1, 12))
+    n, d, r = int(rng.integers(*sizes)), int(rng.choice([33, 64, 100, 200, 600])), int(rng.integers(1, 12))
     label = np.concatenate([[0, 1], rng.integers(0, rng.integers(2, 4), n - 2)])
     frame = np.linalg.qr(rng.normal(size=(d, r + 20)))[0]
     inside, outside = frame[:, :r], frame[:, r:]
@@ -27,7 +27,7 @@ def hard_points(rng):
     else:
         x = np.round(rng.normal(size=(n, r))) @ np.eye(r, d) + np.eye(d)[r + np.arange(n) % (d - r)]
         inside = np.eye(d)[:, :r]
-    for trick in rng.choice(7, size=rng.integers(0, 3), replace=False):
+    for trick in rng.choice(7, size=rng.integers(0, most_tricks + 1), replace=False):
         if trick == 0:  # a huge offset
             x = x + 10.0 ** rng.integers(2, 8)
         elif trick == 1:  # tight classes, far apart
