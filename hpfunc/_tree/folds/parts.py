@@ -67,5 +67,6 @@ def group_parts(points: LayerPoints, starts: Ints, group: ClassGroup, n_parts: i
     place = np.arange(int(sizes.max()))
     row = points.rows_of(np.minimum(points.starts[parts, None] + place, points.starts[-1] - 1))
     position = row - np.repeat(starts[group.classes], n_parts)[:, None]
-    # Beyond all distances of the layer, and far from overflow when multiplied by its number of rows.
-    return PartGroup(np.where(place < sizes[:, None], position, int(starts[-1]) ** 2), sizes)
+    # Beyond all distances of a block, even where its classes are filled up to the size of the largest, and far from
+    # overflow when multiplied by the number of rows.
+    return PartGroup(np.where(place < sizes[:, None], position, 4 * int(starts[-1]) ** 2), sizes)
