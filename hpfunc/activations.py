@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpfunc._support.keywords import known_keywords
+from hpfunc._support.keywords import known_arguments
 from hpfunc._support.optional import need
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["collect_activations"]
 
 
-@known_keywords
+@known_arguments
 def collect_activations(
     model: Any,
     data: Any,

@@ -10,14 +10,14 @@ from typing import Any
 import xarray as xr
 
 from hpfunc._files import as_path
-from hpfunc._support.keywords import known_keywords
+from hpfunc._support.keywords import known_arguments
 from hpfunc._support.optional import need
 from hpfunc._sweep import Plan, fold_options, plain_labels, run_sweep
 
 __all__ = ["sweep"]
 
 
-@known_keywords
+@known_arguments
 def sweep(
     checkpoints: Mapping[Any, Any],
     data: Mapping[str, Any],

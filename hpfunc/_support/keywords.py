@@ -1,12 +1,13 @@
-"""Say what to write where a public function gets a keyword that it does not know."""
+"""Say what to write where a public function gets arguments that it does not take."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["check_keywords", "known_keywords"]
+__all__ = ["check_arguments", "known_arguments"]
 
 Accepted = ParamSpec("Accepted")
 Returned = TypeVar("Returned")
@@ -21,15 +22,37 @@ _OLDER_NAMES = {
 }
 
 
-def check_keywords(function: Callable[..., Any], keywords: Iterable[str]) -> None:
-    """Raise TypeError for a keyword that ``function`` does not take, and name the one that was meant."""
+def check_arguments(function: Callable[..., Any], n_given: int, keywords: Iterable[str]) -> None:
+    """Raise TypeError for arguments that a function does not take, and say what to write instead.
+
+    Parameters
+    ----------
+    function : callable
+        A public function: data are positional-only, options keyword-only.
+    n_given : int
+        How many arguments were passed by their places.
+    keywords : iterable of str
+        The names of the other arguments.
+
+    Raises
+    ------
+    TypeError
+        For too many arguments by their places, and for a keyword that is none of the function.
+    """
     code = function.__code__
     positional = code.co_varnames[: code.co_posonlyargcount]
     known = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    called = f"{function.__name__}({', '.join(positional)})"
+    if n_given > len(positional) and not code.co_flags & inspect.CO_VARARGS:
+        pair = (
+            "pass inputs and labels as one pair, (inputs, labels), and options"
+            if "data" in positional
+            else "pass options"
+        )
+        raise TypeError(f"{called} takes {len(positional)} arguments by their places, not {n_given}; {pair} by name")
     for name in keywords:
         if name in known:
             continue
-        called = f"{function.__name__}({', '.join(positional)})"
         if name in positional:
             raise TypeError(f"{name}= is a positional-only argument; pass it by its place, as in {called}")
         older = _OLDER_NAMES.get(name)
@@ -41,12 +64,12 @@ def check_keywords(function: Callable[..., Any], keywords: Iterable[str]) -> Non
         )
 
 
-def known_keywords(function: Callable[Accepted, Returned]) -> Callable[Accepted, Returned]:
-    """Run a public function only with keywords that it takes; see `check_keywords`."""
+def known_arguments(function: Callable[Accepted, Returned]) -> Callable[Accepted, Returned]:
+    """Run a public function only with arguments that it takes; see `check_arguments`."""
 
     @functools.wraps(function)
     def run(*args: Accepted.args, **options: Accepted.kwargs) -> Returned:
-        check_keywords(function, options)
+        check_arguments(function, len(args), options)
         return function(*args, **options)
 
     return run

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from hpfunc._support.keywords import check_keywords
+from hpfunc._support.keywords import check_arguments
 
 __all__ = ["unaffected"]
 
@@ -24,7 +24,7 @@ def unaffected(function: Callable[Arguments, Result]) -> Callable[Arguments, Res
 
     @functools.wraps(function)
     def run(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
-        check_keywords(function, options)
+        check_arguments(function, len(args), options)
         with np.errstate(all="ignore"):
             return function(*args, **options)
 

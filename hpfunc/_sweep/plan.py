@@ -143,7 +143,8 @@ def plain_labels(mapping: Any) -> Any:
 def _check_mapping(value: object, name: str, kind: str, *types: type) -> None:
     """Raise unless ``value`` is a mapping from labels that a coord and a file can hold."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from label to what it stands for")
+        example = '{0: "epoch0.ckpt"}' if name == "checkpoints" else '{"test": dataset}'
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from labels, such as {example}")
     check_labels(value, name, kinds=types)
     for label in value:
         why = bad_name(label, kind) if isinstance(label, str) else None

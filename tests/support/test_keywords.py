@@ -1,4 +1,4 @@
-"""What public functions say of keywords that they do not take."""
+"""What public functions say of arguments that they do not take."""
 
 import pytest
 
@@ -31,3 +31,14 @@ def test_names_of_permutations_are_known_too():
         hp.fisher_permutation([0.0], [1.0], batches=3)
     with pytest.raises(TypeError, match="missing 1 required"):
         hp.fisher_permutation([0.0])
+
+
+def test_too_many_arguments_by_their_places_say_what_to_pass():
+    with pytest.raises(
+        TypeError, match=r"collect_activations\(model, data\) takes 2 .*not 3; .*one pair, \(inputs, labels\)"
+    ):
+        hp.collect_activations(None, POINTS, LABELS)
+    with pytest.raises(TypeError, match=r"pairwise_hp\(activations, labels\) takes 2 .*not 3; pass options by name"):
+        hp.pairwise_hp(POINTS, LABELS, "cosine")
+    # A function of any number of arguments takes them all.
+    assert hp.pca2d([[0.0, 1], [1, 0], [2, 2]], [[0.0, 1], [1, 0]], [[1.0, 1], [1, 2]]).sizes["sample"] == 7

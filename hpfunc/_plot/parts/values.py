@@ -12,6 +12,10 @@ __all__ = ["items_of", "pair_means", "read_values", "replicates_of", "require_di
 _MOST_ENTRIES_NAMED = 6
 
 
+# The functions whose results hold the variable that a picture shows.
+_MAKERS = {"hp": "pairwise_hp or sweep", "pvalue": "fisher_permutation or fisher_steps", "estimate": "fold_interval"}
+
+
 def read_values(
     results: object,
     dims: Iterable[str],
@@ -35,7 +39,8 @@ def read_values(
     """
     if isinstance(results, xr.Dataset):
         if variable not in results:
-            raise ValueError(f"{argument} has no variable {variable!r}; it holds {list(results.data_vars)}")
+            held, maker = list(results.data_vars), _MAKERS.get(variable, "a function of hpfunc")
+            raise ValueError(f"{argument} has no variable {variable!r}; it holds {held}. Pass what {maker} returned")
         values = results[variable]
     elif isinstance(results, xr.DataArray):
         values = results
