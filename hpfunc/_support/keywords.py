@@ -28,7 +28,7 @@ def check_arguments(function: Callable[..., Any], n_given: int, keywords: Iterab
     Parameters
     ----------
     function : callable
-        A public function: data are positional-only, options keyword-only.
+        A function of Python; of public ones data are positional-only and options keyword-only.
     n_given : int
         How many arguments were passed by their places.
     keywords : iterable of str
@@ -43,13 +43,13 @@ def check_arguments(function: Callable[..., Any], n_given: int, keywords: Iterab
     positional = code.co_varnames[: code.co_posonlyargcount]
     known = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
     called = f"{function.__name__}({', '.join(positional)})"
-    if n_given > len(positional) and not code.co_flags & inspect.CO_VARARGS:
+    if n_given > code.co_argcount and not code.co_flags & inspect.CO_VARARGS:
         pair = (
             "pass inputs and labels as one pair, (inputs, labels), and options"
             if "data" in positional
             else "pass options"
         )
-        raise TypeError(f"{called} takes {len(positional)} arguments by their places, not {n_given}; {pair} by name")
+        raise TypeError(f"{called} takes {code.co_argcount} arguments by their places, not {n_given}; {pair} by name")
     for name in keywords:
         if name in known:
             continue
