@@ -12,8 +12,8 @@ import xarray as xr
 from hpfunc._plot.dots import draw_dots
 from hpfunc._plot.parts.bins import bin_edges, count_values
 from hpfunc._plot.parts.finish import finish_axes
-from hpfunc._plot.parts.legend import bar_entry, legend_entries, place_legend, text_entry
-from hpfunc._plot.parts.scale import HpScale
+from hpfunc._plot.parts.legend import across_figure, bar_entry, legend_entries, place_legend, text_entry
+from hpfunc._plot.parts.scale import HpScale, ceiling_entry, ceilings_of, mark_ceilings
 from hpfunc._plot.parts.series import Series, series_of
 from hpfunc._plot.parts.style import PAGE, check_figsize, new_figure, open_axes
 from hpfunc._plot.parts.summary import interval_words
@@ -94,7 +94,9 @@ def plot_distributions(
     Notes
     -----
     Pairs that share a class are not independent: the picture describes these classes, and is not a
-    sample from a population of pairs. Values that are NaN are left out, and the legend says how many.
+    sample from a population of pairs. Values that are NaN are left out, and the legend says how many. A dotted line
+    marks the ceiling of HP, 1 - 1 / n for n samples of each class, where a Dataset is drawn and a tenth of the pairs of
+    some layer reach it: see `at_ceiling`.
 
     Examples
     --------
@@ -107,24 +109,26 @@ def plot_distributions(
     check_option("kind", kind, ("histogram", "dots"))
     values = read_values(results, ("checkpoint", "split", "layer", "pair", "class"), over=over)
     over = replicates_of(values, over)
-    hp_scale = HpScale(scale, [values.values[np.isfinite(values.values)]])
+    ceilings = ceilings_of(results, of_means=False)
+    hp_scale = HpScale(scale, [values.values[np.isfinite(values.values)], ceilings])
     if by_layer and ax is not None:
         raise ValueError("ax was given with by_layer=True, which draws a grid in a figure of its own; leave ax out")
     if by_layer and "layer" not in values.dims:
         raise ValueError(f"by_layer=True needs the dim 'layer'; results has dims {values.dims}")
     single = values.sizes.get(items_of(values), 1) == 1
     if kind == "dots" or (single and not by_layer):
-        return draw_dots(values, over, hp_scale, title=title, figsize=figsize, ax=ax)
+        return draw_dots(values, over, hp_scale, ceilings, title=title, figsize=figsize, ax=ax)
     edges = bin_edges(values.values, bins, hp_scale)
     if by_layer:
-        return _grid(values, edges, over, hp_scale, title, figsize)
+        return _grid(values, edges, over, hp_scale, ceilings, title, figsize)
     axes = open_axes(ax, figsize, (PAGE, 4.0))
     series = series_of(values)
     _draw(axes, series, edges, over, hp_scale)
+    mark_ceilings(axes, ceilings, hp_scale, "x")
     axes.margins(x=0.02)
     hp_scale.set_axis(axes, "x")
     axes.set_ylim(bottom=0)
-    place_legend(axes, _entries(series, values, over), own=ax is None)
+    place_legend(axes, [*_entries(series, values, over), *ceiling_entry(ceilings)], own=ax is None)
     finish_axes(
         axes, own=ax is None, xlabel=hp_scale.label(label_of(values, "hp")), ylabel=_count_label(values),
         title=title_of(values) if title is None else title,
@@ -137,6 +141,7 @@ def _grid(
     edges: np.ndarray[Any, Any],
     over: str | None,
     hp_scale: HpScale,
+    ceilings: Sequence[float],
     title: str | None,
     figsize: tuple[float, float] | None,
 ) -> Figure:
@@ -151,6 +156,7 @@ def _grid(
     for i, name in enumerate(names_of(values, "layer")):
         series = series_of(values.isel(layer=i, drop=True))
         _draw(panels[i], series, edges, over, hp_scale)
+        mark_ceilings(panels[i], ceilings, hp_scale, "x")
         panels[i].set_title(name, fontsize=8)
         panels[i].tick_params(labelsize=8)
     for panel in panels[n:]:
@@ -162,11 +168,9 @@ def _grid(
     panels[0].set_ylim(bottom=0)
     figure.supxlabel(hp_scale.label(label_of(values, "hp")), fontsize="medium")
     figure.supylabel(_count_label(values.isel(layer=0)), fontsize="medium")
-    entries = _entries(series, values, over)
+    entries = [*_entries(series, values, over), *ceiling_entry(ceilings)]
     if entries:
-        figure.legend(
-            handles=entries, loc="outside upper center", ncols=min(len(entries), 4), frameon=False, fontsize="small"
-        )
+        across_figure(figure, entries, above=True, fontsize=8.3)
     words = title_of(values) if title is None else title
     if words:
         figure.suptitle(words, fontsize="medium")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 
 from hpfunc._plot.parts.finish import finish_axes, size_for
 from hpfunc._plot.parts.legend import legend_entries, place_legend, text_entry
-from hpfunc._plot.parts.scale import HpScale
+from hpfunc._plot.parts.scale import HpScale, ceiling_entry, mark_ceilings
 from hpfunc._plot.parts.series import series_of
 from hpfunc._plot.parts.style import open_axes
 from hpfunc._plot.parts.values import items_of, pair_means
@@ -22,6 +23,7 @@ __all__ = ["draw_dots"]
 
 # A density of fewer values would show the kernel and not the data.
 _FEWEST = 5
+_MOST_DENSITIES = 20
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -29,6 +31,7 @@ def draw_dots(
     values: xr.DataArray,
     over: str | None,
     hp_scale: HpScale,
+    ceilings: Sequence[float],
     *,
     title: str | None,
     figsize: tuple[float, float] | None,
@@ -44,13 +47,20 @@ def draw_dots(
     series = series_of(values)
     axes = open_axes(ax, figsize, size_for(names))
     width = 0.84 / len(series)
+    # A density that is narrower than a dot would look like a bar.
+    dense = len(names) <= _MOST_DENSITIES
     for i, s in enumerate(series):
         for at in range(len(names)):
             finite = s.values.isel(layer=at).values.ravel()
             place = at - 0.42 + width * (i + 0.5)
-            _draw_slot(axes, place, width, hp_scale(finite[np.isfinite(finite)]), s, hp_scale.log)
+            drawn = hp_scale(finite[np.isfinite(finite)])
+            if dense and len(drawn) >= _FEWEST and np.ptp(drawn) > 1e-12:
+                _draw_slot(axes, place, width, drawn, s, hp_scale.log)
+            else:
+                _draw_column(axes, place, drawn, s, small=not dense)
+    mark_ceilings(axes, ceilings, hp_scale)
     hp_scale.set_axis(axes)
-    entries = legend_entries(series, markers=True)
+    entries = [*_legend(series, dense=dense), *ceiling_entry(ceilings)]
     if missing:
         entries.append(text_entry(f"{missing} of {total} values are NaN: left out"))
     place_legend(axes, entries, own=ax is None, crowded=len(names) > 20)
@@ -68,18 +78,12 @@ def draw_dots(
 def _draw_slot(axes: Axes, place: float, width: float, drawn: Any, s: Any, log: bool) -> None:
     """Draw the values of one series in one layer: dots to the left of ``place``, their density to the right."""
     n = len(drawn)
-    face = s.colour if s.main_split else "none"
-    if n < _FEWEST or np.ptp(drawn) < 1e-12:
-        axes.plot(
-            np.full(n, place), drawn, linestyle="", marker=s.marker, markersize=5, color=s.colour, markerfacecolor=face
-        )
-        return
     # The multiples of the golden ratio spread neighbours evenly; no random numbers are needed.
     shift = (np.argsort(np.argsort(drawn, kind="stable")) + 1) * _GOLDEN % 1
     size = 2.6 if n <= 100 else 1.6 if n <= 1000 else 0.8
     axes.plot(
         place - width * (0.04 + 0.4 * shift), drawn, linestyle="", marker="o", markersize=size, color=s.colour,
-        markerfacecolor=face, markeredgewidth=0.4, alpha=0.9 if n <= 1000 else 0.3,
+        markerfacecolor=_face(s), markeredgewidth=0.4, alpha=0.9 if n <= 1000 else 0.3,
     )  # fmt: skip
     from scipy.stats import gaussian_kde
 
@@ -90,3 +94,30 @@ def _draw_slot(axes: Axes, place: float, width: float, drawn: Any, s: Any, log: 
     right = place + width * 0.46 * density / density.max()
     axes.fill_betweenx(y, place, right, color=s.colour, alpha=0.35 if s.main_split else 0.0, linewidth=0)
     axes.plot(right, y, color=s.colour, linestyle=s.dash, linewidth=0.9)
+
+
+def _draw_column(axes: Axes, place: float, drawn: Any, s: Any, *, small: bool) -> None:
+    """Draw the values of one series in one layer as dots above each other, for which no density is shown."""
+    axes.plot(
+        np.full(len(drawn), place), drawn, linestyle="", marker="o" if small else s.marker, color=s.colour,
+        markersize=1.6 if small else 5, markeredgewidth=0.4 if small else 1.0, markerfacecolor=_face(s),
+    )  # fmt: skip
+
+
+def _face(s: Any) -> Any:
+    """Fill the dots of the main split; leave those of the others hollow."""
+    return s.colour if s.main_split else "none"
+
+
+def _legend(series: Sequence[Any], *, dense: bool) -> list[Any]:
+    """Make the legend, in which splits differ by their dots as well as by the lines of densities."""
+    entries: list[Any] = legend_entries(series, markers=True)
+    filled = {s.split: s.main_split for s in series if s.split}
+    lines = dense and any(s.values.size >= _FEWEST for s in series)
+    for entry in entries:
+        split = filled.get(entry.get_label())
+        if split is not None:
+            entry.set(marker="o", markersize=5, markerfacecolor=entry.get_color() if split else "none")
+        if split is None or not lines:
+            entry.set_linestyle("")
+    return entries

@@ -10,7 +10,7 @@ import xarray as xr
 
 from hpfunc._plot.parts.finish import finish_axes, size_for
 from hpfunc._plot.parts.legend import bar_entry, legend_entries, place_legend, shade_entry
-from hpfunc._plot.parts.scale import HpScale
+from hpfunc._plot.parts.scale import HpScale, ceiling_entry, ceilings_of, mark_ceilings
 from hpfunc._plot.parts.series import Series, series_of
 from hpfunc._plot.parts.style import open_axes
 from hpfunc._plot.parts.summary import (
@@ -92,6 +92,9 @@ def plot_layers(
 
     Notes
     -----
+    A dotted line marks the ceiling of HP, 1 - 1 / n for n samples of each class, where a Dataset is drawn and a tenth
+    of the pairs of some layer reach it: see `at_ceiling`.
+
     At the same number of samples the estimate falls with the dimension of the data, so part of a step between
     layers of different width is not separation. ``n_features`` in the results holds the widths. Folds measure HP at the
     number of samples in a fold.
@@ -111,9 +114,12 @@ def plot_layers(
     quantiles = (0.1, 0.9) if spread == "auto" and over is None else None if isinstance(spread, str) else spread
     names, series = names_of(values, "layer"), series_of(values)
     summaries = [summarise(s.values, "layer", items, over, quantiles if _has_band(s, series) else None) for s in series]
-    hp_scale = HpScale(scale, *drawn_values(summaries))
+    drawn, ends = drawn_values(summaries)
+    ceilings = ceilings_of(results, of_means=True)
+    hp_scale = HpScale(scale, [*drawn, ceilings], ends)
     axes = open_axes(ax, figsize, size_for(names))
     _draw(axes, series, summaries, hp_scale)
+    mark_ceilings(axes, ceilings, hp_scale)
     hp_scale.set_axis(axes)
     band = spread_words(quantiles, items) if quantiles is not None and values.sizes[items] > 1 else ""
     if band and len({s.name for s in series}) > _MOST_BANDS:
@@ -123,7 +129,9 @@ def plot_layers(
     mean = f"mean over {counted(values.sizes[items], items)}"
     notes = [f"band: {band.removeprefix('spread: ')}"] if alone and band else []
     notes += [f"{'band' if many else 'bars'}: {bars}"] if alone and bars else []
-    place_legend(axes, _entries(series, band, bars, many), own=ax is None, crowded=many)
+    notes += ["dotted: highest possible HP"] if alone and ceilings else []
+    entries = [] if alone else [*_entries(series, band, bars, many), *ceiling_entry(ceilings)]
+    place_legend(axes, entries, own=ax is None, crowded=many)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.grid(axis="y", alpha=0.3)
     finish_axes(
@@ -174,9 +182,7 @@ def _has_band(s: Series, series: Sequence[Series]) -> bool:
 
 
 def _entries(series: Sequence[Series], band: str, bars: str, many: bool) -> list[Artist]:
-    """Make the legend; a single line needs none, because the label of its axis says what bands and bars are."""
-    if len(series) == 1:
-        return []
+    """Make the legend of several lines; of a single line, the label of its axis says what bands and bars are."""
     entries = legend_entries(series, markers=not many)
     entries += [shade_entry(band)] * bool(band)
     entries += [(shade_entry if many else bar_entry)(bars)] * bool(bars)

@@ -12,7 +12,7 @@ from hpfunc._plot.parts.finish import finish_axes, inches_of, name_ticks
 from hpfunc._plot.parts.scale import HpScale
 from hpfunc._plot.parts.style import NARROW, PAGE, check_figsize, new_figure, open_axes
 from hpfunc._plot.parts.values import read_values
-from hpfunc._plot.parts.words import label_of, names_of, title_of
+from hpfunc._plot.parts.words import fold_lines, label_of, names_of, title_of
 from hpfunc._support.checks import check_option
 
 if TYPE_CHECKING:
@@ -120,7 +120,10 @@ def plot_pairs(
         _draw_single(axes, tables[0], names, norm, hp_scale, words, heading, own=ax is None)
         return axes
     titles = [f"{panel} {name}" for name in names_of(values, panel)]
-    figure = _draw_grid(tables, names, titles, norm, hp_scale, words, figsize)
+    columns = min(len(tables), _MOST_COLUMNS)
+    # A grid of one row is low: its heading, and the label of the colours, which is folded, need room.
+    height = -(-len(tables) // columns) * (PAGE / columns + 0.2) + 0.25 * len(heading.split("\n")) * bool(heading)
+    figure = _draw_grid(tables, names, titles, norm, hp_scale, words, figsize or (PAGE, height))
     if heading:
         figure.suptitle(heading, fontsize="medium")
     return figure
@@ -201,17 +204,19 @@ def _draw_grid(
     norm: Any,
     hp_scale: HpScale,
     words: str,
-    figsize: tuple[float, float] | None,
+    size: tuple[float, float],
 ) -> Figure:
     """Draw a grid of tables with one scale of colours."""
     n = len(tables)
     columns = min(n, _MOST_COLUMNS)
     rows = -(-n // columns)
-    figure = new_figure(figsize or (PAGE, rows * (PAGE / columns + 0.2)))
+    figure = new_figure(size)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    room = 0.8 * 72 * size[0] / columns
+    letters = min(10.0, room / (0.56 * max(map(len, titles))))
     for axes, table, title in zip(panels, tables, titles, strict=False):
         image = _draw(axes, table, names, norm, hp_scale)
-        axes.set_title(title, fontsize="medium")
+        axes.set_title(title, fontsize=letters)
         axes.set_xlabel("class", fontsize="small")
         axes.set_ylabel("class", fontsize="small")
         name_ticks(axes, names, largest=8.0)
@@ -239,7 +244,9 @@ def _add_colorbar(figure: Figure, image: Any, axes: list[Axes], words: str, hp_s
 
     bar = figure.colorbar(image, ax=axes, shrink=0.8 if len(axes) > 1 else 1.0)
     narrow = figure.get_size_inches()[0] < NARROW
-    bar.set_label(words, fontsize=8.0 if narrow else 10.0)
+    letters = 8.0 if narrow or len(axes) > 1 else 10.0
+    # The scale takes about two thirds of the height.
+    bar.set_label(fold_lines(words, 0.66 * 72 * figure.get_size_inches()[1], letters), fontsize=letters)
     bar.ax.tick_params(labelsize=7.0 if narrow else 10.0)
     if hp_scale.log:
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

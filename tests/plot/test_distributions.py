@@ -122,3 +122,14 @@ def test_equal_values_fill_one_bin(value):
         counts, edges, _ = patch.get_data()
         assert counts.sum() == counts.max() == 30
         assert edges[0] <= value <= edges[-1]
+
+
+def test_the_legend_of_a_grid_fits_the_figure():
+    runs = sweep_like(classes=5)
+    folded = runs.expand_dims(fold=3).copy(deep=True)
+    folded["hp"] = folded.hp + np.array([0, 0.01, 0.02])[:, None, None, None, None]
+    figure = plot_distributions(folded, by_layer=True)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width

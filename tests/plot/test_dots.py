@@ -64,3 +64,22 @@ def test_dots_leave_out_nan_and_say_so():
     assert legend_texts(axes.get_legend())[-1].endswith("values are NaN: left out")
     with pytest.raises(ValueError, match="choose one of 'histogram', 'dots'"):
         plot_distributions(runs, kind="violin")
+
+
+def test_many_layers_have_dots_alone():
+    """A density that is narrower than a dot would look like a bar."""
+    runs = sweep_like(layers=30, classes=6)
+    axes = plot_distributions(runs, kind="dots")
+    assert bands(axes) == []
+    assert {line.get_linestyle() for line in data_lines(axes)} == {"None"}
+    assert len(dots(axes)) == runs.hp.size
+
+
+@pytest.mark.parametrize("classes", [2, 6])
+def test_the_legend_shows_the_dots_of_each_split(classes):
+    axes = plot_distributions(sweep_like(classes=classes), kind="dots")
+    handles = dict(zip(legend_texts(axes.get_legend()), axes.get_legend().legend_handles, strict=True))
+    assert handles["test"].get_markerfacecolor() == "none" != handles["train"].get_markerfacecolor()
+    # A line stands for a density, which a single pair does not have.
+    assert (handles["test"].get_linestyle() == "None") == (classes == 2)
+    assert handles["checkpoint 0"].get_linestyle() == "None"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -99,3 +101,16 @@ def test_a_single_pair_has_a_scale():
     axes = plot_pairs(sweep_like(classes=2).hp[0, 0, 0])
     assert axes.images[0].get_clim() == (0, 1)
     assert [t.get_text() for t in axes.texts] == [f"{float(sweep_like(classes=2).hp[0, 0, 0, 0]):.2f}"] * 2
+
+
+def test_titles_of_panels_do_not_meet_and_the_label_of_the_colours_fits():
+    names = [f"features.{i}.block{i}.conv{i}" for i in range(3)]
+    runs = sweep_like(classes=10, checkpoints=1).isel(checkpoint=0).assign_coords(layer=names)
+    figure = plot_pairs(runs.sel(split="train"), lower=runs.sel(split="test"), scale="log")
+    figure.draw_without_rendering()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes[:3]]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    label = figure.axes[3].yaxis.label.get_window_extent()
+    assert label.y0 >= 0
+    assert label.y1 <= figure.bbox.height
+    assert all(axes.xaxis.label.get_window_extent().y0 >= 0 for axes in figure.axes[:3])

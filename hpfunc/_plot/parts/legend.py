@@ -12,8 +12,9 @@ from hpfunc._plot.parts.style import NARROW
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["bar_entry", "legend_entries", "place_legend", "shade_entry", "text_entry"]
+__all__ = ["across_figure", "bar_entry", "legend_entries", "place_legend", "shade_entry", "text_entry"]
 
 _MOST_COLOURS = 12
 # Longer labels are broken, so that the legend leaves room to the axes.
@@ -77,6 +78,24 @@ def text_entry(label: str) -> Artist:
     return Line2D([], [], linestyle="", label=label)
 
 
+def across_figure(figure: Figure, entries: Sequence[Artist], *, above: bool, fontsize: float, **look: Any) -> None:
+    """Put the legend above or below all axes, in as many columns as fit."""
+    _fold_labels(entries)
+    longest = max(len(line) for entry in entries for line in str(entry.get_label()).split("\n"))
+    width = float(figure.get_size_inches()[0])
+    columns = max(1, min(len(entries), int(width * 72 / (fontsize * (0.52 * longest + 3.2)))))
+    figure.legend(
+        handles=entries, loc="outside upper center" if above else "outside lower center", ncols=columns,
+        frameon=False, handlelength=1.6, columnspacing=1.0, fontsize=fontsize, **look,
+    )  # fmt: skip
+
+
+def _fold_labels(entries: Sequence[Artist]) -> None:
+    """Break long labels into lines."""
+    for entry in entries:
+        entry.set_label("\n".join(textwrap.wrap(str(entry.get_label()), _LINE)))
+
+
 def place_legend(
     axes: Axes, entries: Sequence[Artist], *, own: bool, title: str | None = None, crowded: bool = False
 ) -> None:
@@ -93,15 +112,9 @@ def place_legend(
     small = own and width < NARROW
     size = 7.0 if small else 8.3
     look: dict[str, Any] = {"title": title, "fontsize": size, "title_fontsize": size}
-    for entry in entries:
-        entry.set_label("\n".join(textwrap.wrap(str(entry.get_label()), _LINE)))
+    _fold_labels(entries)
     if own and (crowded or small):
-        longest = max(len(line) for entry in entries for line in str(entry.get_label()).split("\n"))
-        columns = max(1, min(len(entries), int(width * 72 / (size * (0.52 * longest + 3.2)))))
-        figure.legend(
-            handles=entries, loc="outside lower center", ncols=columns, frameon=False, handlelength=1.6,
-            columnspacing=1.0, **look,
-        )  # fmt: skip
+        across_figure(figure, entries, above=False, **look)
         return
     beside = own or figure.get_layout_engine() is not None
     where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if beside else {"loc": "best"}

@@ -1,21 +1,29 @@
-"""Draw HP on a linear axis, or the overlap 1 - HP on a logarithmic one."""
+"""Draw HP on a linear axis, or the overlap 1 - HP on a logarithmic one, and mark the highest possible HP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from hpfunc._support.checks import check_option
+from hpfunc.hardest import at_ceiling
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = ["HpScale"]
+__all__ = ["HpScale", "ceiling_entry", "ceilings_of", "mark_ceilings"]
 
 # Where every value is 1, the overlap is 0 everywhere, and any floor serves.
 _FLOOR = 1e-3
+# The ceiling is marked where a tenth of the pairs of some layer reach it.
+_LEAST_SHARE = 0.1
+# Results with more ceilings than this, such as those of many unequal classes, get no mark.
+_MOST_CEILINGS = 3
+_DOTTED: dict[str, Any] = {"color": "0.35", "linewidth": 0.9, "linestyle": (0, (1, 2))}
 
 
 class HpScale:
@@ -64,3 +72,36 @@ class HpScale:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(LogLocator(subs="auto") if wide else NullLocator())
         axis.set_minor_formatter(NullFormatter())
+
+
+def ceilings_of(results: object, *, of_means: bool) -> list[float]:
+    """List the largest HP that the numbers of samples allow; empty where few pairs reach it.
+
+    The ceiling is that of each pair, or ``of_means`` over all pairs. Only results with counts say how many samples
+    there were, and other estimates of HP have other ceilings.
+    """
+    if not isinstance(results, xr.Dataset) or not {"hp", "cross_edges", "n_a", "n_b"} <= set(results):
+        return []
+    known = results.attrs.get("graph") == "mst" and "estimator" not in results["hp"].attrs
+    if not known or "pair" not in results["cross_edges"].dims:
+        return []
+    if not float(at_ceiling(results).max()) >= _LEAST_SHARE:
+        return []
+    n_a, n_b = (results[name].astype(float) for name in ("n_a", "n_b"))
+    highest = 1 - (n_a + n_b) / (2 * n_a * n_b)
+    values = (highest.mean("pair") if of_means else highest).values
+    distinct = np.unique(values[np.isfinite(values)].round(9))
+    return [float(value) for value in distinct] if len(distinct) <= _MOST_CEILINGS else []
+
+
+def mark_ceilings(axes: Axes, ceilings: Sequence[float], hp_scale: HpScale, which: str = "y") -> None:
+    """Draw a dotted line at each ceiling."""
+    for ceiling in ceilings:
+        (axes.axhline if which == "y" else axes.axvline)(float(hp_scale(ceiling)), zorder=1.5, **_DOTTED)
+
+
+def ceiling_entry(ceilings: Sequence[float]) -> list[Artist]:
+    """Make the entry of the legend, if there is a line."""
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], label="highest possible HP", **_DOTTED)] if ceilings else []
