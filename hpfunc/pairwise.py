@@ -16,6 +16,7 @@ from hpfunc._measure.pairs import GraphOptions, measure_folds, measure_pairs
 from hpfunc._measure.results import LayerResult, assemble, pair_numbers
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
+from hpfunc._tree.threads import single_blas
 
 __all__ = ["measure_layers", "pairwise_hp"]
 
@@ -149,7 +150,8 @@ def measure_layers(
     layers = list(read_layers(activations, labels, groups))
     chosen = None if pairs is None else list(pairs)
     results = []
-    with ProgressBar(progress, "pairs of classes") as bar:
+    # Held once for all layers: to limit BLAS takes longer than the pairs of a small layer.
+    with ProgressBar(progress, "pairs of classes") as bar, single_blas():
         for layer in layers:
             grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)
             with on_device(grouped.points):

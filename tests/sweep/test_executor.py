@@ -252,6 +252,8 @@ def test_the_example_runs_and_goes_on(tmp_path):
         str(tmp_path / "out"),
         "--epochs",
         "1",
+        "--workers",
+        "1",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -77,7 +77,7 @@ def test_in_threads(paths):
 
 @pytest.mark.slow
 def test_in_processes(paths, capfd):
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         check_said(swept(paths, {"grid": grid}, executor=pool)[1])
     assert capfd.readouterr() == ("", "")
 

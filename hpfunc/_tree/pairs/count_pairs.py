@@ -43,7 +43,7 @@ from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import Scratch, StageClock, timed, worker_threads
+from hpfunc._tree.threads import Scratch, StageClock, single_blas, timed, worker_threads
 from hpfunc._tree.types import Array, Bools, Ints
 
 __all__ = ["PairCounts", "count_pairs", "cross_edges", "distinct_points"]
@@ -249,13 +249,15 @@ def _count_large_pairs(
     copies = 2 * largest * x.shape[1] * x.dtype.itemsize
     need = min(for_blocks, held + copies + tiled.bytes_for_tiles(largest, x.shape[1], dtype.itemsize))
     check_bytes(need, max_bytes, f"a pair of {largest} samples of {x.shape[1]} features")
-    for p, pair in enumerate(pairs):
-        rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
-        points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
-        tree = tiled.tree_by_tiles(points.x, dtype, max_bytes)
-        counts = average_over_trees(points, np.array([0, 1]), np.concatenate([tree.edges, tree.tied]), max_bytes)
-        for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
-            field[p] = value
-        remeasured[p] = tree.remeasured
-        advance(1)
+    # Held once for all pairs: to limit BLAS takes longer than the trees of small ones.
+    with single_blas():
+        for p, pair in enumerate(pairs):
+            rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
+            points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
+            tree = tiled.tree_by_tiles(points.x, dtype, max_bytes)
+            counts = average_over_trees(points, np.array([0, 1]), np.concatenate([tree.edges, tree.tied]), max_bytes)
+            for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
+                field[p] = value
+            remeasured[p] = tree.remeasured
+            advance(1)
     return result, remeasured
