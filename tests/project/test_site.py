@@ -13,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import hpfunc as hp
 
@@ -88,12 +89,17 @@ def test_the_page_of_results_names_every_coord_variable_and_attribute():
 
     options = {"classes": [0, 1], "dtype": "float64", "label": 1, "reduce": "mean", "forward": lambda m, x: m(x)}
     runs = hp.sweep({0: build()}, {"test": (points, labels)}, folds=2, repeats=2, key=0, **options)
-    assert {*runs.coords, *runs.data_vars, *runs.attrs} == named
-    for results in (
+    others = [
         hp.fold_interval(runs.hp.mean("pair")),
         hp.multiclass_hp(points, labels),
         hp.fisher_permutation(np.zeros(6), np.arange(6)),
-    ):
+        hp.fisher_steps(xr.DataArray(np.arange(12.0).reshape(2, 6), dims=("layer", "pair")), along="layer", key=0),
+    ]
+    attributes = {name for results in (runs, hp.hp_estimate(runs), *others) for name in results.attrs}
+    attributes -= {"long_name", "units"}  # of each variable, for pictures
+    assert {*runs.coords, *runs.data_vars} <= named
+    assert named == {*runs.coords, *runs.data_vars} | attributes
+    for results in others:
         for name in results.data_vars:
             assert f"`{name}`" in page
 
