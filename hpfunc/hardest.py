@@ -77,7 +77,8 @@ def hardest_pairs(results: Labelled, n: int, /) -> Labelled:
     values: xr.DataArray = _ranked_by(results)
     if "pair" not in values.dims or n > values.sizes["pair"]:
         count = values.sizes.get("pair", 0)
-        raise ValueError(f"n={n}, and results has {count} pairs of classes; ask for at most as many as there are")
+        pairs = "1 pair" if count == 1 else f"{count} pairs"
+        raise ValueError(f"n={n}, and results has {pairs} of classes; ask for at most as many as there are")
     # A stable sort keeps equal pairs in their order and puts NaN last.
     order = np.argsort(values.transpose(..., "pair").values, axis=-1, kind="stable")[..., :n]
     dims = (*(dim for dim in values.dims if dim != "pair"), "rank")

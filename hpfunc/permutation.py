@@ -150,7 +150,8 @@ def fisher_permutation(
         test = (paired_test if paired else unpaired_test)(series_before, series_after, options)
     if not np.isfinite(test.statistic).all():
         raise ValueError("the difference of means is too large for float64; divide before and after by a constant")
-    _warn_if_undecidable(test, dim, f"{n_before} entries" if paired else f"{n_before} and {n_after} entries")
+    entries = ("1 entry" if n_before == 1 else f"{n_before} entries") if paired else f"{n_before} and {n_after} entries"
+    _warn_if_undecidable(test, dim, entries)
     design = "paired" if paired else "unpaired"
     columns = {
         "statistic": (test.statistic, "mean of after minus mean of before"),

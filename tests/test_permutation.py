@@ -379,7 +379,7 @@ def test_the_least_pvalue_is_reached_where_all_values_rise_and_never_passed(n, p
 @pytest.mark.parametrize(
     ("n", "message"),
     [
-        (1, r"with 1 entries along 'pair' and 2 arrangements the least possible p-value is 1; measure more"),
+        (1, r"with 1 entry along 'pair' and 2 arrangements the least possible p-value is 1; measure more"),
         (3, r"with 3 entries along 'pair' and 8 arrangements the least possible p-value is 0.25; measure more"),
         (5, r"with 5 entries along 'pair' and 32 arrangements the least possible p-value is 0.0625; measure more"),
     ],
