@@ -232,6 +232,11 @@ def test_a_cluster_of_two_processes_gives_the_same_though_one_is_killed(paths, t
         runs = sweep(paths, data, build=Mlp, executor=client.get_executor(), store=tmp_path / "store")
         client.wait_for_workers(2)
         after = set(client.run(lambda: __import__("os").getpid()).values())
+        # State dicts, modules and data sets travel as copies.
+        sent = {0: seeded(Mlp), 1: seeded(Mlp, 1).state_dict(), 2: paths[0]}
+        copied = sweep(sent, {"a": make_data()}, build=Mlp, executor=client.get_executor())
+    assert copied.identical(sweep(sent, {"a": make_data()}, build=Mlp))
+    assert not any(tensor.is_shared() for tensor in sent[1].values())
     assert len(before - after) == 1, "no worker was killed"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
