@@ -1,14 +1,28 @@
-"""Refuse work that would take more memory than it may."""
+"""Refuse work that would take more memory than it may, and share out what ties and near ties may take.
+
+How many distances tie is known only when they are computed. So work begins if everything but ties fits. What is left
+then is lent to the clouds of points that need it; where too little is left, the error names the bytes that are enough
+for any ties.
+"""
 
 from __future__ import annotations
 
-__all__ = ["check_bytes", "check_ties"]
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
-# Bytes for each edge, where trees are counted over edges that tie.
+import numpy as np
+
+__all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure", "check_bytes"]
+
+# Bytes for each candidate edge where trees are counted over edges that tie.
 _TIED_EDGE = 400
+# Bytes that work on ties may always take: they belong to the 64 MB that the documentation grants beside max_memory.
+_ALLOWANCE = 32 * 2**20
 
 
-def check_bytes(need: float, max_bytes: float, what: str) -> None:
+def check_bytes(need: float, max_bytes: float, what: str, most: float = 0) -> None:
     """Raise ValueError if more bytes are needed than allowed.
 
     Parameters
@@ -17,17 +31,90 @@ def check_bytes(need: float, max_bytes: float, what: str) -> None:
         Bytes to work in.
     what : str
         What needs them; begins the error message.
+    most : float
+        Bytes that are needed if all distances tie.
     """
     if need > max_bytes:
-        raise ValueError(
-            f"{what} needs about {int(need):,} bytes to work in, more than max_memory allows ({int(max_bytes):,}); "
-            "raise max_memory or take fewer samples of each class"
-        )
+        raise _too_much(need, max_bytes, what, most)
 
 
-def check_ties(n_edges: int, max_bytes: float) -> None:
-    """Raise ValueError if the edges of one cloud of points that tie, or that rounding leaves open, take too many bytes.
+def _too_much(need: float, max_bytes: float, what: str, most: float = 0) -> ValueError:
+    """Return the error of `check_bytes`."""
+    ties = f" (up to {int(most):,} if many distances tie)" if most > need else ""
+    return ValueError(
+        f"{what} needs about {int(need):,} bytes to work in{ties}, more than max_memory allows ({int(max_bytes):,}); "
+        "raise max_memory or take fewer samples of each class"
+    )
 
-    How many edges tie is known only when their distances are.
+
+def bytes_to_remeasure(n: int, d: int) -> int:
+    """Estimate the bytes for all distances of n points of d features in float64, and for their path maxima."""
+    return 50 * n**2 + 16 * n * d
+
+
+def bytes_for_any_ties(n: int, d: int) -> int:
+    """Estimate the most bytes that ties and near ties of n points of d features can take."""
+    return max(0, bytes_to_remeasure(n, d) + _TIED_EDGE * n * (n - 1) // 2 - _ALLOWANCE)
+
+
+class SpareBytes:
+    """Lend the bytes that ties and near ties may take to the threads of a layer, never more than there are.
+
+    Parameters
+    ----------
+    max_bytes : float
+        Bytes to work in, by default without limit.
+    taken : float
+        How many of them other work takes.
+    enough : float
+        Bytes to work in that are enough for any ties; errors name them.
     """
-    check_bytes(_TIED_EDGE * n_edges, max_bytes, f"finding trees among {n_edges:,} edges that tie or nearly do")
+
+    def __init__(self, max_bytes: float = np.inf, taken: float = 0, enough: float = 0) -> None:
+        self._max_bytes, self._enough = max_bytes, enough
+        self._most = self._left = max(0, max_bytes - taken) + _ALLOWANCE
+        self._changed = threading.Condition()
+
+    @property
+    def most_edges(self) -> float:
+        """Return how many candidate edges fit."""
+        return self._most / _TIED_EDGE
+
+    def check(self, n_bytes: float, n: int) -> None:
+        """Raise ValueError if work on n points takes more bytes than may ever be lent."""
+        if n_bytes > self._most:
+            self.refuse(n)
+
+    def refuse(self, n: int) -> NoReturn:
+        """Raise ValueError because the ties of n points do not fit."""
+        what = f"finding trees of {n:,} points among edges that tie or nearly do"
+        raise _too_much(max(self._enough, self._max_bytes + 1), self._max_bytes, what)
+
+    @contextmanager
+    def for_ties(self, n_edges: int, n: int) -> Iterator[None]:
+        """Lend what it takes to find all minimum spanning trees of n points among candidate edges."""
+        with self._lent(_TIED_EDGE * n_edges, n):
+            yield
+
+    @contextmanager
+    def to_remeasure(self, n: int, d: int) -> Iterator[None]:
+        """Lend what it takes to measure all distances of n points of d features again in float64."""
+        with self._lent(bytes_to_remeasure(n, d), n):
+            yield
+
+    @contextmanager
+    def _lent(self, n_bytes: float, n: int) -> Iterator[None]:
+        """Wait until so many bytes are left, and take them inside the ``with`` block; raise if there never are."""
+        self.check(n_bytes, n)
+        with self._changed:
+            self._changed.wait_for(lambda: n_bytes <= self._left)
+            self._left -= n_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += n_bytes
+                self._changed.notify_all()
+
+
+UNLIMITED = SpareBytes()

@@ -12,7 +12,7 @@ from hpfunc._support import memory
 from hpfunc._tree import device
 from hpfunc._tree.distances import TERMS, prepare, working_dtype
 from hpfunc._tree.exact import THIN, bytes_for_metric, equal_rows, points_for_metric, squared_distances
-from hpfunc._tree.memory import check_bytes, check_ties
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.kruskal import components, kruskal_ranks
@@ -122,11 +122,10 @@ def _every_tree(
     np.add.at(members, (place, label), 1)
     distinct = x if len(vertices) == len(x) else x[vertices]
     held += 0 if distinct is x else distinct.nbytes
-    tree = _tree_of_all(distinct, max_bytes, held, name, exact=True)
+    tree, spare = _tree_of_all(distinct, max_bytes, held, name, exact=True)
     edges = np.concatenate([tree.edges, tree.tied])
-    check_ties(len(edges), max_bytes)
     # Probabilities are sums of fractions: with more threads their last bits would depend on the number of threads.
-    with single_blas():
+    with single_blas(), spare.for_ties(len(edges), len(vertices)):
         every = find_every_tree(x, vertices, members, edges)
     # Vertices at distance 0 from each other, by underflow, were merged too.
     source, target = vertices[edges].T
@@ -199,7 +198,7 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
         check_bytes(bytes_for_metric(x, metric), max_bytes, name)
         given = x
         x, exponent = points_for_metric(x, metric)
-        tree = _tree_of_all(x, max_bytes, 0 if x is given else x.nbytes, name, exact=exact)
+        tree = _tree_of_all(x, max_bytes, 0 if x is given else x.nbytes, name, exact=exact)[0]
         edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
         squared = squared_distances(x, edges[:, 0], edges[:, 1])
     order = np.lexsort((edges[:, 1], edges[:, 0], squared))
@@ -208,22 +207,26 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
     return edges, squared / 2 if metric == "cosine" else np.ldexp(np.sqrt(squared), exponent)
 
 
-def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -> TreeWithTies:
+def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -> tuple[TreeWithTies, SpareBytes]:
     """Find the minimum spanning trees of ``(n, d)`` points, from all their distances or tile by tile.
 
-    ``held`` of the bytes allowed are held by the caller already, in copies of the points.
+    ``held`` of the bytes allowed are held by the caller already, in copies of the points. What is left of them for
+    ties is returned too.
     """
     (n, d), dtype = x.shape, working_dtype(x)
     for_tiles = held + tiled.bytes_for_tiles(n, d, dtype.itemsize)
     for_table = held + _bytes_for_table(x, dtype.itemsize)
+    enough = for_table + bytes_for_any_ties(n, d)
     if for_table <= max_bytes:
+        spare = SpareBytes(max_bytes, for_table, enough)
         centred = prepare(x, np.array([0, n]), exact=exact)
         path_maxima = [np.empty((n, n), centred.dtype)]
         # Exact trees do not depend on the rounding of products, and so not on the number of BLAS threads.
         with nullcontext() if exact else single_blas():
-            return grow_class_trees(x, centred, path_maxima, Scratch(), max_bytes=max_bytes, exact=exact)[0].tree
-    check_bytes(min(for_table, for_tiles), max_bytes, f"{name}: one tree over {n} points of {d} features")
-    return tiled.tree_by_tiles(x, dtype, max_bytes)
+            return grow_class_trees(x, centred, path_maxima, Scratch(), spare=spare, exact=exact)[0].tree, spare
+    check_bytes(min(for_table, for_tiles), max_bytes, f"{name}: one tree over {n} points of {d} features", enough)
+    spare = SpareBytes(max_bytes, for_tiles, enough)
+    return tiled.tree_by_tiles(x, dtype, spare), spare
 
 
 def _bytes_for_table(x: Any, itemsize: int) -> int:

@@ -14,6 +14,7 @@ from hpfunc._tree.distances import centre, is_narrow, prepare, product_dtype
 from hpfunc._tree.exact import bytes_for_metric, points_for_metric
 from hpfunc._tree.folds.parts import PartGroup, group_parts, part_points
 from hpfunc._tree.folds.shared_bounds import PARTS_TABLE, find_part_candidates, grow_part_trees
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties
 from hpfunc._tree.mst.class_trees import ClassTree
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs.blocking import block_pairs, divide_classes
@@ -67,10 +68,13 @@ def count_folds(
     given, x = x, points_for_metric(x, options.metric)[0]
     held += 0 if x is given else x.nbytes
     groups = divide_classes(np.diff(starts), pairs, x.shape[1])
-    if held + _bytes_for_folds(x, starts, pairs, fold, groups) > max_bytes:
+    need = held + _bytes_for_folds(x, starts, pairs, fold, groups)
+    if need > max_bytes:
         return None
+    enough = need + bytes_for_any_ties(int(np.diff(starts)[pairs].sum(axis=1).max()), x.shape[1])
+    spare = SpareBytes(max_bytes, need, enough)
     with worker_threads() as threads:
-        layer, parts = _prepare_parts(x, starts, fold, groups, options, max_bytes, threads)
+        layer, parts = _prepare_parts(x, starts, fold, groups, options, spare, threads)
 
         def find(block: PairBlock, scratch: Scratch) -> Any:
             return find_part_candidates(layer, parts, block, scratch)
@@ -89,7 +93,7 @@ def _prepare_parts(
     fold: Ints,
     groups: list[ClassGroup],
     options: GraphOptions,
-    max_bytes: int,
+    spare: SpareBytes,
     threads: ThreadPoolExecutor,
 ) -> tuple[LayerData, list[PartGroup]]:
     """Grow the trees of all parts, and gather what their pairs share."""
@@ -102,7 +106,7 @@ def _prepare_parts(
     def grow(number: int, place: int) -> tuple[int, list[ClassTree]]:
         k, some = int(groups[number].classes[place]), slice(place * n_parts, (place + 1) * n_parts)
         of_class = PartGroup(*(field[some] for field in parts[number]))
-        return k, grow_part_trees(points, centred, k, of_class, maxima[number][some], max_bytes, scratch)
+        return k, grow_part_trees(points, centred, k, of_class, maxima[number][some], spare, scratch)
 
     jobs = [(number, place) for number, group in enumerate(groups) for place in range(len(group.classes))]
     trees = dict(threads.map(grow, *zip(*jobs, strict=True)))
@@ -110,7 +114,7 @@ def _prepare_parts(
         # Between classes, products leave little undecided and are faster than differences.
         centred = centre(x, starts, centred.dtype, threads.map)
     in_order = [tree for k in range(len(starts) - 1) for tree in trees[k]]
-    return LayerData(points, centred, in_order, maxima, None, max_bytes), parts
+    return LayerData(points, centred, in_order, maxima, None, spare), parts
 
 
 def _bytes_for_folds(x: Any, starts: Ints, pairs: Ints, fold: Ints, groups: list[ClassGroup]) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from hpfunc._tree.distances import CentredPoints, block_bounds, fill_class_bounds
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.folds.parts import PartGroup
+from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.class_candidates import ClassBatch
 from hpfunc._tree.mst.class_trees import BATCH_VERTICES, ClassTree, grow_trees
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
@@ -30,7 +31,7 @@ def grow_part_trees(
     class_number: int,
     parts: PartGroup,
     maxima: Array,
-    max_bytes: int,
+    spare: SpareBytes,
     scratch: Scratch,
 ) -> list[ClassTree]:
     """Find the minimum spanning trees of all P parts of one class.
@@ -46,8 +47,8 @@ def grow_part_trees(
         Of this class alone.
     maxima : (P, m, m) array
         To be filled with the path maxima of each part, rounded up.
-    max_bytes : int
-        Bytes to work in.
+    spare : SpareBytes
+        What ties and near ties may take.
     scratch : Scratch
     """
     (n_parts, m), n = parts.position.shape, int(np.diff(centred.starts)[class_number])
@@ -67,7 +68,7 @@ def grow_part_trees(
             np.full(len(sizes), centred.error[class_number, class_number]),
             centred.relative,
             [filled[:size, :size] for filled, size in zip(maxima[lo : lo + step], sizes, strict=True)],
-            max_bytes=max_bytes,
+            spare=spare,
         )
         trees += grow_trees(batch, scratch, exact=True)
     return trees

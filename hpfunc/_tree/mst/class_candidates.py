@@ -8,6 +8,7 @@ import numpy as np
 
 from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import LayerPoints
+from hpfunc._tree.memory import UNLIMITED, SpareBytes
 from hpfunc._tree.mst import remeasure
 from hpfunc._tree.mst.prim import (
     PrimOrder,
@@ -39,7 +40,7 @@ class ClassBatch(NamedTuple):
     relative: float  # relative error of all classes; see `distances.upper_bound`
     path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
     reduction: Reduction | None = None  # where the table holds reduced distances
-    max_bytes: float = np.inf  # to work in
+    spare: SpareBytes = UNLIMITED  # what ties and near ties may take
 
     def spans(self) -> list[range]:
         """Divide the g classes so that a table of each span stays in the second-level cache."""
@@ -58,7 +59,7 @@ class ClassCandidates(NamedTuple):
     edges: Ints  # (E, 2) counted from the start of the class, the higher first
     lower: Floats  # (E,)
     upper: Floats  # (E,)
-    n_spare: Ints  # (g,) how many edges of each class are more than a tree has
+    n_spare: Ints  # (g,) how many edges of each class are more than a tree has; if crowded, one more than allowed
     crowded: Bools  # (g,) whether they are so many that the class is measured again; its edges are left out
 
 
@@ -72,17 +73,13 @@ def find_candidates(batch: ClassBatch, orders: list[PrimOrder], span: range, scr
             edges = edges_of_order(batch.table[g, :n, :n], orders[g].vertices)
             upper = batch.reduction.bounds(*batch.points_of(g, edges).T)[1]
             fill_maxima_of_tree(batch, g, edges, upper, scratch)
-    graph, edges = _light_edges(batch, span, scratch)
     sizes = batch.sizes[span.start : span.stop]
-    n_spare = np.bincount(graph - span.start, minlength=len(span)) - (sizes - 1)
     if batch.reduction is None:
         most = remeasure.CROWDED * sizes
     else:
         most = np.array([batch.reduction.most_edges(n * n // 2, n) for n in sizes.tolist()])
-    crowded = n_spare > most
-    if crowded.any():
-        kept = ~crowded[graph - span.start]
-        graph, edges = graph[kept], edges[kept]
+    graph, edges, crowded = _light_edges(batch, span, most, scratch)
+    n_spare = np.where(crowded, most + 1, np.bincount(graph - span.start, minlength=len(span)) - (sizes - 1))
     lower = batch.table[graph, edges[:, 0], edges[:, 1]].astype(np.float64)
     upper = upper_bound(lower, batch.error[graph], batch.relative)
     found = ClassCandidates(graph, edges, lower, upper, n_spare, crowded)
@@ -98,8 +95,17 @@ def _fill_maxima_of_orders(batch: ClassBatch, orders: list[PrimOrder], span: ran
     fill_all_path_maxima(rounded, [batch.path_maxima[g] for g in span], scratch)
 
 
-def _light_edges(batch: ClassBatch, span: range, scratch: Scratch) -> tuple[Ints, Ints]:
+def _light_edges(batch: ClassBatch, span: range, most: Ints, scratch: Scratch) -> tuple[Ints, Ints, Bools]:
     """Find the edges of some classes that are no heavier than their path maxima.
+
+    Parameters
+    ----------
+    batch : ClassBatch
+    span : range
+        Of g classes.
+    most : (g,) array
+        A class with more edges than this beside those of a tree is crowded.
+    scratch : Scratch
 
     Returns
     -------
@@ -107,18 +113,24 @@ def _light_edges(batch: ClassBatch, span: range, scratch: Scratch) -> tuple[Ints
         Place of the class in the batch, rising.
     edges : (E, 2) array
         Counted from the start of the class, the higher first.
+    crowded : (g,) array
+        Classes whose edges are left out.
     """
-    n = batch.table.shape[1]
+    n, crowded = batch.table.shape[1], np.zeros(len(span), bool)
     light = scratch("light", (len(span), n, n), np.bool_)
-    for g, entries in zip(span, light, strict=True):
+    for i, (g, entries) in enumerate(zip(span, light, strict=True)):
         size = batch.sizes[g]
         np.less_equal(batch.table[g, :size, :size], batch.path_maxima[g], out=entries[:size, :size])
         entries[size:] = entries[:, size:] = False
+        # Both halves of the table and its diagonal are counted.
+        crowded[i] = np.count_nonzero(entries) > 2 * (most[i] + size - 1) + size
+        if crowded[i]:
+            entries[:] = False
     # Hits are few, and a search through the flat array is the fastest.
     graph, place = np.divmod(np.flatnonzero(light), n * n)
     rows, cols = np.divmod(place, n)
     once = rows > cols
-    return graph[once] + span.start, np.stack([rows[once], cols[once]], axis=1)
+    return graph[once] + span.start, np.stack([rows[once], cols[once]], axis=1), crowded
 
 
 def _measure_spare(batch: ClassBatch, reduction: Reduction, span: range, found: ClassCandidates) -> ClassCandidates:

@@ -17,7 +17,7 @@ import numpy as np
 
 from hpfunc._tree.distances import CentredPoints, fill_class_bounds
 from hpfunc._tree.exact import LayerPoints
-from hpfunc._tree.memory import check_ties
+from hpfunc._tree.memory import UNLIMITED, SpareBytes
 from hpfunc._tree.mst import remeasure
 from hpfunc._tree.mst.class_candidates import ClassBatch, ClassCandidates, fill_maxima_of_tree, find_candidates
 from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
@@ -47,7 +47,7 @@ def grow_class_trees(
     scratch: Scratch,
     *,
     exact: bool,
-    max_bytes: float = np.inf,
+    spare: SpareBytes = UNLIMITED,
     reduction: Reduction | None = None,
     clock: StageClock | None = None,
     parallel_map: ParallelMap = map,
@@ -66,8 +66,8 @@ def grow_class_trees(
     scratch : Scratch
     exact : bool
         If False, return the trees of the lower bounds, with these bounds as weights.
-    max_bytes : int
-        Bytes to work in.
+    spare : SpareBytes
+        What ties and near ties may take.
     reduction : Reduction, optional
         What tells of the true distances, where ``centred`` holds reduced coordinates.
     clock : StageClock, optional
@@ -84,7 +84,7 @@ def grow_class_trees(
         table, error = _bounds_within(centred, classes, parallel_map, scratch), centred.error[classes, classes]
         maxima = [path_maxima[k] for k in classes]
         batch = ClassBatch(
-            points, classes, sizes[classes], table, error, centred.relative, maxima, reduction, max_bytes
+            points, classes, sizes[classes], table, error, centred.relative, maxima, reduction, spare
         )  # fmt: skip
         trees = grow_trees(batch, scratch, exact=exact, parallel_map=parallel_map)
         found.update(zip(classes.tolist(), trees, strict=True))
@@ -156,10 +156,11 @@ def _finish_trees(
     for g, lo, hi, begin, end in zip(span, ends[:-1], ends[1:], first[:-1], first[1:], strict=True):
         n, crowded = int(batch.sizes[g]), found.crowded[g]
         if crowded or tied[g]:
-            check_ties(found.n_spare[g] + n, batch.max_bytes)
-            points = batch.points.coordinates(batch.classes[g])
-            candidates = remeasure.candidates_in_float64(points) if crowded else found.edges[begin:end]
-            exact = remeasure.tree_with_ties(points, candidates)
+            points, candidates = batch.points.coordinates(batch.classes[g]), found.edges[begin:end]
+            if crowded:
+                candidates = remeasure.candidates_in_float64(points, batch.spare)
+            with batch.spare.for_ties(len(candidates), n):
+                exact = remeasure.tree_with_ties(points, candidates)
             if crowded:
                 exact = exact._replace(remeasured=batch.table.dtype != np.float64)
         else:

@@ -198,8 +198,8 @@ def _diagonal_blocks(squares: Array, side: int) -> Array:
     return np.asarray(np.einsum("...isit->...ist", squares.reshape(*squares.shape[:-2], blocks, side, blocks, side)))
 
 
-def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch) -> Ints:
-    """Find every edge that may stand in a minimum spanning tree: ``(E, 2)``, the higher vertex first.
+def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch, most: float = np.inf) -> Ints | None:
+    """Find every edge that may stand in a minimum spanning tree; return None if there are more than ``most``.
 
     Parameters
     ----------
@@ -207,9 +207,18 @@ def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch) -> Ints:
         Lower bounds of the weights.
     path_maxima : (n, n) array
         Upper bounds of the path maxima in some spanning tree.
+    scratch : Scratch
+    most : float
+
+    Returns
+    -------
+    (E, 2) array
+        The higher vertex first.
     """
     # Hits are few, and a search through the flat array is the fastest.
     light = np.less_equal(lower, path_maxima, out=scratch("light", lower.shape, np.bool_))
+    if np.count_nonzero(light) > 2 * most + len(lower):
+        return None
     rows, cols = np.divmod(np.flatnonzero(light), len(lower))
     once = rows > cols
     return np.stack([rows[once], cols[once]], axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hpfunc._tree.distances import centre, differences, fill_class_bounds, upper_bound
 from hpfunc._tree.exact import squared_distances
+from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import kruskal_multigraph
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
 from hpfunc._tree.mst.ties import tied_edges
@@ -47,8 +48,23 @@ def tree_with_ties(points: Any, edges: Ints) -> TreeWithTies:
     return TreeWithTies(edges[tree], weights[tree], edges[tied_edges(len(points), edges, weights, tree)])
 
 
-def candidates_in_float64(points: Any, *, by_differences: bool = False) -> Ints:
-    """Find edges that hold every minimum spanning tree of ``(n, d)`` points: ``(E, 2)``, the higher row first."""
+def candidates_in_float64(points: Any, spare: SpareBytes) -> Ints:
+    """Find edges that hold every minimum spanning tree of ``(n, d)`` points: ``(E, 2)``, the higher row first.
+
+    Products in float64 are tried first. Where they leave too many edges undecided, differences leave only ties.
+    """
+    n = len(points)
+    with spare.to_remeasure(*points.shape):
+        found = _candidates(points, min(n - 1 + CROWDED * n, spare.most_edges), by_differences=False)
+        if found is None:
+            found = _candidates(points, spare.most_edges, by_differences=True)
+    if found is None:
+        spare.refuse(n)
+    return found
+
+
+def _candidates(points: Any, most: float, *, by_differences: bool) -> Ints | None:
+    """Find the edges by products or differences in float64; return None if there are more than ``most``."""
     n, starts, wide = len(points), np.array([0, len(points)]), np.dtype(np.float64)
     centred = differences(points.astype(wide), starts) if by_differences else centre(points, starts, wide)
     scratch, table, path_maxima = Scratch(), np.empty((n, n)), np.empty((n, n))
@@ -56,8 +72,4 @@ def candidates_in_float64(points: Any, *, by_differences: bool = False) -> Ints:
     vertices, gaps = (part[0] for part in prim(table[None], np.array([n])))
     upper = upper_bound(gaps, centred.error[0, 0], centred.relative)
     fill_path_maxima(PrimOrder(vertices, upper), path_maxima, scratch)
-    found = candidate_edges(table, path_maxima, scratch)
-    # What is still undecided after differences are ties.
-    if len(found) > n - 1 + CROWDED * n and not by_differences:
-        return candidates_in_float64(points, by_differences=True)
-    return found
+    return candidate_edges(table, path_maxima, scratch, most)

@@ -1,8 +1,9 @@
 """The minimum spanning trees of one cloud of points that is too large for all its distances.
 
-Two passes over tiles of the distance matrix, none of which is kept. The first takes the nearest point of every tile to
-every point of every other tile: a sparse graph whose minimum spanning tree T is nearly that of the cloud. The second
-keeps every edge that is no heavier than the path maximum in T. By the cycle property these are all that can stand in
+Passes over tiles of the distance matrix, none of which is kept. The first takes the nearest point of every tile to
+every point of every other tile: a sparse graph whose minimum spanning tree T is nearly that of the cloud. Where the
+graph is not connected, further passes join each component to the nearest point outside it. The last pass keeps every
+edge that is no heavier than the path maximum in T. By the cycle property these are all that can stand in
 a minimum spanning tree, however good T is; a good one only keeps them few. The path maximum is looked up in the Prim
 order of T: between two tiles of that order it is the largest of three numbers, one of the row, one of the column, one
 of the tiles between.
@@ -10,22 +11,25 @@ of the tiles between.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from hpfunc._tree.distances import CentredPoints, centre, tile_bounds
-from hpfunc._tree.memory import check_ties
+from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree, round_up
 from hpfunc._tree.mst.remeasure import TreeWithTies, tree_with_ties
+from hpfunc._tree.mst.ties import LARGEST_COMPONENT
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
-from hpfunc._tree.types import Floats, Ints
+from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["bytes_for_tiles", "tree_by_tiles"]
 
-_TILE = 1024
+# Points of a tile: so many at most, but no more than make up this many tiles, unless these would be too small.
+_TILE, _TILES, _LEAST_TILE = 1024, 16, 64
 # Neighbours of each point that the first tree is made of.
 _NEIGHBOURS = 12
 # More candidates than this for each point are found again in float64.
@@ -33,95 +37,173 @@ _CROWDED = 30
 
 
 def bytes_for_tiles(n: int, d: int, itemsize: int) -> int:
-    """Estimate the bytes for `tree_by_tiles`: two copies of the points, tiles of every thread, neighbours, edges."""
-    tile = float(min(n, _TILE))
-    wide = min(8_000_000, 8 * n * d)
-    return int(2 * n * d * itemsize + n_threads() * 6 * tile**2 * itemsize + n * (-(-n // _TILE) * 24 + 2500) + wide)
+    """Estimate the bytes for `tree_by_tiles` and for the averages over ties that follow it."""
+    tile = _tile_size(n)
+    points, tiles = 2 * n * d * itemsize + min(8_000_000, 8 * n * d), n_threads() * 6 * tile**2 * itemsize
+    return int(points + tiles + n * (-(-n // tile) * 24 + 2500) + 8 * min(n, LARGEST_COMPONENT) ** 2)
 
 
-def tree_by_tiles(x: Any, dtype: Any, max_bytes: int) -> TreeWithTies:
-    """Find the exact minimum spanning trees of distinct points ``(n, d)``, by products in ``dtype`` or in float64."""
-    edges = _candidates(centre(x, np.array([0, len(x)]), dtype), max_bytes)
+def _tile_size(n: int) -> int:
+    """Return how many of n points a tile has."""
+    return min(_TILE, max(_LEAST_TILE, -(-n // _TILES)))
+
+
+def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes) -> TreeWithTies:
+    """Find the exact minimum spanning trees of distinct points ``(n, d)``, by products in ``dtype`` or in float64.
+
+    Parameters
+    ----------
+    x : (n, d) array
+    dtype : dtype
+        Of the products that are tried first.
+    spare : SpareBytes
+        What ties and near ties may take.
+    """
+    n, (starts, wide) = len(x), (np.array([0, len(x)]), np.dtype(np.float64))
+    edges = _candidates(centre(x, starts, dtype), _CROWDED * n) if dtype != wide else None
+    if remeasured := edges is None and dtype != wide:
+        spare.check(bytes_for_tiles(n, x.shape[1], wide.itemsize), n)
     if edges is None:
-        return tree_by_tiles(x, np.dtype(np.float64), max_bytes)._replace(remeasured=True)
-    return tree_with_ties(x, edges)
+        edges = _candidates(centre(x, starts, wide), spare.most_edges)
+    if edges is None:
+        spare.refuse(n)
+    with spare.for_ties(len(edges), n):
+        return tree_with_ties(x, edges)._replace(remeasured=remeasured)
 
 
-def _candidates(centred: CentredPoints, max_bytes: int) -> Ints | None:
-    """Find every edge that may stand in a minimum spanning tree; return None if float32 leaves too many."""
+def _candidates(centred: CentredPoints, most: float) -> Ints | None:
+    """Find every edge that may stand in a minimum spanning tree; return None if there are more than ``most``."""
     tree, weights = _nearly_minimum_tree(centred)
     width = 2 * centred.error[0, 0]
     vertices, edge_numbers = prim_order_of_tree(len(centred.points), tree, weights)
     gaps = round_up(gaps_from_weights(weights[edge_numbers] + width), centred.points.dtype)
     ordered = centred._replace(points=centred.points[vertices], norms=centred.norms[vertices])
-    starts = np.arange(0, len(vertices), _TILE)
+    tiles = _tiles(len(vertices))
+    starts = np.array([tile.start for tile in tiles])
     largest_gap = np.maximum.reduceat(gaps, starts)  # of each tile
     scratch = Scratch()
 
-    def find_light(i: int, j: int) -> Ints:
-        rows, cols = slice(starts[i], starts[i] + _TILE), slice(starts[j], starts[j] + _TILE)
+    def find_light(i: int, j: int) -> Ints | None:
+        rows, cols = tiles[i], tiles[j]
         lower = tile_bounds(ordered, rows, cols, scratch)
         if i == j:
-            hits = np.flatnonzero(np.triu(lower <= place_maxima(gaps[rows], scratch), 1))
+            light = np.triu(lower <= place_maxima(gaps[rows], scratch), 1)
         else:
             # From the row to the end of its tile, through the tiles between, and from the start of the column's tile.
             behind = np.append(gaps[rows][1:], 0)[::-1]
             row_maxima = np.maximum.accumulate(behind)[::-1]
             row_maxima = np.maximum(row_maxima, largest_gap[i + 1 : j].max(initial=0))
             col_maxima = np.maximum.accumulate(gaps[cols])
-            hits = np.flatnonzero((lower <= row_maxima[:, None]) | (lower <= col_maxima))
-        source, target = np.divmod(hits, lower.shape[1])
+            light = (lower <= row_maxima[:, None]) | (lower <= col_maxima)
+        if np.count_nonzero(light) > most:
+            return None
+        source, target = np.divmod(np.flatnonzero(light), lower.shape[1])
         return np.stack([vertices[rows][source], vertices[cols][target]], axis=1)
 
     found, count = [], 0
-    for hits in _for_every_tile(find_light, len(starts)):
-        found.append(hits)
-        count += len(hits)
-        if count > _CROWDED * len(vertices) and centred.points.dtype != np.float64:
+    for hits in _for_every_tile(find_light, len(tiles)):
+        if hits is None or (count := count + len(hits)) > most:
             return None
-        check_ties(count, max_bytes)
+        found.append(hits)
     return np.concatenate(found)
 
 
 def _nearly_minimum_tree(centred: CentredPoints) -> tuple[Ints, Floats]:
     """Build a light spanning tree from every point's nearest point in each tile, weighted by lower bounds."""
     n = len(centred.points)
-    starts = np.arange(0, n, _TILE)
-    nearest = np.zeros((n, len(starts)), np.intp)
-    lower = np.full((n, len(starts)), np.inf, centred.points.dtype)
-    scratch = Scratch()
+    tiles = _tiles(n)
+    nearest = np.zeros((n, len(tiles)), np.intp)
+    lower = np.full((n, len(tiles)), np.inf, centred.points.dtype)
 
-    def record(i: int, j: int) -> None:
-        rows, cols = slice(starts[i], starts[i] + _TILE), slice(starts[j], starts[j] + _TILE)
-        distances = tile_bounds(centred, rows, cols, scratch)
-        if i == j:
-            np.fill_diagonal(distances, np.inf)
-        nearest[rows, j] = distances.argmin(axis=1)
-        lower[rows, j] = np.take_along_axis(distances, nearest[rows, j, None], axis=1)[:, 0]
-        nearest[rows, j] += starts[j]
-        if i != j:
-            transposed = np.ascontiguousarray(distances.T)
-            nearest[cols, i] = transposed.argmin(axis=1)
-            lower[cols, i] = np.take_along_axis(transposed, nearest[cols, i, None], axis=1)[:, 0]
-            nearest[cols, i] += starts[i]
+    def record(j: int, rows: slice, targets: Ints, distances: Array) -> None:
+        nearest[rows, j], lower[rows, j] = targets, distances
 
-    for _ in _for_every_tile(record, len(starts)):
-        pass
-    kept = min(_NEIGHBOURS, len(starts))
+    _visit_nearest(centred, tiles, None, record)
+    kept = min(_NEIGHBOURS, len(tiles))
     best = np.argpartition(lower, kept - 1, axis=1)[:, :kept]
     ends = np.stack([np.repeat(np.arange(n), kept), np.take_along_axis(nearest, best, axis=1).ravel()], axis=1)
     weights = np.take_along_axis(lower, best, axis=1).ravel().astype(np.float64)
     ends, weights = ends[np.isfinite(weights)], weights[np.isfinite(weights)]
-    count, label = components(n, ends)
-    if count > 1:
-        # Join the components to the first point: a poor edge, but any tree is enough.
-        first = np.unique(label, return_index=True)[1][1:]
-        joints = np.stack([np.zeros_like(first), first], axis=1)
-        joint_weights = [tile_bounds(centred, slice(0, 1), slice(v, v + 1), scratch)[0, 0] for v in first]
+    while True:
+        ends = np.sort(ends, axis=1)
+        tree = kruskal_multigraph(n, ends, weights)
+        ends, weights = ends[tree], weights[tree]
+        if len(ends) == n - 1:
+            return ends, weights
+        joints, joint_weights = _join_components(centred, tiles, components(n, ends)[1])
         ends, weights = np.concatenate([ends, joints]), np.concatenate([weights, joint_weights])
-    ends = np.sort(ends, axis=1)
-    tree = kruskal_multigraph(n, ends, weights)
-    return ends[tree], weights[tree]
+
+
+def _join_components(centred: CentredPoints, tiles: list[slice], component: Ints) -> tuple[Ints, Floats]:
+    """Find the lightest edge that leaves each component of the points, as Boruvka's algorithm does.
+
+    Parameters
+    ----------
+    centred : CentredPoints
+    tiles : list of slice
+    component : (n,) array
+
+    Returns
+    -------
+    edges : (C, 2) array
+    weights : (C,) array
+        Lower bounds.
+    """
+    n = len(component)
+    nearest, lower, lock = np.zeros(n, np.intp), np.full(n, np.inf), threading.Lock()
+
+    def record(_: int, rows: slice, targets: Ints, distances: Array) -> None:
+        with lock:
+            nearer = distances < lower[rows]
+            nearest[rows] = np.where(nearer, targets, nearest[rows])
+            lower[rows] = np.where(nearer, distances, lower[rows])
+
+    _visit_nearest(centred, tiles, component, record)
+    order = np.lexsort((lower, component))
+    source = order[np.unique(component[order], return_index=True)[1]]
+    return np.stack([source, nearest[source]], axis=1), lower[source]
+
+
+def _visit_nearest(
+    centred: CentredPoints,
+    tiles: list[slice],
+    component: Ints | None,
+    record: Callable[[int, slice, Ints, Array], None],
+) -> None:
+    """Find the nearest point in every tile of each point, itself and its own component left out.
+
+    Parameters
+    ----------
+    centred : CentredPoints
+    tiles : list of slice
+    component : (n,) array, optional
+    record : callable
+        Called in threads with the number of a tile, the rows of another or the same, and of each of these rows the
+        nearest point in the tile and its distance, infinite where all are left out.
+    """
+    scratch = Scratch()
+
+    def visit(i: int, j: int) -> None:
+        rows, cols = tiles[i], tiles[j]
+        distances = tile_bounds(centred, rows, cols, scratch)
+        if component is not None:
+            distances[component[rows, None] == component[cols]] = np.inf
+        elif i == j:
+            np.fill_diagonal(distances, np.inf)
+        sides = [(distances, i, j)] if i == j else [(distances, i, j), (np.ascontiguousarray(distances.T), j, i)]
+        for table, here, far in sides:
+            nearest = table.argmin(axis=1)
+            least = np.take_along_axis(table, nearest[:, None], axis=1)[:, 0]
+            record(far, tiles[here], nearest + tiles[far].start, least)
+
+    for _ in _for_every_tile(visit, len(tiles)):
+        pass
+
+
+def _tiles(n: int) -> list[slice]:
+    """Divide n points into tiles."""
+    size = _tile_size(n)
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _for_every_tile(job: Callable[[int, int], Any], n_tiles: int) -> Iterator[Any]:

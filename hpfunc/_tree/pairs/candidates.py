@@ -49,11 +49,32 @@ class _Detours(NamedTuple):
     reach: Array  # (P,) heaviest path maximum from any arrival of the pair to any point of the other class
 
 
-def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch) -> Candidates:
-    """Find the candidate edges of the pairs of one block; ``pair`` numbers the pairs within the block."""
+def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch, *, crowded: float) -> Candidates:
+    """Find the candidate edges of the pairs of one block.
+
+    Parameters
+    ----------
+    layer : LayerData
+    block : PairBlock
+    scratch : Scratch
+    crowded : float
+        Of a pair with more candidates than this for each point, bounds by products need not give them all.
+
+    Returns
+    -------
+    Candidates
+        ``pair`` numbers the pairs within the block.
+    """
     rows, cols, reduction = block.rows, block.cols, layer.reduction
     starts = layer.points.starts
     class_a, class_b = rows.classes[block.row_place], cols.classes[block.col_place]
+    sizes = np.diff(starts)[np.stack([class_a, class_b])]
+    most: Any = np.full(len(class_a), layer.spare.most_edges)
+    all_wanted = layer.centred.relative > 0 or crowded == np.inf
+    if reduction is not None:
+        most = reduction.most_edges(sizes.prod(axis=0), sizes.sum(axis=0))
+    elif not all_wanted:
+        most = crowded * sizes.sum(axis=0)
 
     def weigh(pair: Ints, source: Ints, target: Ints) -> Array:
         assert reduction is not None
@@ -72,13 +93,14 @@ def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch) -> Can
         block.col_place,
         None if reduction is None else weigh,
     )
-    found, limits = find_light_edges(bounds, scratch)
+    found, limits = find_light_edges(bounds, scratch, most)
+    counts = np.bincount(found.pair, minlength=len(class_a))
+    if all_wanted and (counts > most).any():
+        layer.spare.refuse(int(sizes[:, counts.argmax()].sum()))
     if reduction is None:
         return found
     # Pairs with more edges than are worth measuring here are left to be measured again.
-    sizes = np.diff(starts)[np.stack([class_a, class_b])]
-    few = np.bincount(found.pair, minlength=len(class_a)) <= reduction.most_edges(sizes.prod(axis=0), sizes.sum(axis=0))
-    measured = few[found.pair]
+    measured = (counts <= most)[found.pair]
     found.upper[:] = np.inf
     found.lower[measured], found.upper[measured] = reduction.bounds(
         starts[class_a[found.pair[measured]]] + found.source[measured],
@@ -94,8 +116,15 @@ def _maxima_of(layer: LayerData, group: ClassGroup) -> Array:
     return layer.path_maxima[group.number][group.first : group.first + len(group.classes)]
 
 
-def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> tuple[Candidates, Array]:
+def find_light_edges(bounds: BlockBounds, scratch: Scratch, most: Floats | None = None) -> tuple[Candidates, Array]:
     """Find the edges that are no heavier than the best way found between their ends through both trees.
+
+    Parameters
+    ----------
+    bounds : BlockBounds
+    scratch : Scratch
+    most : (P,) array, optional
+        The search of a pair ends when more edges than this are found; by default all are found.
 
     Returns
     -------
@@ -103,7 +132,9 @@ def find_light_edges(bounds: BlockBounds, scratch: Scratch) -> tuple[Candidates,
     limits : (E,) array
         How heavy that way is, as the path maxima are.
     """
-    parts = _search_rows(bounds, _find_detours(bounds), scratch)
+    parts = _search_rows(
+        bounds, _find_detours(bounds), np.full(len(bounds.error), np.inf) if most is None else most, scratch
+    )
     pair, source, target, lower, limits = (np.concatenate(field) for field in zip(*parts, strict=True))
     upper = upper_bound(lower, bounds.error[pair], bounds.relative)
     return Candidates(pair, source, target, lower, upper), limits
@@ -161,7 +192,7 @@ def _choose_bridges(crossing: Array, row_maxima: Array, row_tree: Ints, most: in
     return np.argsort(np.where(useful, crossing, np.inf), axis=1)[:, :n_bridges]
 
 
-def _search_rows(bounds: BlockBounds, detours: _Detours, scratch: Scratch) -> list[Any]:
+def _search_rows(bounds: BlockBounds, detours: _Detours, most: Floats, scratch: Scratch) -> list[Any]:
     """Search the distances of all points of the rows that may have a candidate to the other class of a pair.
 
     Returns
@@ -180,19 +211,21 @@ def _search_rows(bounds: BlockBounds, detours: _Detours, scratch: Scratch) -> li
     flat_row = (bounds.row_place[pair] * m + source) * c + bounds.col_place[pair]
     arrival = bounds.col_tree[pair] * n + detours.arrival[pair, source]
     way = np.where(own, detours.weight, 0)[pair, source]
-    parts = []
+    parts, n_found = [], np.zeros(len(most), np.intp)
     step = max(1, _STRIP // n)
     for lo in range(0, len(pair), step):
-        strip = slice(lo, lo + step)
+        strip = np.arange(lo, min(lo + step, len(pair)))
+        strip = strip[(n_found <= most)[pair[strip]]]
         shape = (len(pair[strip]), n)
         heaviest, rows = scratch("heaviest", shape, dtype), scratch("rows", shape, dtype)
         np.take(col_maxima, arrival[strip], axis=0, out=heaviest, mode="clip")
-        if lo < n_own:
+        if lo < n_own:  # the ways of the others are 0
             np.maximum(heaviest, way[strip, None], out=heaviest)
         np.take(bounds.lower.reshape(-1, n), flat_row[strip], axis=0, out=rows, mode="clip")
         light = np.less_equal(rows, heaviest, out=scratch("light", shape, np.bool_))
         # Hits are few, and a search through the flat array is the fastest.
         row, target = np.divmod(np.flatnonzero(light), n)
         lower = rows[row, target].astype(np.float64)
-        parts.append((pair[strip][row], source[strip][row], target, lower, heaviest[row, target]))
+        n_found += np.bincount(pair[strip[row]], minlength=len(most))
+        parts.append((pair[strip[row]], source[strip[row]], target, lower, heaviest[row, target]))
     return parts

@@ -30,16 +30,16 @@ from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions,
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import LayerPoints, bytes_for_metric, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
-from hpfunc._tree.memory import check_bytes
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
+from hpfunc._tree.pairs import recount
 from hpfunc._tree.pairs.blocking import block_pairs, divide_classes
 from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
 from hpfunc._tree.pairs.count_blocks import count_blocks
-from hpfunc._tree.pairs.recount import average_over_trees
 from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
@@ -154,11 +154,12 @@ def cross_edges(
     d = x.shape[1]
     copies = np.bincount(equal_rows(x, starts), minlength=len(x)) if exact else np.ones(len(x), np.intp)
     copied = held + (0 if copies.all() else x.nbytes)
-    narrow = is_narrow(x.dtype)
+    narrow, largest = is_narrow(x.dtype), int(np.diff(starts)[pairs].sum(axis=1).max())
     need = copied + bytes_for_blocks(starts, pairs, d, working_dtype(x).itemsize, narrow=narrow)
     need_reduced = copied + bytes_for_directions(d)
     need_reduced += bytes_for_blocks(starts, pairs, MOST_DIRECTIONS + 1, 4, narrow=narrow)
     fits, fits_reduced = need <= max_bytes, need_reduced <= max_bytes
+    enough = max(need, need_reduced) + bytes_for_any_ties(largest, d)
     if fits or (exact and fits_reduced):
         points = keep_distinct(x, starts, copies)._replace(clock=clock)
         with worker_threads() as threads:
@@ -166,13 +167,17 @@ def cross_edges(
             with timed(clock, "reduction"):
                 reduced = _reduce_layer(points, pairs, threads) if may_reduce else None
             if fits or reduced is not None:
-                layer, groups = _prepare_layer(points, pairs, reduced, max_bytes, exact, threads)
-                blocks = block_pairs(groups, pairs, len(points.starts) - 1)
+                spare = SpareBytes(max_bytes, need_reduced if reduced else need, enough)
+                layer, groups = _prepare_layer(points, pairs, reduced, spare, exact, threads)
+                find = partial(find_candidates, layer, crowded=recount.CROWDED if exact else np.inf)
                 return count_blocks(
-                    layer, blocks, partial(find_candidates, layer), threads, n_pairs=len(pairs), exact=exact,
-                    advance=advance,
+                    layer, block_pairs(groups, pairs, len(points.starts) - 1), find, threads, n_pairs=len(pairs),
+                    exact=exact, advance=advance,
                 )  # fmt: skip
-    return _count_large_pairs(x, starts, pairs, (max_bytes, held, need), exact=exact, advance=advance)
+    held += 2 * largest * d * x.dtype.itemsize
+    for_tiles = held + tiled.bytes_for_tiles(largest, d, working_dtype(x).itemsize)
+    check_bytes(min(need, for_tiles), max_bytes, f"a pair of {largest} samples of {d} features", enough)
+    return _count_large_pairs(x, starts, pairs, SpareBytes(max_bytes, for_tiles, enough), exact=exact, advance=advance)
 
 
 def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor) -> ReducedPoints | None:
@@ -190,7 +195,7 @@ def _prepare_layer(
     points: LayerPoints,
     pairs: Ints,
     reduced: ReducedPoints | None,
-    max_bytes: int,
+    spare: SpareBytes,
     exact: bool,
     threads: ThreadPoolExecutor,
 ) -> tuple[LayerData, list[ClassGroup]]:
@@ -214,7 +219,7 @@ def _prepare_layer(
         centred,
         in_order,
         Scratch(),
-        max_bytes=max_bytes,
+        spare=spare,
         exact=exact,
         reduction=reduction,
         clock=points.clock,
@@ -223,7 +228,7 @@ def _prepare_layer(
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes, products leave little undecided and are faster than differences.
         centred = centre(points.x, points.starts, centred.dtype, threads.map)
-    return LayerData(points, centred, class_trees, path_maxima, reduction, max_bytes), groups
+    return LayerData(points, centred, class_trees, path_maxima, reduction, spare), groups
 
 
 def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
@@ -236,26 +241,20 @@ def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
 
 
 def _count_large_pairs(
-    x: Any, starts: Ints, pairs: Ints, limits: tuple[int, int, int], *, exact: bool, advance: Callable[[int], Any]
+    x: Any, starts: Ints, pairs: Ints, spare: SpareBytes, *, exact: bool, advance: Callable[[int], Any]
 ) -> tuple[CrossEdges, Bools]:
-    """Count pairs of classes too large for all their distances: each pair is one cloud, worked on tile by tile.
-
-    ``limits`` are the bytes allowed, those that the caller holds already, and those that blocks would need.
-    """
+    """Count pairs of classes too large for all their distances: each pair is one cloud, worked on tile by tile."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured = np.zeros(len(pairs), bool)
-    dtype, sizes, (max_bytes, held, for_blocks) = working_dtype(x), np.diff(starts), limits
-    largest = int(sizes[pairs].sum(axis=1).max())
-    copies = 2 * largest * x.shape[1] * x.dtype.itemsize
-    need = min(for_blocks, held + copies + tiled.bytes_for_tiles(largest, x.shape[1], dtype.itemsize))
-    check_bytes(need, max_bytes, f"a pair of {largest} samples of {x.shape[1]} features")
+    dtype, sizes = working_dtype(x), np.diff(starts)
     # Held once for all pairs: to limit BLAS takes longer than the trees of small ones.
     with single_blas():
         for p, pair in enumerate(pairs):
             rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
             points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
-            tree = tiled.tree_by_tiles(points.x, dtype, max_bytes)
-            counts = average_over_trees(points, np.array([0, 1]), np.concatenate([tree.edges, tree.tied]), max_bytes)
+            tree = tiled.tree_by_tiles(points.x, dtype, spare)
+            edges = np.concatenate([tree.edges, tree.tied])
+            counts = recount.average_over_trees(points, np.array([0, 1]), edges, spare)
             for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
                 field[p] = value
             remeasured[p] = tree.remeasured

@@ -6,11 +6,11 @@ import numpy as np
 
 from hpfunc._tree.distances import block_bounds, centre, differences
 from hpfunc._tree.exact import LayerPoints
-from hpfunc._tree.memory import check_ties
+from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.prim import tree_path_maxima
 from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, find_every_tree
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
-from hpfunc._tree.pairs.types import LayerData
+from hpfunc._tree.pairs.types import Candidates, LayerData
 from hpfunc._tree.threads import Scratch
 from hpfunc._tree.types import Ints
 
@@ -25,10 +25,10 @@ def count_every_tree(layer: LayerData, pair: Ints, candidates: Ints) -> CrossEdg
     """Count the cross edges of two classes over all minimum spanning trees, given all candidate cross edges as rows."""
     starts, trees = layer.points.starts, [layer.class_trees[k].tree for k in pair]
     within = [np.concatenate([tree.edges, tree.tied]) + starts[k] for k, tree in zip(pair, trees, strict=True)]
-    return average_over_trees(layer.points, pair, np.concatenate([candidates, *within]), layer.max_bytes)
+    return average_over_trees(layer.points, pair, np.concatenate([candidates, *within]), layer.spare)
 
 
-def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, max_bytes: int) -> CrossEdges:
+def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, spare: SpareBytes) -> CrossEdges:
     """Count the cross edges of two classes over all minimum spanning trees, given edges that hold all these trees.
 
     Parameters
@@ -38,10 +38,9 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, max_bytes: 
         Class numbers.
     edges : (E, 2) array
         Rows.
-    max_bytes : int
-        Bytes to work in.
+    spare : SpareBytes
+        What ties and near ties may take.
     """
-    check_ties(len(edges), max_bytes)
     class_rows = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
     vertices = np.concatenate(class_rows)
     place = np.empty(points.starts[-1], np.intp)
@@ -49,11 +48,28 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, max_bytes: 
     members = np.zeros((len(vertices), 2))
     members[: len(class_rows[0]), 0] = points.copies[class_rows[0]]
     members[len(class_rows[0]) :, 1] = points.copies[class_rows[1]]
-    return count_cross(find_every_tree(points.x, points.rows_of(vertices), members, place[edges]))
+    with spare.for_ties(len(edges), len(vertices)):
+        return count_cross(find_every_tree(points.x, points.rows_of(vertices), members, place[edges]))
 
 
-def candidates_in_float64(layer: LayerData, pair: Ints, *, by_differences: bool = False) -> Ints:
-    """Find the candidate cross edges of one pair as rows ``(E, 2)``: by products in float64, or by differences."""
+def candidates_in_float64(layer: LayerData, pair: Ints) -> Ints:
+    """Find the candidate cross edges of one pair as rows ``(E, 2)``.
+
+    Products in float64 are tried first. Where they leave too many edges undecided, differences leave only ties.
+    """
+    starts, spare = layer.points.starts, layer.spare
+    n = int(np.diff(starts)[pair].sum())
+    with spare.to_remeasure(n, layer.points.x.shape[1]):
+        found = _candidates(layer, pair, min(CROWDED * n, spare.most_edges), by_differences=False)
+        if found is None:
+            found = _candidates(layer, pair, spare.most_edges, by_differences=True)
+    if found is None:
+        spare.refuse(n)
+    return np.stack([found.source + starts[pair[0]], found.target + starts[pair[1]]], axis=1)
+
+
+def _candidates(layer: LayerData, pair: Ints, most: float, *, by_differences: bool) -> Candidates | None:
+    """Find candidates by products or differences in float64; return None if there are more than ``most``."""
     starts, scratch = layer.points.starts, Scratch()
     rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
     halves = np.array([0, starts[pair[0] + 1] - starts[pair[0]], len(rows)])
@@ -67,7 +83,5 @@ def candidates_in_float64(layer: LayerData, pair: Ints, *, by_differences: bool 
     bounds = BlockBounds(
         lower, only, only, centred.error[:1, 1], centred.relative, row_maxima, col_maxima, only, only
     )  # fmt: skip
-    found, _ = find_light_edges(bounds, scratch)
-    if len(found.pair) > CROWDED * len(rows) and not by_differences:
-        return candidates_in_float64(layer, pair, by_differences=True)
-    return np.stack([found.source + starts[pair[0]], found.target + starts[pair[1]]], axis=1)
+    found, _ = find_light_edges(bounds, scratch, np.array([most]))
+    return None if len(found.pair) > most else found

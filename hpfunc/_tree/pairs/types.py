@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hpfunc._tree.distances import CentredPoints
 from hpfunc._tree.exact import LayerPoints
+from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.class_trees import ClassTree
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.types import Array, Floats, Ints
@@ -21,7 +22,7 @@ class LayerData(NamedTuple):
     class_trees: list[ClassTree]  # K
     path_maxima: list[Array]  # of each class group (r, m, m), rounded up; 0 past the end of a class
     reduction: Reduction | None  # if not None, path maxima are limits of reduced distances
-    max_bytes: int  # to work in
+    spare: SpareBytes  # what ties and near ties may take
 
 
 class ClassGroup(NamedTuple):
