@@ -22,7 +22,7 @@ from hpfunc._arrays import (
 )
 from hpfunc._labels.schema import bad_name
 from hpfunc._support.memory import max_bytes
-from hpfunc._tree.memory import check_bytes
+from hpfunc._tree.memory import check_copy
 
 __all__ = ["ClassPoints", "NamedLayer", "group_by_class", "read_layers"]
 
@@ -156,5 +156,5 @@ def group_by_class(layer: NamedLayer, metric: str, max_memory: int | None = None
     with on_device(points):
         rows = order if namespace(points) is np else namespace(points).asarray(order)
         if namespace(points) is np:
-            check_bytes(points.nbytes, max_bytes(max_memory), f"{layer.where}: a copy of the samples class by class")
+            check_copy(points.nbytes, max_bytes(max_memory), f"{layer.where}: a copy of the samples class by class")
         return ClassPoints(points[rows], names, order, starts, points.nbytes)

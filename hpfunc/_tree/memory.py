@@ -14,11 +14,11 @@ from typing import NoReturn
 
 import numpy as np
 
-__all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure", "check_bytes"]
+__all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure", "check_bytes", "check_copy"]
 
 # Bytes for each candidate edge where trees are counted over edges that tie.
 _TIED_EDGE = 400
-# Bytes that work on ties may always take: they belong to the 64 MB that the documentation grants beside max_memory.
+# Bytes that ties and a copy of the points may always take: they belong to the 64 MB that the documentation grants beside max_memory.
 _ALLOWANCE = 32 * 2**20
 
 
@@ -36,6 +36,15 @@ def check_bytes(need: float, max_bytes: float, what: str, most: float = 0) -> No
     """
     if need > max_bytes:
         raise _too_much(need, max_bytes, what, most)
+
+
+def check_copy(n_bytes: float, max_bytes: float, what: str) -> None:
+    """Raise ValueError if a copy of the points takes too many bytes.
+
+    A small copy passes: if the work that follows does not fit, its error names the bytes for both.
+    """
+    if n_bytes > _ALLOWANCE:
+        check_bytes(n_bytes, max_bytes, what)
 
 
 def _too_much(need: float, max_bytes: float, what: str, most: float = 0) -> ValueError:

@@ -12,7 +12,7 @@ from hpfunc._support import memory
 from hpfunc._tree import device
 from hpfunc._tree.distances import TERMS, prepare, working_dtype
 from hpfunc._tree.exact import THIN, bytes_for_metric, equal_rows, points_for_metric, squared_distances
-from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.kruskal import components, kruskal_ranks
@@ -113,7 +113,7 @@ def _every_tree(
 ) -> tuple[EveryTree, Ints]:
     """Find all minimum spanning trees of points on the host, and the merged point of each sample."""
     max_bytes = memory.max_bytes(max_memory)
-    check_bytes(held + bytes_for_metric(x, metric), max_bytes, name)
+    check_copy(held + bytes_for_metric(x, metric), max_bytes, name)
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
     first = equal_rows(x, np.array([0, len(x)]))
@@ -195,7 +195,7 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
             edges, squared, exponent = np.sort(found.edges, axis=1), found.squared, found.exponent
     if namespace(x) is np:
         max_bytes = memory.max_bytes(max_memory)
-        check_bytes(bytes_for_metric(x, metric), max_bytes, name)
+        check_copy(bytes_for_metric(x, metric), max_bytes, name)
         given = x
         x, exponent = points_for_metric(x, metric)
         tree = _tree_of_all(x, max_bytes, 0 if x is given else x.nbytes, name, exact=exact)[0]

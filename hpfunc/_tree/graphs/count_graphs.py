@@ -16,7 +16,7 @@ from hpfunc._tree.graphs.layer_bounds import bytes_for_layer, find_layer_bounds
 from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_pair, find_own_neighbours
 from hpfunc._tree.graphs.orthogonal import bytes_for_trees, count_trees_of_pair, find_class_edges
 from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
-from hpfunc._tree.memory import check_bytes
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
@@ -59,7 +59,9 @@ def count_graphs(
     graph, k = options.graph, options.k
     largest = int(np.diff(starts)[pairs].sum(axis=1).max())
     need = options.held + bytes_for_graph(largest, x.shape[1], x.dtype.itemsize, graph)
-    check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples")
+    enough = need + (bytes_for_any_ties(largest, x.shape[1]) if graph == "knn" else 0)
+    check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples", enough)
+    spare = SpareBytes(max_bytes, need, enough)
     cross, trees = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields)), np.full(len(pairs), k)
 
     def keep(p: int, counted: _PairCount) -> None:
@@ -77,7 +79,7 @@ def count_graphs(
     for p in left:
         class_a, class_b = (x[starts[c] : starts[c + 1]] for c in pairs[p])
         samples = merge_equal_samples(class_a, class_b)
-        keep(p, (nearest_neighbours(samples, k), k) if graph == "knn" else orthogonal_trees(samples, k))
+        keep(p, (nearest_neighbours(samples, k, spare), k) if graph == "knn" else orthogonal_trees(samples, k))
     return cross, trees
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from hpfunc._tree.distances import centre, fill_class_bounds
 from hpfunc._tree.exact import canonical_order, squared_distances
 from hpfunc._tree.graph_sums import sum_weighted
+from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import kruskal_ranks
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -144,13 +145,20 @@ def _candidates(lower: Floats, width: float) -> Ints | None:
     return candidate_edges(lower, path_maxima, scratch)
 
 
-def nearest_neighbours(samples: DistinctSamples, k: int) -> CrossEdges:
+def nearest_neighbours(samples: DistinctSamples, k: int, spare: SpareBytes) -> CrossEdges:
     """Count the cross edges of the k-nearest-neighbour graph: ordered pairs (point, neighbour), divided by k.
 
     Where more points tie for the last places than there are places, each is taken with equal probability, and the
     extremes are over all choices.
+
+    Parameters
+    ----------
+    samples : DistinctSamples
+    k : int
+    spare : SpareBytes
+        What ties may take.
     """
-    return count_neighbours(samples.members, *neighbour_edges(samples, k))
+    return count_neighbours(samples.members, *neighbour_edges(samples, k, spare))
 
 
 def count_neighbours(members: Floats, ends: Ints, weight: Floats, low: float, high: float) -> CrossEdges:
@@ -159,8 +167,17 @@ def count_neighbours(members: Floats, ends: Ints, weight: Floats, low: float, hi
     return counts._replace(mean=low if low == high else counts.mean, low=low, high=high)
 
 
-def neighbour_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, float, float]:
+def neighbour_edges(
+    samples: DistinctSamples, k: int, spare: SpareBytes | None = None
+) -> tuple[Ints, Floats, float, float]:
     """Find the edges of the k-nearest-neighbour graph.
+
+    Parameters
+    ----------
+    samples : DistinctSamples
+    k : int
+    spare : SpareBytes, optional
+        What ties may take, by default all that they need.
 
     Returns
     -------
@@ -174,8 +191,11 @@ def neighbour_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, flo
     lower, width = _bounds(samples.x)
     n = len(lower)
     reach = np.partition(lower, min(k, n - 1) - 1, axis=1)[:, min(k, n - 1) - 1] + width if n > 1 else np.zeros(1)
-    source, target = np.nonzero(lower <= reach[:, None])
-    return share_places(samples.members, source, target, squared_distances(samples.x, source, target), k)
+    near = lower <= reach[:, None]
+    # Each edge is found from both of its ends.
+    with (spare or SpareBytes()).for_ties(np.count_nonzero(near) // 2, n):
+        source, target = np.nonzero(near)
+        return share_places(samples.members, source, target, squared_distances(samples.x, source, target), k)
 
 
 def share_places(

@@ -30,7 +30,7 @@ from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions,
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import LayerPoints, bytes_for_metric, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
-from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -97,7 +97,7 @@ def count_pairs(
             )  # fmt: skip
         return PairCounts(cross, remeasured, trees)
     max_bytes = memory.max_bytes(max_memory)
-    check_bytes(held + bytes_for_metric(x, metric), max_bytes, name)
+    check_copy(held + bytes_for_metric(x, metric), max_bytes, name)
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
     if options.is_one_tree:
