@@ -18,7 +18,8 @@ __all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure"
 
 # Bytes for each candidate edge where trees are counted over edges that tie.
 _TIED_EDGE = 400
-# Bytes that ties and a copy of the points may always take: they belong to the 64 MB that the documentation grants beside max_memory.
+# Bytes that ties and a copy of the points may always take: they belong to the 64 MB that the documentation grants
+# beside max_memory.
 _ALLOWANCE = 32 * 2**20
 
 

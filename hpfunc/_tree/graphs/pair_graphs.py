@@ -193,7 +193,7 @@ def neighbour_edges(
     reach = np.partition(lower, min(k, n - 1) - 1, axis=1)[:, min(k, n - 1) - 1] + width if n > 1 else np.zeros(1)
     near = lower <= reach[:, None]
     # Each edge is found from both of its ends.
-    with (spare or SpareBytes()).for_ties(np.count_nonzero(near) // 2, n):
+    with (spare or SpareBytes()).for_ties(int(np.count_nonzero(near)) // 2, n):
         source, target = np.nonzero(near)
         return share_places(samples.members, source, target, squared_distances(samples.x, source, target), k)
 
