@@ -16,7 +16,7 @@ import numpy as np
 from hpfunc._tree.distances import centre, fill_class_bounds
 from hpfunc._tree.exact import canonical_order, squared_distances
 from hpfunc._tree.graph_sums import sum_weighted
-from hpfunc._tree.memory import SpareBytes
+from hpfunc._tree.memory import UNLIMITED, SpareBytes
 from hpfunc._tree.mst.kruskal import kruskal_ranks
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -168,7 +168,7 @@ def count_neighbours(members: Floats, ends: Ints, weight: Floats, low: float, hi
 
 
 def neighbour_edges(
-    samples: DistinctSamples, k: int, spare: SpareBytes | None = None
+    samples: DistinctSamples, k: int, spare: SpareBytes = UNLIMITED
 ) -> tuple[Ints, Floats, float, float]:
     """Find the edges of the k-nearest-neighbour graph.
 
@@ -176,8 +176,8 @@ def neighbour_edges(
     ----------
     samples : DistinctSamples
     k : int
-    spare : SpareBytes, optional
-        What ties may take, by default all that they need.
+    spare : SpareBytes
+        What ties may take.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def neighbour_edges(
     reach = np.partition(lower, min(k, n - 1) - 1, axis=1)[:, min(k, n - 1) - 1] + width if n > 1 else np.zeros(1)
     near = lower <= reach[:, None]
     # Each edge is found from both of its ends.
-    with (spare or SpareBytes()).for_ties(int(np.count_nonzero(near)) // 2, n):
+    with spare.for_ties(int(np.count_nonzero(near)) // 2, n):
         source, target = np.nonzero(near)
         return share_places(samples.members, source, target, squared_distances(samples.x, source, target), k)
 

@@ -11,7 +11,7 @@ from hpfunc._tree.graphs import count_graphs as count_graphs_module
 from hpfunc._tree.graphs import layer_bounds
 from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.graphs.pair_graphs import merge_equal_samples, nearest_neighbours, orthogonal_trees
-from hpfunc._tree.memory import SpareBytes
+from hpfunc._tree.memory import UNLIMITED
 from tests.tree.reduce.spectra import hard_points
 
 
@@ -28,7 +28,7 @@ def count_pair(x, starts, pair, options):
     """Count one pair from its own points alone."""
     samples = merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pair))
     if options.graph == "knn":
-        return nearest_neighbours(samples, options.k, SpareBytes()), options.k
+        return nearest_neighbours(samples, options.k, UNLIMITED), options.k
     return orthogonal_trees(samples, options.k)
 
 
