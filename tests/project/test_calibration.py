@@ -15,8 +15,8 @@ def test_the_tables_have_a_row_for_each_case_and_a_second_run_adds_what_is_missi
     out = capsys.readouterr().out
     assert out.count("kept by every row") == 2
     first, second = (rows.strip().splitlines() for rows in out.split("| K")[1:])
-    assert first[2].startswith("| 10 | 100 x 5 | normal | power, 8% further | 1 ")
-    assert second[2].startswith("| 10 | 100 x 5 | normal | power, 8% further | 2 ")
+    assert first[2].startswith("| 10 | 100 x 5 | normal | power, 10% further | 1 ")
+    assert second[2].startswith("| 10 | 100 x 5 | normal | power, 10% further | 2 ")
     assert any(row.startswith("| 3, 3 | 1 |") for row in second)
     assert any(row.startswith("| 1.5   | 5 ") for row in second)
 
