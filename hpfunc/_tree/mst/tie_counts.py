@@ -123,6 +123,8 @@ def count_classes(every: EveryTree) -> Floats:
 
 def _least_count(merged: MergedPoints, rank: Ints, cost: Bools) -> int:
     """Count the fewest edges with a cost that a minimum spanning tree can have: Kruskal on (weight, cost)."""
+    if len(merged.edges) == len(merged.members) - 1:
+        return int(cost.sum())  # only copies tie: between distinct points there is one tree
     return int((kruskal_ranks(len(merged.members), merged.edges, 2 * rank + cost) % 2).sum())
 
 

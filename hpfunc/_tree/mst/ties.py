@@ -43,7 +43,7 @@ def merge_equal(members: Floats, edges: Ints, weights: Floats) -> MergedPoints:
     weights : (E,) array
     """
     zero = weights == 0
-    n, merged_point = components(len(members), edges[zero])
+    n, merged_point = components(len(members), edges[zero]) if zero.any() else (len(members), np.arange(len(members)))
     merged = np.zeros((n, members.shape[1]))
     np.add.at(merged, merged_point, members)
     ends = np.sort(merged_point[edges[~zero]], axis=1)
