@@ -154,8 +154,10 @@ def measure_layers(
     with ProgressBar(progress, "pairs of classes") as bar, single_blas():
         for layer in layers:
             grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)
-            with on_device(grouped.points):
-                classes, fold = draw_and_part(layer, grouped, sample_options)
+            classes, fold = grouped, None
+            if sample_options.key is not None:
+                with on_device(grouped.points):
+                    classes, fold = draw_and_part(layer, grouped, sample_options, sample_options.key)
             numbers = pair_numbers(chosen, classes.names)
             graph_options = graph_options._replace(held=classes.held)
             bar.expect(len(layers) * len(numbers) * sample_options.repeats)

@@ -1,4 +1,4 @@
-"""Honour what a container says of its entries: masks, the dim of the samples, and labels along samples and features.
+"""Read what a container says of its entries: masks, the dim of the samples, and labels along samples and features.
 
 Labels along an axis come from the coords of an xarray object, from the index and columns of a pandas object, and from
 the columns of a polars frame. Where two containers both label an axis, the same labels in another order are aligned and
@@ -21,10 +21,10 @@ _LISTED = 5
 
 
 class AxisKeys(NamedTuple):
-    """Labels along one axis, by the names of the coords or the index that hold them."""
+    """Hold the labels along one axis, by the names of the coords or the index that they come from."""
 
     columns: Mapping[Hashable, list[Any]]
-    # "default" stands for an index of pandas, or columns of polars, that only count.
+    # "default" stands for labels that only count from 0: an index of pandas, or the columns of polars.
     kind: Literal["xarray", "pandas", "polars", "default"]
 
 
@@ -165,7 +165,7 @@ def _check_mask(mask: np.ndarray[Any, Any], name: str) -> None:
 def _numbers(x: Any, name: str) -> np.ndarray[Any, Any]:
     """Return a pandas object as a NumPy array of its common dtype; missing numbers become NaN."""
     columns = list(x.dtypes.items()) if hasattr(x, "columns") else [(x.name, x.dtype)]
-    # Nullable, Arrow's and sparse columns say which dtype of NumPy they hold.
+    # Nullable, Arrow and sparse columns name the NumPy dtype of their values.
     dtypes = [getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)) for _, dtype in columns]
     for (column, _), dtype in zip(columns, dtypes, strict=True):
         if getattr(dtype, "kind", "O") not in "biuf":
@@ -185,7 +185,7 @@ def _axis_keys(x: Any) -> list[AxisKeys]:
         keys = []
         for dim in x.dims:
             along = {name: coord for name, coord in x.coords.items() if coord.dims == (dim,) and name != "label"}
-            # The levels of a MultiIndex, and whatever else stands beside the coordinate of the dim, say the same.
+            # The coordinate of the dim is enough: the levels of a MultiIndex and other coords repeat its order.
             own = {dim: along[dim]} if dim in along else along
             keys.append(AxisKeys({name: coord.values.tolist() for name, coord in own.items()}, "xarray"))
         return keys
@@ -216,7 +216,7 @@ def _order(first: AxisKeys, second: AxisKeys, names: tuple[str, str], what: str)
         If the two hold different labels, or labels that come twice and stand in another order.
     """
     if {first.kind, second.kind} in ({"xarray", "default"}, {"polars", "default"}):
-        # An index that only counts says nothing about labels of another library.
+        # An index that only counts from 0 cannot be compared with the labels of another library.
         return None
     shared = [name for name in first.columns if name in second.columns]
     if shared or len(first.columns) != 1 or len(second.columns) != 1:

@@ -1,4 +1,4 @@
-"""Read class labels of any kind as integers or strings; say what is no label, and what to pass in its place."""
+"""Read class labels of any kind as integers or strings, or raise an error that says what to pass instead."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def as_label(value: Any, where: str) -> Label:
         except UnicodeDecodeError:
             raise TypeError(f"{where} has the label {value!r}, which is no text in UTF-8; decode it first") from None
     if isinstance(value, str):
-        # A member of an enumeration of strings prints its own name otherwise.
+        # A member of a string enumeration would otherwise print the name of the member.
         return str.__str__(value)
     if isinstance(value, int):
         return int(value)
@@ -135,9 +135,9 @@ def stack_labels(labels: Sequence[Label], name: str) -> np.ndarray[Any, Any]:
 
 
 def _as_read(labels: Any, name: str) -> np.ndarray[Any, Any]:
-    """Return labels as an array of whatever dtype, without values that NumPy has made equal in kind."""
+    """Return labels as an array of any dtype, in which NumPy has not changed the type of any label."""
     if is_pandas(labels):
-        # Only as objects do nullable columns show what is missing.
+        # Nullable columns show missing values only as objects.
         return np.asarray(labels.to_numpy(dtype=object))
     labels = contents(labels, name)
     if is_tensor(labels):

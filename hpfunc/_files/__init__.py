@@ -1,4 +1,4 @@
-"""Read files from outside, which may say anything.
+"""Read files that somebody else may have made, without trusting what they declare.
 
 A path goes in, a Dataset or the content of a JSON file comes out. What a file declares is compared with what it holds
 (`hdf5`, run `apart` in another process; `json`) before any library reads it. The modules here know nothing of results;

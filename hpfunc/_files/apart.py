@@ -41,10 +41,10 @@ def check_apart(files: Sequence[Path]) -> dict[Path, str]:
 
 def _ask(files: Sequence[Path]) -> list[str | None]:
     """Run the check over files until one of them ends the process."""
-    # -P, since the folder of the script has modules of the same names as Python's own.
+    # -P keeps the folder of the script off the import path: its modules have names of the standard library.
     command = [sys.executable, "-P", "-W", "ignore", hdf5.__file__]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
-    # NumPy is imported and multiplies nothing: threads for that would take a fifth of the time.
+    # The process multiplies no matrices, and starting BLAS threads would take a fifth of its time.
     environment |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     names = json.dumps([str(file.absolute()) for file in files])
     try:

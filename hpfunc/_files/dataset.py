@@ -1,4 +1,4 @@
-"""Open a file of results as a Dataset that has read nothing but what its check needed."""
+"""Open a file of results as a Dataset whose values stay in the file until they are used."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check_file(file: Path) -> None:
     if not file.exists():
         older = "; read_seed_results({label: path}) reads the older tool's files" if file.suffix == ".json" else ""
         raise ValueError(f"{file} does not exist{older}")
-    # Before it is opened: to open a pipe waits for somebody who writes.
+    # The kind of file is checked first, because opening a pipe would wait for a writer.
     if not file.is_file():
         raise ValueError(f"{file} is not a regular file; expected a netCDF file")
     try:

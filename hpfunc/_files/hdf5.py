@@ -46,7 +46,7 @@ def check_hdf5(file: Path) -> None:
     with h5py.File(file, "r") as stored:
         root = h5py.h5g.open(stored.id, b"/")
         _FileCheck(file.stat().st_size).check_root(root)
-    # Read here first all that is read of the file later, so that a failure ends this process only.
+    # Read everything once that is read later, so that a crash of the library ends only this process.
     with h5netcdf.File(file, "r") as dataset:
         dict(dataset.attrs)
         for variable in dataset.variables.values():
@@ -56,7 +56,7 @@ def check_hdf5(file: Path) -> None:
 
 
 class _FileCheck:
-    """Count what the objects of one file take, against what the file can hold."""
+    """Compare the bytes that the objects of a file declare with the bytes that the file can hold."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -91,7 +91,7 @@ class _FileCheck:
 
         plan = dataset.get_create_plist()
         layout = plan.get_layout()
-        # First of all, since HDF5 opens other files to tell the shape of a virtual dataset.
+        # This check comes first: to tell the shape of a virtual dataset, HDF5 opens other files.
         if layout not in (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED) or plan.get_external_count():
             raise ValueError(f"variable {name} keeps its values in other files")
         shape = dataset.get_space().get_simple_extent_dims()
@@ -100,7 +100,7 @@ class _FileCheck:
         text = _is_text(dataset.get_type(), name)
         item = dataset.get_type().get_size()
         chunk = plan.get_chunk() if layout == h5d.CHUNKED else ()
-        # To read one value of a chunk, HDF5 makes the whole chunk.
+        # To read one value, HDF5 unpacks the whole chunk that holds it.
         self.declared += item * max(math.prod(shape), math.prod(chunk))
         if self.declared > MAX_BYTES:
             raise ValueError(f"it declares {self.declared:,} bytes; the limit is {MAX_BYTES:,}")

@@ -24,7 +24,7 @@ def read_json(file: Path, max_bytes: int) -> Any:
         values, or is nested too deeply.
     """
     with file.open("rb") as stream:
-        # Not by the size that the system tells: the file may grow, and a pipe or device has none.
+        # The size that the system tells is not used: a file may grow, and a pipe or device has no size.
         content = stream.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise ValueError(f"it has more than {max_bytes:,} bytes, which is the limit")

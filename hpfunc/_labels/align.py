@@ -1,4 +1,4 @@
-"""Labelled values: the entries along a dim, matched by their labels, laid out as a matrix of series.
+"""Match labelled values by their labels along a dim, and lay them out as a matrix of series.
 
 The labels along a dim are those of `class_a` and `class_b` together where both are there, the pair (a, b)
 being the pair (b, a), with whatever index; else those of the coordinate named as the dim; else those of all
@@ -19,14 +19,14 @@ __all__ = ["Values", "as_series", "read_values", "result_coords"]
 
 
 class Labels(NamedTuple):
-    """One label for each entry along a dim, and the names of the coords they were read from."""
+    """Hold one label for each entry along a dim, and the names of the coords that the labels come from."""
 
     names: tuple[Hashable, ...]
     of: list[Any]
 
 
 class Values(NamedTuple):
-    """A data argument: finite float64 numbers, their dims, the labels along each, and all coords."""
+    """Hold a data argument: finite float64 numbers, their dims, the labels along each dim, and all coords."""
 
     name: str
     array: Any
@@ -105,7 +105,7 @@ def as_series(before: Values, after: Values, dim: str, *, paired: bool) -> tuple
 
 
 def _lay_out(before: Values, after: Values, dim: str, paired: bool) -> tuple[Any, Any, dict[Hashable, int]]:
-    """Bring both into one order; see `as_series`."""
+    """Put the entries of two data arguments in one order, and lay both out as matrices."""
     for shared in [d for d in before.dims if d in after.dims]:
         if shared != dim or paired:
             after = _take(after, _matching_order(before, after, shared), shared)
@@ -147,7 +147,7 @@ def _read_labels(coords: xr.Dataset, dim: Hashable, size: int) -> Labels:
 
 
 def _sort_key(label: Any) -> Any:
-    """Orders labels of mixed types too: numbers, then others by the name of their type."""
+    """Return a sort key for labels of any types: numbers come first, then others by the name of their type."""
     if isinstance(label, tuple):
         return tuple(_sort_key(part) for part in label)
     return ("", label) if isinstance(label, (int, float)) else (type(label).__name__, str(label))
@@ -158,7 +158,7 @@ def _sorted_order(labels: Labels) -> Sequence[int]:
 
 
 def _matching_order(before: Values, after: Values, dim: Hashable) -> Sequence[int]:
-    """For each entry of ``before`` along ``dim``, where the one of the same label stands in ``after``."""
+    """Return, for each entry of ``before`` along ``dim``, where ``after`` has the entry of the same label."""
     (names, labels), (other_names, other_labels) = before.labels[dim], after.labels[dim]
     if names != other_names:
         raise ValueError(
@@ -181,7 +181,7 @@ def _matching_order(before: Values, after: Values, dim: Hashable) -> Sequence[in
 
 
 def _places(values: Values, dim: Hashable) -> dict[Any, int]:
-    """Label to position along ``dim``."""
+    """Map each label along ``dim`` to its position."""
     labels = values.labels[dim].of
     places = {label: i for i, label in enumerate(labels)}
     if len(places) < len(labels):
@@ -207,7 +207,7 @@ def _take(values: Values, order: Sequence[int], dim: Hashable) -> Values:
 
 
 def _as_matrix(values: Values, dim: str, sizes: Mapping[Hashable, int]) -> Any:
-    """``(product of sizes, entries)``: dims that the values lack are repeated."""
+    """Return a matrix of shape ``(product of sizes, entries)``; values are repeated along dims that they lack."""
     xp = namespace(values.array)
     present = [d for d in sizes if d in values.dims]
     array = values.array.transpose([values.dims.index(d) for d in (*present, dim)])

@@ -21,7 +21,7 @@ def as_frame(dataset: xr.Dataset) -> pd.DataFrame:
     ordered = [name for name in columns if name not in dataset.data_vars] + list(dataset.data_vars)
     if len(tables) == 1:
         return tables[0][ordered]
-    # Whole numbers stay whole where the rows of another table lack them.
+    # Integers stay integers where another table has no values in their column.
     missing = [name for name in columns if any(name not in table for table in tables)]
     tables = [
         table.astype({name: "Int64" for name in missing if name in table and table[name].dtype.kind in "iu"})
@@ -37,7 +37,7 @@ def _groups(dataset: xr.Dataset) -> dict[_Dims, list[Hashable]]:
     for name in by_size:
         dims = dataset[name].dims
         fitting = [group for group in groups if set(dims) <= set(group)]
-        # The smallest that fits: what belongs to a layer stands beside the classes, not beside the pairs of classes.
+        # The smallest table that fits: values of a layer stand beside classes rather than beside pairs of classes.
         groups.setdefault(min(fitting, key=len) if fitting else dims, []).append(name)
     return groups
 

@@ -51,7 +51,7 @@ class PairIndex(xr.Index):
         self.second = read_only(second)
         self.names = names
         self.dim = dim
-        # The coords keep the dtypes of the integers that they were given.
+        # The coords keep the integer dtypes that the caller passed.
         self.dtypes = (first.dtype, second.dtype) if dtypes is None else dtypes
 
     # ---- making one, and the variables it stands for
@@ -129,7 +129,7 @@ class PairIndex(xr.Index):
                     positions = positions.drop_vars([n for n in self.names if n in positions.coords])
             else:
                 positions = self._between(as_query(first), as_query(second))
-        # In an index of 0, 1, 2, ... labels are positions: this wraps ours in what xarray wants to have.
+        # In an index of 0, 1, 2, ... labels are positions, so its `sel` returns them in the form that xarray expects.
         return PandasIndex(pd.RangeIndex(self.first.size), self.dim).sel({self.dim: positions})
 
     def _holding(self, name: Hashable, classes: ClassArray) -> np.ndarray[Any, Any]:
@@ -168,7 +168,7 @@ class PairIndex(xr.Index):
         if not self._stored.is_unique:
             raise KeyError(f"{self._twice()}; select by position (isel), or one class at a time")
         pairs = first.ravel(), second.ravel()
-        # Of no pairs at all pandas could not tell the dtype.
+        # Without any pair, pandas could not tell the dtype.
         if not pairs[0].size:
             return np.zeros(first.shape, dtype=np.intp)
         forward, backward = (
@@ -200,7 +200,7 @@ class PairIndex(xr.Index):
         return f"the pair {pair!r} stands more than once along {self.dim!r}"
 
     def isel(self, indexers: Mapping[Any, Any]) -> Self | None:
-        """Index the entries taken, unless the dim goes."""
+        """Return an index of the selected entries, or None where the selection drops the dim."""
         indexer = indexers[self.dim]
         if isinstance(indexer, xr.Variable):
             if indexer.dims != (self.dim,):

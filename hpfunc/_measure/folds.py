@@ -23,7 +23,7 @@ _FEW = 5
 
 
 class SampleOptions(NamedTuple):
-    """How many samples of each class to draw, and how to part them into folds; see `hpfunc.pairwise_hp`."""
+    """Say how many samples of each class to draw, and how to part them into folds; see `hpfunc.pairwise_hp`."""
 
     samples_per_class: int | None
     folds: int | None
@@ -67,7 +67,9 @@ class SampleIdentity(NamedTuple):
     groups: npt.NDArray[Any] | None  # (N,) which samples belong together
 
 
-def draw_and_part(layer: NamedLayer, classes: ClassPoints, options: SampleOptions) -> tuple[ClassPoints, Ints | None]:
+def draw_and_part(
+    layer: NamedLayer, classes: ClassPoints, options: SampleOptions, key: RandomKey
+) -> tuple[ClassPoints, Ints | None]:
     """Draw samples of each class, and part them into folds.
 
     Returns
@@ -77,20 +79,16 @@ def draw_and_part(layer: NamedLayer, classes: ClassPoints, options: SampleOption
     numpy.ndarray or None
         The fold of each of them in each repeat, ``(repeats, N)``; None without folds.
     """
-    if options.key is None:
-        return classes, None
     identity = _identify(layer, classes)
     if options.samples_per_class is not None:
         _check_class_sizes(classes, options.samples_per_class, layer.where)
-        rows = draw_samples(
-            classes.starts, classes.names.tolist(), identity.position, options.samples_per_class, options.key
-        )
+        rows = draw_samples(classes.starts, classes.names.tolist(), identity.position, options.samples_per_class, key)
         classes, identity = _select(classes, identity, rows, options.samples_per_class)
     if options.folds is None:
         return classes, None
     fold = part_samples(
         classes.starts, classes.names.tolist(), identity.position, identity.groups,
-        folds=options.folds, repeats=options.repeats, key=options.key,
+        folds=options.folds, repeats=options.repeats, key=key,
     )  # fmt: skip
     _check_fold_sizes(classes, fold, options, layer)
     return classes, fold

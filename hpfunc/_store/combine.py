@@ -61,7 +61,7 @@ def open_store(folder: Path) -> xr.Dataset:
         if why is not None:
             raise ValueError(f"{folder}: checkpoints {labels[0]!r} and {label!r} differ: {why}")
     whole = join(parts, labels)
-    # Not by a lambda, nor by methods of the parts: what is sent to a worker takes this along.
+    # A module function, because the Dataset is pickled with it for workers; lambdas and bound methods would not do.
     whole.set_close(functools.partial(_close_all, [part._close for part in parts]))
     return whole
 

@@ -111,7 +111,7 @@ class Store:
                 if label is not None:
                     _log.warning("%s; checkpoint %r is done anew", old, label)
                 continue
-            # What is no checkpoint of this sweep must still fit the rest of it.
+            # Other checkpoints of the store must fit this sweep too, in what all checkpoints share.
             found = key_differences(old, shared_key(key_of(labels[0])) if label is None else key_of(label))
             if label is not None and not found:
                 kept.append(label)

@@ -38,7 +38,7 @@ def exclusive(file: Path) -> Iterator[None]:
     except OSError as error:
         raise system_error(error, f"store {store} cannot be written to or locked") from error
     try:
-        # On a full disk, and on Windows, where a locked file cannot be written, the owner stays unnamed.
+        # The owner stays unnamed on a full disk, and on Windows, where nobody can write into a locked file.
         with contextlib.suppress(OSError):
             file.write_text(_this_process(), encoding="utf-8")
         yield
@@ -64,6 +64,6 @@ def system_error(error: OSError, what: str) -> OSError:
     """Say in an error of the system what a sweep could not do and how to go on."""
     remedy = "make room or name another folder and call again"
     if isinstance(error, PermissionError):
-        # Windows does not replace a file that is open.
+        # Windows cannot replace a file that is open.
         remedy = "close what open_results gave, see that you may write there, or name another folder"
     return OSError(error.errno, f"{what}: {error.strerror or error} ({remedy})")

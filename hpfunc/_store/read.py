@@ -55,7 +55,7 @@ def read_results(
         raise
     if not lazy:
         stored.close()
-    # Only now, since labels are read faster without dask.
+    # dask comes in only now, because labels are read faster without it.
     results = _plain_types((stored.chunk() if lazy else stored).drop_encoding())
     try:
         for name, coord in results.coords.items():
@@ -65,7 +65,7 @@ def read_results(
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no results of hpfunc: {error}") from error
     if lazy:
-        # New Datasets do not know the file that they read.
+        # The new Dataset does not know the file; closing the Dataset must close the file.
         results.set_close(stored._close)
     return results
 

@@ -47,7 +47,7 @@ class ProgressBar:
 
 @contextlib.contextmanager
 def bars_aside() -> Iterator[None]:
-    """Clear every bar from its line, the caller's own too, while something else is written there."""
+    """Clear every bar from the screen, also bars of the caller, while other text is written there."""
     module = sys.modules.get("tqdm.std")
     if module is None or sys.stderr is None or _place() not in ("terminal", "notebook"):
         yield
@@ -89,14 +89,14 @@ def _place() -> Literal["widgets", "notebook", "terminal", "log"]:
 
 
 class _Lines:
-    """Write to standard error, each new state of a bar on a line of its own rather than over the last."""
+    """Write each new state of a bar to standard error on a new line, instead of over the previous state."""
 
     def __init__(self) -> None:
         self._last = ""
 
     def write(self, text: str) -> None:
         state = text.strip("\r\n ")
-        # tqdm writes the last state twice: when the work is done and when the bar is closed.
+        # tqdm writes the last state twice: once when the work is done and once when the bar is closed.
         count = state.partition(" [")[0]
         if state and count != self._last:
             self._last = count

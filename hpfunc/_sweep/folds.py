@@ -1,4 +1,4 @@
-"""Folds of a sweep: their options, and the groups of each data set."""
+"""Check the options of folds, and hand each data set its groups of samples."""
 
 from __future__ import annotations
 

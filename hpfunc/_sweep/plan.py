@@ -50,7 +50,7 @@ class Plan(NamedTuple):
             raise TypeError(f"executor is a {type(executor).__name__}; expected a concurrent.futures.Executor")
         if isinstance(executor, ThreadPoolExecutor):
             return
-        # Others, such as Dask's, can send more than pickle can.
+        # Other executors, such as Dask's, can send values that pickle cannot.
         if isinstance(executor, ProcessPoolExecutor):
             _check_pickled("build", self.build, "define functions at the top of a module")
             for name, value in {**self.collecting, **self.pairing}.items():
@@ -87,7 +87,7 @@ class Plan(NamedTuple):
     def describe_options(self) -> dict[str, str]:
         """Describe the options on which results depend."""
         options = {name: describe(value) for name, value in {**self.collecting, **self.pairing}.items()}
-        # Neither changes the result: what is too much for memory is done in groups, or refused.
+        # Neither option changes the result: work that exceeds the memory is done in groups or refused.
         del options["max_memory"], options["device"]
         if "groups" in options:
             options["groups"] = hashlib.sha256(options["groups"].encode()).hexdigest()
@@ -103,7 +103,7 @@ class Plan(NamedTuple):
             "splits": describe(list(self.data)),
             **data,
             **options,
-            # Left out where it is not given: stores from before it match.
+            # An option that is not given is left out, so that stores from before this option existed still match.
             **({} if self.part is None else {"part": repr(self.part)}),
         }
 

@@ -1,4 +1,4 @@
-"""Running the tasks of a sweep, here or by an executor, and gathering what they give."""
+"""Run the tasks of a sweep, here or by an executor, and gather their results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hpfunc._sweep.warnings import SweepWarnings
 __all__ = ["run_sweep"]
 
 _log = logging.getLogger("hpfunc")
-# Silent unless the program wants to hear of it.
+# The log is silent unless the program switches it on.
 _log.addHandler(logging.NullHandler())
 
 _DIED = (
@@ -66,7 +66,7 @@ def run_sweep(
 def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[Label], progress: bool) -> xr.Dataset:
     tasks = plan.tasks(todo, executor)
     total = len(plan.checkpoints) * len(plan.data)
-    # With nowhere to keep the others' results, the first failure is the end.
+    # Without a store there is nowhere to keep other results, so the first failure ends the sweep.
     patient = executor is not None or finished.store is not None
     failures, warned = [], SweepWarnings()
     refused: list[Warning] = []
@@ -79,7 +79,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
             if isinstance(outcome, Exception):
                 if not patient:
                     raise outcome
-                # Its frames hold the model and the data.
+                # The frames of the traceback hold the model and the data, so they are cleared.
                 traceback.clear_frames(outcome.__traceback__)
                 failures.append((task, outcome))
             else:
@@ -90,7 +90,7 @@ def _run(plan: Plan, executor: Executor | None, finished: _Finished, todo: list[
                     try:
                         warned.add(named(measured.label, measured.split), measured.warnings)
                     except Warning as warning:
-                        # The caller's filter makes it an error; with a store the others are done and kept first.
+                        # The caller's filter makes it an error. With a store, all other tasks are done and kept first.
                         if finished.store is None:
                             raise
                         refused.append(warning)
@@ -118,7 +118,7 @@ def _report_seconds(spent: Mapping[str, float], taken: float, n_tasks: int) -> N
 def _outcomes(
     function: Callable[[Job], Result], jobs: Iterable[Job], executor: Executor | None, *, attempts: int
 ) -> Generator[tuple[Job, Result | Exception]]:
-    """Each job with its result or the error of the last attempt, as they finish."""
+    """Yield each job with its result, or with the error of its last attempt, as jobs finish."""
     if executor is None:
         for job in jobs:
             yield job, _attempt(functools.partial(function, job), attempts)
@@ -137,7 +137,7 @@ def _outcomes(
                         continue
                 yield job, outcome
     finally:
-        # What has not started will not; what runs is not waited for.
+        # Tasks that wait are cancelled, and tasks that run are not waited for.
         for future in waiting:
             future.cancel()
 
@@ -171,7 +171,7 @@ def _digest(item: tuple[str, Any], options: Any) -> str:
 
 
 class _Finished:
-    """What has been measured so far: checkpoints in the store or in memory, and splits of unfinished ones."""
+    """Hold what has been measured: checkpoints in the store or in memory, and splits of unfinished checkpoints."""
 
     def __init__(self, plan: Plan, store: Store | None, samples: dict[str, str] | None = None) -> None:
         self.store = store
@@ -194,7 +194,7 @@ class _Finished:
     def _key(self, label: Label, weights: str) -> StoreKey:
         from hpfunc._torch.model.checkpoint import makes_itself
 
-        # What build() makes is the same for all.
+        # The module that build() makes has the same structure for all checkpoints.
         of = label if makes_itself(self._plan.checkpoints[label]) else None
         if of not in self._models:
             self._models[of] = self._plan.model_digest(label)
@@ -246,7 +246,7 @@ class _Finished:
             )
 
     def whole(self) -> xr.Dataset:
-        """All results, in the order of the checkpoints."""
+        """Return all results, in the order of the checkpoints."""
         labels = list(self._plan.checkpoints)
         held = (self._done[label] for label in labels)
         parts = [read_part(self.store.folder, x) for x in labels] if self.store is not None else list(held)

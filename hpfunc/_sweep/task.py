@@ -1,4 +1,4 @@
-"""One piece of a sweep, which can run in another thread, process or machine."""
+"""Measure one part of a sweep, in this process or wherever the part was sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Measured", "Task", "is_factory", "measure", "named", "samples_of"]
 
 
 class Task(NamedTuple):
-    """A checkpoint, and the data sets (or functions that make them) on which to measure it."""
+    """Hold a checkpoint, and the data sets (or functions that make them) on which to measure it."""
 
     label: Label
     source: Any
@@ -75,7 +75,7 @@ def measure(task: Task) -> list[Measured]:
                 for warning in dict.fromkeys(warnings):
                     error.add_note(f"after the warning: {warning}")
                 raise
-        # Layers that are collected in groups warn again with each group.
+        # Where layers are collected in groups, every group issues the same warnings.
         warned = tuple(dict.fromkeys(warnings))
         measured.append(Measured(task.label, split, result, samples, weights, warned, _stages(clock.seconds)))
         clock = StageClock()
@@ -91,7 +91,7 @@ def samples_of(data: Any, options: Mapping[str, Any]) -> str:
 
 
 def is_factory(data: Any) -> bool:
-    """Whether this makes a data set rather than being one."""
+    """Tell whether a value is a function that makes a data set, rather than a data set."""
     return isinstance(data, type) or (
         callable(data) and not hasattr(data, "__getitem__") and not hasattr(data, "__iter__")
     )
@@ -118,7 +118,7 @@ def _measure(model: Any, data: Any, task: Task, split: str, clock: StageClock) -
             break
         with clock("statistic"):
             results.append(_measure_group(activations, with_groups(task.pairing, activations, split), clock))
-        # Gone before the next group is collected.
+        # The activations are freed before the next group is collected.
         del activations
     index = collection.samples.index
     taken = [collection.samples.labels.tolist(), None if index is None else index.tolist()]
