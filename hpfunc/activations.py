@@ -1,4 +1,4 @@
-"""From a torch model and a data set to the activations of every layer."""
+"""Collect the activations of every layer of a torch model for the samples of a data set."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ def collect_activations(
     data : Dataset, IterableDataset, DataLoader, (x, labels) or mapping
         A torch data set of ``(x, label)``, a loader of such batches, or a pair of arrays. What follows the label in a
         tuple is passed over. Items, batches and arrays may also be mappings such as ``{"pixel_values": x, "labels":
-        y}``: the model is then called by keywords. Labels are integers or strings. ``x`` may be a tuple or a dict of
-        several inputs, and may hold texts where ``forward`` turns them into numbers. Floating inputs are brought to the
-        dtype of the model's parameters. Where the labels are at hand (``targets``, ``labels``, ``tensors``, arrays)
-        only the chosen samples are loaded; elsewhere each sample is loaded once, and those chosen are held on the host.
-        A sample that a loader or ``Subset`` names again counts once.
+        y}``: the model is then called by keywords, or with the only tensor among them where it knows none of their
+        names. Labels are integers or strings. ``x`` may be a tuple or a dict of several inputs, and may hold texts, or
+        lists of images of several sizes, where ``forward`` takes them. Floating inputs are brought to the dtype of the
+        model's parameters. Where the labels are at hand (``targets``, ``labels``, ``tensors``, arrays) only the chosen
+        samples are loaded; elsewhere each sample is loaded once, and those chosen are held on the host. A sample that a
+        loader or ``Subset`` names again counts once.
     layers : list of str, optional
         Names, or globs of ``*`` and ``?``; a container can be named, ``"input"`` is the model's input and
         ``"output"`` its output. By default the input and every module call inside which no other module was
@@ -64,7 +65,8 @@ def collect_activations(
         Draw the samples of each class at random, in the same way for every batch size and whatever the other
         classes are. By default they are the first of each class in data order.
     batch_size : int
-        Samples in one forward pass. A DataLoader keeps its own.
+        Samples in one forward pass. A DataLoader keeps its own; the model is given no batch of fewer samples than the
+        loader's smallest has: where fewer are chosen, the same ones fill it up, and their rows are dropped.
     device : str or torch.device, optional
         Where to run, by default where the model is. Elsewhere a copy of the model runs.
     store : {"device", "cpu"}

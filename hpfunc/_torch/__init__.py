@@ -1,1 +1,1 @@
-"""From a torch model and a data set to labelled rows: the only package, beside `activations`, that knows torch."""
+"""Turn a torch model and a data set into labelled rows: the only package, beside `activations`, that knows torch."""

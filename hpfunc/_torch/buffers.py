@@ -47,7 +47,7 @@ class DeviceMemory:
         self._free: dict[torch.device, int | None] = {}
 
     def free(self, device: torch.device) -> int | None:
-        """Count the bytes that can still be had, or return None where the system does not tell."""
+        """Count the bytes that are still free on a device, or return None where the system does not tell."""
         if device not in self._free:
             if device.type == "cuda":
                 release_device_memory()
@@ -104,7 +104,7 @@ def split_layers(layers: Iterable[LayerPlan], count: int, most: int) -> list[lis
 
 
 def why_not_shared(layers: Sequence[LayerPlan]) -> str | None:
-    """Say why arrays cannot be had where the rows arise, or return None if they can."""
+    """Say why the rows cannot be shared as arrays on the device where they arise, or return None if they can."""
     for device in {layer.device for layer in layers}:
         try:
             from_tensor(torch.empty(1, device=device), "a layer")

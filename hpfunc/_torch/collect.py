@@ -1,4 +1,4 @@
-"""The way from a model and a data set to the activations of all its layers, together or in groups."""
+"""Collect the activations of all layers of a model for a data set, together or in groups of layers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class Collection:
-    """What a model gives for chosen samples of a data set: the samples, the plan of its layers, and their values.
+    """Hold what a model gives for chosen samples of a data set: the samples, the plan of its layers, and their values.
 
     The samples are chosen and the layers measured once, however many groups of layers are then collected.
     """

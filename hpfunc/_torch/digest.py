@@ -1,4 +1,4 @@
-"""What went into a result, as digests: weights, the structure of a model, samples."""
+"""Digest what went into a result: weights, the structure of a model, samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a collection, checked at the door."""
+"""Check the options of a collection at the door."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CollectOptions", "check_options"]
 
 @dataclasses.dataclass(frozen=True)
 class CollectOptions:
-    """The options of `collect_activations` as the rooms inside use them."""
+    """Hold the options of `collect_activations` as the modules inside use them."""
 
     layers: Sequence[str] | None
     classes: Sequence[Any] | None

@@ -1,4 +1,4 @@
-"""In which form a layer is kept: dense, the samples first, reduced, of which dtype."""
+"""Bring the values of a layer into the form in which they are kept: dense, samples first, reduced, of one dtype."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NotPooledError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """How a layer's value is kept.
+    """Say in which form the values of each layer are kept.
 
     ``reduce`` is None, one of the words of `as_form`, a function, or a mapping from layers (names or globs) to these;
     ``dtype`` is that of floating values, None for their own.

@@ -146,8 +146,8 @@ def _stack(values: Sequence[Any], numbers: Sequence[int | None]) -> Any:
         array = np.stack([as_array(x, f"data: item {k}") for k, x in zip(numbers, values, strict=True)])
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError):
+        # Of masked and sparse items the error says already what to pass.
         if any(hasattr(first, name) for name in ("get_mask", "mask", "nnz")):
-            # Masked or sparse: the error says so.
             raise
         raise TypeError(
             f"data: item {numbers[0]} is of type {type(first).__name__}, not a tensor; for images give the data set a "

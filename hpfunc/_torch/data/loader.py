@@ -180,7 +180,7 @@ class _BatchStream:
 
 
 class _Delivered(NamedTuple):
-    """Labels of a batch, and what is held of its rows: items, or the whole batch where places are unknown."""
+    """Hold the labels of a batch, and its items, or the whole batch where it is unknown which item gave which row."""
 
     labels: list[Label]
     places: list[int] | None

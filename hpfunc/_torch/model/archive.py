@@ -42,7 +42,7 @@ _OTHERS = (
 
 
 class CheckpointFile:
-    """What a file describes, and a way to read some of its tensors.
+    """Hold what a file describes, and read some of its tensors.
 
     ``root`` is what `read_opcodes` returned, or for safetensors a dict of tensors that are read already.
     """
@@ -86,7 +86,7 @@ def open_checkpoint(path: Path) -> CheckpointFile:
 
 
 class _ZipFile(CheckpointFile):
-    """A file as torch.save writes it since 1.6: an archive of a pickle and one entry for each storage."""
+    """Read a file as torch.save writes it since 1.6: an archive of a pickle and one entry for each storage."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -174,7 +174,7 @@ def _check_byte_order(archive: zipfile.ZipFile, folder: str, sizes: Mapping[str,
 
 
 class _LegacyFile(CheckpointFile):
-    """A file as torch.save wrote it before 1.6: pickles, one after the other, then the bytes of the storages."""
+    """Read a file as torch.save wrote it before 1.6: pickles, one after the other, then the bytes of the storages."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Where the work happens: on the model's device, or on the one that was asked for."""
+"""Choose the device where the work happens, the model's own or the one that was asked for, and bring tensors there."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ _NOTHING = frozenset({"PROTO", "FRAME", "STOP"})
 
 
 class _Machine:
-    """The stack, the marks on it, the memo, and the names met so far."""
+    """Hold the stack, the marks on it, the memo, and the names met so far."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []

@@ -24,8 +24,9 @@ _MISSING = object()
 
 
 class ModelState:
-    """What a model holds now. Reading it changes nothing; `restore` may be called again and again, and interrupted.
+    """Hold what a model is made of now, and put it back.
 
+    Reading changes nothing; `restore` may be called again and again, and interrupted.
     Followed are modules (also those in plain lists), containers of Python (dict, list, set, deque, tuple, bytearray),
     tensors with their gradients, NumPy arrays, random generators, and the attributes of other objects one level
     deep: further inside, such as in the trainer of a LightningModule, whole data sets and other programs begin.

@@ -31,7 +31,7 @@ _EXTRA = "_extra_state"
 
 
 class Candidate(NamedTuple):
-    """A mapping in a checkpoint, the prefix of its keys, and how it fits the module."""
+    """Describe a mapping in a checkpoint: the prefix of its keys, and how it fits the module."""
 
     path: str
     prefix: str
@@ -88,7 +88,7 @@ def listed(keys: Any) -> str:
 
 
 class _Part(NamedTuple):
-    """A mapping of a checkpoint: values by keys that are strings, other keys of tensors, and the metadata."""
+    """Hold a mapping of a checkpoint: values by keys that are strings, other keys of tensors, and the metadata."""
 
     values: dict[str, Any]
     other_keys: list[Any]

@@ -1,1 +1,1 @@
-"""Ways to observe a model: forward hooks, a traced graph, snapshots, and the names of what was seen."""
+"""Observe a model by forward hooks, in a traced graph or through snapshots, and name what was seen."""

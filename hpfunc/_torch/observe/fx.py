@@ -85,7 +85,7 @@ def _trace(model: nn.Module, given: Mapping[str, Any]) -> tuple[torch.fx.Graph, 
 
 
 def _trace_unpatched(tracer: Any, model: nn.Module, given: Any, patched: list[dict[str, Any]]) -> torch.fx.Graph:
-    """Trace a model, and take back, also after an interrupt, what torch patches meanwhile for the whole process."""
+    """Trace a model, and undo, also after an interrupt, what torch patches meanwhile for the whole process."""
     symbolic = torch.fx._symbolic_trace
     tables = [*patched, vars(symbolic), *symbolic._wrapped_fns_to_patch.values()]
     before = [(table, dict(table)) for table in tables]

@@ -1,4 +1,4 @@
-"""What the ways of observing a model have in common.
+"""Define what the ways of observing a model have in common.
 
 A recorder runs the model on one batch and emits each value the moment it exists: the caller copies it at once,
 so that no in-place module can overwrite it and nothing is kept for longer than needed.

@@ -1,4 +1,4 @@
-"""Observe a model through what it hands out itself: the snapshot protocol, or a function of the caller's."""
+"""Observe a model through the values that it gives out itself: the snapshot protocol, or a function of the caller's."""
 
 from __future__ import annotations
 
