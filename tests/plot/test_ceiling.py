@@ -76,3 +76,11 @@ def test_there_is_no_mark_where_few_pairs_reach_the_ceiling_or_it_is_not_known()
         assert marks(plot_layers(results)) == []
         assert WORDS not in legend_texts(plot_layers(results).get_legend())
         assert marks(plot_distributions(results), "x") == []
+
+
+def test_the_mark_keeps_clear_of_the_frame():
+    runs = counted(0.3)
+    runs["hp"][:] = np.linspace(0.5, 0.93, runs.sizes["layer"])[:, None]  # the frame would be close to 0.95
+    for axes in (plot_layers(runs, spread=None), plot_distributions(runs, kind="dots")):
+        [mark], (low, high) = marks(axes), axes.get_ylim()
+        assert high - mark > 0.03 * (high - low)

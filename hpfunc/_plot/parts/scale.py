@@ -97,7 +97,11 @@ def ceilings_of(results: object, *, of_means: bool) -> list[float]:
 def mark_ceilings(axes: Axes, ceilings: Sequence[float], hp_scale: HpScale, which: str = "y") -> None:
     """Draw a dotted line at each ceiling."""
     for ceiling in ceilings:
-        (axes.axhline if which == "y" else axes.axvline)(float(hp_scale(ceiling)), zorder=1.5, **_DOTTED)
+        at = float(hp_scale(ceiling))
+        (axes.axhline if which == "y" else axes.axvline)(at, zorder=1.5, **_DOTTED)
+        # A line across the axes moves their limits only if it lies outside, and at the edge it could not be seen.
+        axes.update_datalim([(at, at)], updatex=which == "x", updatey=which == "y")
+        axes.autoscale_view(scalex=which == "x", scaley=which == "y")
 
 
 def ceiling_entry(ceilings: Sequence[float]) -> list[Artist]:
