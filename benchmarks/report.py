@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import folds
+from benchmarks import folds, on_disk, scaling
 from benchmarks.growth import growth_table
 from benchmarks.promises import promises_table
 from benchmarks.store import RESULTS
-from benchmarks.tables import machine_list, pairwise_table, peer_table, sweep_layer_table, sweep_table
+from benchmarks.tables import machine_list, pairwise_table, peer_table, stage_table, sweep_layer_table, sweep_table
 
 README = Path(__file__).parent / "README.md"
 
@@ -58,8 +58,13 @@ PARTS = {
     "machine": lambda: machine_list(results("pairwise")["machine"]),
     "pairwise": lambda: _table("pairwise", pairwise_table),
     "peers": lambda: _table("pairwise", peer_table),
+    "on-disk": lambda: _table("on_disk", on_disk.on_disk_table),
     "sweep": lambda: _table("sweep", sweep_table),
+    "stages": lambda: _table("sweep", stage_table),
     "layers": lambda: _table("sweep", _layers),
+    "scaling": lambda: _table("scaling", scaling.scaling_table),
+    "overhead": lambda: _table("scaling", scaling.overhead_table),
+    "curve": lambda: _table("scaling", scaling.curve_table),
     "growth": _growth,
     "promises": lambda: _table("promises", promises_table),
     "folds": lambda: _table("folds", folds.table_of),

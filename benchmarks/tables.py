@@ -11,7 +11,7 @@ def pairwise_table(rows: dict[str, Any]) -> str:
     """One line for each layer."""
     peers = list(dict.fromkeys(name for row in rows.values() for name in row["peers"]))
     header = ["layer", "points", "K", "n", "d", "runs", "pairwise_hp", "X·Yᵀ", "score", *peers]
-    header += ["memory beyond the input", "others", "counts equal to SciPy's"]
+    header += ["memory beyond the input", "others", "counts equal to SciPy's", "measured"]
     lines = []
     for name, row in rows.items():
         line = [name, row["origin"], *(f"{row[key]:,}" for key in ("n_classes", "n_samples", "n_features"))]
@@ -19,7 +19,7 @@ def pairwise_table(rows: dict[str, Any]) -> str:
         line += [in_seconds(median(row["seconds"][way])) for way in ("ours", "product")]
         line.append(f"{row['score']:.2f}")
         line += [_peer(row["peers"].get(peer), row["n_pairs"]) for peer in peers]
-        line += [in_megabytes(row["peak_beyond_input_bytes"]), in_cores(row), _agreement(row)]
+        line += [in_megabytes(row["peak_beyond_input_bytes"]), in_cores(row), _agreement(row), row["measured"][:10]]
         lines.append(line)
     return markdown(header, lines)
 
@@ -55,13 +55,13 @@ def peer_table(rows: dict[str, Any]) -> str:
 def sweep_table(rows: dict[str, Any]) -> str:
     """One line for each checkpoint."""
     header = ["checkpoint", "images", "layers", "K", "n", "runs", "sweep", "products X·Yᵀ", "score"]
-    header += ["peak of the process", "others"]
+    header += ["peak of the process", "others", "measured"]
     lines = []
     for name, row in rows.items():
         total = sum(map(median, row["seconds"]["products"].values()))
         line = [name, row["origin"], str(len(row["n_features"])), f"{row['n_classes']:,}", f"{row['n_samples']:,}"]
         line += [str(len(row["seconds"]["sweep"])), in_seconds(median(row["seconds"]["sweep"])), in_seconds(total)]
-        line += [f"{row['score']:.2f}", in_megabytes(row["peak_bytes"]), in_cores(row)]
+        line += [f"{row['score']:.2f}", in_megabytes(row["peak_bytes"]), in_cores(row), row["measured"][:10]]
         lines.append(line)
     return markdown(header, lines)
 

@@ -20,6 +20,7 @@ from benchmarks import (
     gpu_checks,
     growth,
     measure,
+    on_disk,
     pairwise,
     peers,
     points,
@@ -364,6 +365,33 @@ def test_scaling_keeps_every_run_and_its_tables_compare_them(tmp_path, monkeypat
     assert scaling.on_paper(1, 64, 0.02, 0.01) == pytest.approx(640 / 10.2)
     assert scaling.on_paper(0.01, 64, 0.02, 0.01) == pytest.approx(1)
     assert f"{640 / 10.2:.1f}" in scaling.curve_table(rows)
+
+
+def test_a_file_of_points_is_measured_like_a_copy_of_it(tmp_path):
+    x, labels = points.around_means(20, 12, 50), points.labels_of(20, 12)
+    x.tofile(tmp_path / "points.f32")
+    row = on_disk.measure_file(tmp_path / "points.f32", labels, 50)
+    # Digits in the first two places: classes 0 to 9, and 10 to 19.
+    assert (row["n_pairs"], row["equal"], row["checked"], row["input_bytes"]) == (90, 3, 3, x.nbytes)
+    alone = hp.pairwise_hp(x, labels).hp.values.reshape(-1)
+    same_place = np.equal(*(np.stack(np.triu_indices(20, 1)) // 10))
+    assert row["mean_hp"] == pytest.approx(alone[same_place].mean())
+    assert "| 3 of 3 " in on_disk.on_disk_table({"small": row})
+
+
+def test_a_file_of_points_holds_layers_of_moved_images(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from benchmarks.network import Network
+
+    monkeypatch.setattr(on_disk, "_PLACES", ((0, 1), (4, 3)))
+    torch.manual_seed(3)
+    model = Network()
+    torch.save(model.state_dict(), tmp_path / "a.ckpt")
+    labels = on_disk.write_points(tmp_path / "points.f32", (), tmp_path / "a.ckpt", 2)
+    np.testing.assert_array_equal(labels, np.repeat(np.arange(20), 2))
+    found = np.fromfile(tmp_path / "points.f32", np.float32).reshape(40, 32, 64, 64)
+    # The second place lies 4 pixels down and 2 to the right of the first one.
+    np.testing.assert_allclose(found[20:, :, 6:62, 6:62], found[:20, :, 2:58, 4:60], atol=1e-5)
 
 
 # ---- the page
