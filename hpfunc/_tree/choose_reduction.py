@@ -9,10 +9,13 @@ import numpy as np
 from hpfunc._tree.distances import product_dtype
 from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
 from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_directions, orthonormalise
-from hpfunc._tree.threads import Scratch, n_threads
+from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
+from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
-__all__ = ["MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "is_large", "surviving_edges"]
+__all__ = [
+    "MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "is_large", "reduce_cloud", "surviving_edges",
+]  # fmt: skip
 
 # Fewer features, distances or multiplications in one full product are not worth a reduction: looking at the spectrum
 # takes products of up to 900 rows, which is more than all distances of 1,000 points take.
@@ -68,6 +71,19 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     if cost[best] > _WORTH * full:
         return None
     return orthonormalise(centre, np.ascontiguousarray(directions[:, : steps[best]]), parallel_map)
+
+
+def reduce_cloud(x: Any, max_bytes: int) -> ReducedPoints | None:
+    """Reduce one cloud of points ``(n, d)`` to few coordinates; return None where that takes more time, or memory."""
+    n, d = x.shape
+    starts, pairs = np.array([0, n]), np.empty((0, 2), np.intp)
+    # The coordinates, and two centred copies of them.
+    need = bytes_for_directions(d) + 12 * n * (MOST_DIRECTIONS + 1)
+    if need > max_bytes or not is_large(d, starts, pairs):
+        return None
+    with worker_threads() as threads:
+        basis = choose_directions(x, starts, pairs, threads.map)
+        return None if basis is None else reduce_points(x, basis, threads.map)
 
 
 def is_large(d: int, starts: Ints, pairs: Ints) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._support import memory
 from hpfunc._tree import device
+from hpfunc._tree.choose_reduction import reduce_cloud
 from hpfunc._tree.distances import TERMS, prepare, working_dtype
 from hpfunc._tree.exact import THIN, bytes_for_metric, equal_rows, points_for_metric, squared_distances
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
@@ -226,7 +227,7 @@ def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -
             return grow_class_trees(x, centred, path_maxima, Scratch(), spare=spare, exact=exact)[0].tree, spare
     check_bytes(min(for_table, for_tiles), max_bytes, f"{name}: one tree over {n} points of {d} features", enough)
     spare = SpareBytes(max_bytes, for_tiles, enough)
-    return tiled.tree_by_tiles(x, dtype, spare), spare
+    return tiled.tree_by_tiles(x, dtype, spare, reduce_cloud(x, tiled.bytes_for_tiles(n, d, dtype.itemsize))), spare
 
 
 def _bytes_for_table(x: Any, itemsize: int) -> int:

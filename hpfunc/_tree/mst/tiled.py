@@ -7,6 +7,9 @@ edge that is no heavier than the path maximum in T. By the cycle property these 
 a minimum spanning tree, however good T is; a good one only keeps them few. The path maximum is looked up in the Prim
 order of T: between two tiles of that order it is the largest of three numbers, one of the row, one of the column, one
 of the tiles between.
+
+Distances are bounded from below by products of all features, or of a few coordinates where the points were reduced.
+Then the edges of the first graph, and what the second pass finds, are bounded by direct differences.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree, round_up
 from hpfunc._tree.mst.remeasure import TreeWithTies, tree_with_ties
 from hpfunc._tree.mst.ties import LARGEST_COMPONENT
+from hpfunc._tree.reduce.coordinates import ReducedPoints
+from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 from hpfunc._tree.types import Array, Floats, Ints
 
@@ -48,19 +53,26 @@ def _tile_size(n: int) -> int:
     return min(_TILE, max(_LEAST_TILE, -(-n // _TILES)))
 
 
-def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes) -> TreeWithTies:
-    """Find the exact minimum spanning trees of distinct points ``(n, d)``, by products in ``dtype`` or in float64.
+def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes, reduced: ReducedPoints | None = None) -> TreeWithTies:
+    """Find the exact minimum spanning trees of distinct points ``(n, d)``.
 
     Parameters
     ----------
     x : (n, d) array
     dtype : dtype
-        Of the products that are tried first.
+        Of the products of all features that are tried first; those in float64 follow.
     spare : SpareBytes
         What ties and near ties may take.
+    reduced : ReducedPoints, optional
+        The same points, reduced to few coordinates: their products are tried before all others.
     """
     n, (starts, wide) = len(x), (np.array([0, len(x)]), np.dtype(np.float64))
-    edges = _candidates(centre(x, starts, dtype), _CROWDED * n) if dtype != wide else None
+    edges = None
+    if reduced is not None:
+        coordinates = centre(reduced.points, starts, reduced.points.dtype)
+        edges = _candidates(coordinates, _CROWDED * n, Reduction(x, reduced.slack))
+    if edges is None and dtype != wide:
+        edges = _candidates(centre(x, starts, dtype), _CROWDED * n)
     if remeasured := edges is None and dtype != wide:
         spare.check(bytes_for_tiles(n, x.shape[1], wide.itemsize), n)
     if edges is None:
@@ -71,12 +83,12 @@ def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes) -> TreeWithTies:
         return tree_with_ties(x, edges)._replace(remeasured=remeasured)
 
 
-def _candidates(centred: CentredPoints, most: float) -> Ints | None:
+def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None = None) -> Ints | None:
     """Find every edge that may stand in a minimum spanning tree; return None if there are more than ``most``."""
-    tree, weights = _nearly_minimum_tree(centred)
-    width = 2 * centred.error[0, 0]
+    tree, weights = _nearly_minimum_tree(centred, reduction)
+    limits = weights + 2 * centred.error[0, 0] if reduction is None else reduction.limits(weights)
     vertices, edge_numbers = prim_order_of_tree(len(centred.points), tree, weights)
-    gaps = round_up(gaps_from_weights(weights[edge_numbers] + width), centred.points.dtype)
+    gaps = round_up(gaps_from_weights(limits[edge_numbers]), centred.points.dtype)
     ordered = centred._replace(points=centred.points[vertices], norms=centred.norms[vertices])
     tiles = _tiles(len(vertices))
     starts = np.array([tile.start for tile in tiles])
@@ -87,18 +99,25 @@ def _candidates(centred: CentredPoints, most: float) -> Ints | None:
         rows, cols = tiles[i], tiles[j]
         lower = tile_bounds(ordered, rows, cols, scratch)
         if i == j:
-            light = np.triu(lower <= place_maxima(gaps[rows], scratch), 1)
+            maxima = place_maxima(gaps[rows], scratch)
+            light = np.triu(lower <= maxima, 1)
         else:
             # From the row to the end of its tile, through the tiles between, and from the start of the column's tile.
             behind = np.append(gaps[rows][1:], 0)[::-1]
             row_maxima = np.maximum.accumulate(behind)[::-1]
             row_maxima = np.maximum(row_maxima, largest_gap[i + 1 : j].max(initial=0))
             col_maxima = np.maximum.accumulate(gaps[cols])
-            light = (lower <= row_maxima[:, None]) | (lower <= col_maxima)
-        if np.count_nonzero(light) > most:
+            light = np.less_equal(lower, row_maxima[:, None], out=scratch("light", lower.shape, np.bool_))
+            light |= np.less_equal(lower, col_maxima, out=scratch("light of columns", lower.shape, np.bool_))
+        measurable = most if reduction is None else reduction.most_edges(lower.size, sum(lower.shape))
+        if np.count_nonzero(light) > measurable:
             return None
         source, target = np.divmod(np.flatnonzero(light), lower.shape[1])
-        return np.stack([vertices[rows][source], vertices[cols][target]], axis=1)
+        ends = np.stack([vertices[rows][source], vertices[cols][target]], axis=1)
+        if reduction is None:
+            return ends
+        heaviest = maxima[source, target] if i == j else np.maximum(row_maxima[source], col_maxima[target])
+        return ends[reduction.limits(reduction.bounds(*ends.T)[0]) <= heaviest]
 
     found, count = [], 0
     for hits in _for_every_tile(find_light, len(tiles)):
@@ -108,8 +127,11 @@ def _candidates(centred: CentredPoints, most: float) -> Ints | None:
     return np.concatenate(found)
 
 
-def _nearly_minimum_tree(centred: CentredPoints) -> tuple[Ints, Floats]:
-    """Build a light spanning tree from every point's nearest point in each tile, weighted by lower bounds."""
+def _nearly_minimum_tree(centred: CentredPoints, reduction: Reduction | None) -> tuple[Ints, Floats]:
+    """Build a light spanning tree from every point's nearest point in each tile.
+
+    Its edges are weighted by lower bounds; where there is a reduction, by upper bounds of their true weights.
+    """
     n = len(centred.points)
     tiles = _tiles(n)
     nearest = np.zeros((n, len(tiles)), np.intp)
@@ -124,6 +146,8 @@ def _nearly_minimum_tree(centred: CentredPoints) -> tuple[Ints, Floats]:
     ends = np.stack([np.repeat(np.arange(n), kept), np.take_along_axis(nearest, best, axis=1).ravel()], axis=1)
     weights = np.take_along_axis(lower, best, axis=1).ravel().astype(np.float64)
     ends, weights = ends[np.isfinite(weights)], weights[np.isfinite(weights)]
+    if reduction is not None:
+        weights = reduction.bounds(*ends.T)[1]
     while True:
         ends = np.sort(ends, axis=1)
         tree = kruskal_multigraph(n, ends, weights)
@@ -131,6 +155,8 @@ def _nearly_minimum_tree(centred: CentredPoints) -> tuple[Ints, Floats]:
         if len(ends) == n - 1:
             return ends, weights
         joints, joint_weights = _join_components(centred, tiles, components(n, ends)[1])
+        if reduction is not None:
+            joint_weights = reduction.bounds(*joints.T)[1]
         ends, weights = np.concatenate([ends, joints]), np.concatenate([weights, joint_weights])
 
 
@@ -190,11 +216,16 @@ def _visit_nearest(
             distances[component[rows, None] == component[cols]] = np.inf
         elif i == j:
             np.fill_diagonal(distances, np.inf)
-        sides = [(distances, i, j)] if i == j else [(distances, i, j), (np.ascontiguousarray(distances.T), j, i)]
-        for table, here, far in sides:
-            nearest = table.argmin(axis=1)
-            least = np.take_along_axis(table, nearest[:, None], axis=1)[:, 0]
-            record(far, tiles[here], nearest + tiles[far].start, least)
+        nearest = distances.argmin(axis=1)
+        record(j, rows, nearest + cols.start, np.take_along_axis(distances, nearest[:, None], axis=1)[:, 0])
+        if i < j:
+            # The minima of columns come fast, and where they stand is found by a search through the flat array.
+            least = distances.min(axis=0)
+            light = np.equal(distances, least, out=scratch("light", distances.shape, np.bool_))
+            source, target = np.divmod(np.flatnonzero(light), len(least))
+            nearest = np.zeros(len(least), np.intp)
+            nearest[target] = source
+            record(i, cols, nearest + rows.start, least)
 
     for _ in _for_every_tile(visit, len(tiles)):
         pass

@@ -26,7 +26,13 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._support import memory
 from hpfunc._tree import device
-from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions, is_large
+from hpfunc._tree.choose_reduction import (
+    MOST_DIRECTIONS,
+    bytes_for_directions,
+    choose_directions,
+    is_large,
+    reduce_cloud,
+)  # fmt: skip
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
 from hpfunc._tree.exact import LayerPoints, bytes_for_metric, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
@@ -252,7 +258,8 @@ def _count_large_pairs(
         for p, pair in enumerate(pairs):
             rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
             points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
-            tree = tiled.tree_by_tiles(points.x, dtype, spare)
+            reduced = reduce_cloud(points.x, tiled.bytes_for_tiles(len(points.x), x.shape[1], dtype.itemsize))
+            tree = tiled.tree_by_tiles(points.x, dtype, spare, reduced)
             edges = np.concatenate([tree.edges, tree.tied])
             counts = recount.average_over_trees(points, np.array([0, 1]), edges, spare)
             for field, value in zip(result, counts if exact else counts._replace(low=np.nan, high=np.nan), strict=True):
