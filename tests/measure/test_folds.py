@@ -29,7 +29,8 @@ def folds_of(activations, **options):
 
     [layer] = read_layers(activations, None, options.get("groups"))
     classes = group_by_class(layer, "euclidean")
-    fold = draw_and_part(layer, classes, SampleOptions(None, 4, 2, options["key"], "groups" in options))[1]
+    key = options["key"]
+    fold = draw_and_part(layer, classes, SampleOptions(None, 4, 2, key, "groups" in options), key)[1]
     where = np.empty_like(fold)
     where[:, classes.order] = fold
     return where
