@@ -13,6 +13,7 @@ from hpfunc._measure.layers import group_by_class, read_layers
 from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected
+from hpfunc._support.warn import warn
 from hpfunc._tree import class_counts, span
 from hpfunc._version import __version__
 
@@ -42,8 +43,9 @@ def multiclass_hp(
         Distance between points.
     max_memory : int, optional
         Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that it needs: at the start, or where many distances tie as soon as that is known. Estimates
-        hold up to a quarter, and libraries and their threads take up to 64 MB besides.
+        with the bytes that are enough: at the start, or as soon as it is known that too many distances tie or nearly
+        do, then with the bytes for any ties. Estimates hold up to a quarter, and libraries, their threads and few
+        ties take up to 64 MB besides.
 
     Returns
     -------
@@ -57,6 +59,11 @@ def multiclass_hp(
     ------
     TypeError, ValueError
         As in `pairwise_hp`.
+
+    Warns
+    -----
+    UserWarning
+        Where too many distances tie for the mean over trees, so that values are NaN.
 
     Notes
     -----
@@ -78,6 +85,11 @@ def multiclass_hp(
         count = class_counts(points, starts, metric=metric, max_memory=max_memory, held=held, name=layer.where)
         if names is not None and not np.array_equal(names, classes):
             raise ValueError(f"{layer.where} holds other classes than the first layer; give all layers the same labels")
+        if np.isnan(count).any():
+            warn(
+                f"{layer.where}: more distances are tied than can be averaged over (a component of over 3,000 points "
+                "of equal distance), so cross_edges of some classes, their hp, lower and upper are NaN"
+            )
         names, sizes = classes, np.diff(starts)
         results.append((layer.name, points.shape[1], count))
     collected = kept_attrs(activations.attrs) if isinstance(activations, (xr.Dataset, xr.DataArray)) else {}
@@ -125,8 +137,9 @@ def euclidean_mst(
         products find.
     max_memory : int, optional
         Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that it needs: at the start, or where many distances tie as soon as that is known. Estimates
-        hold up to a quarter, and libraries and their threads take up to 64 MB besides.
+        with the bytes that are enough: at the start, or as soon as it is known that too many distances tie or nearly
+        do, then with the bytes for any ties. Estimates hold up to a quarter, and libraries, their threads and few
+        ties take up to 64 MB besides.
 
     Returns
     -------

@@ -51,8 +51,9 @@ def hp_statistic(
         difference; other graphs are always exact.
     max_memory : int, optional
         Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that it needs: at the start, or where many distances tie as soon as that is known. Estimates
-        hold up to a quarter, and libraries and their threads take up to 64 MB besides.
+        with the bytes that are enough: at the start, or as soon as it is known that too many distances tie or nearly
+        do, then with the bytes for any ties. Estimates hold up to a quarter, and libraries, their threads and few
+        ties take up to 64 MB besides.
 
     Returns
     -------

@@ -6,6 +6,7 @@ import xarray as xr
 from hypothesis import given, settings
 
 import hpfunc as hp
+from hpfunc._tree.mst import ties
 from tests.oracles import all_minimum_trees, direct_squared, kruskal
 from tests.strategies import labelled_floats, labelled_integers
 
@@ -92,3 +93,14 @@ def test_results_say_from_what_they_were_made():
     expected = {"metric": "euclidean", "hpfunc_version": hp.__version__}
     assert hp.multiclass_hp(acts).attrs == expected | {"key": "3"}
     assert hp.euclidean_mst(acts.fc).attrs == expected
+
+
+def test_more_ties_than_can_be_averaged_over_are_said(monkeypatch):
+    monkeypatch.setattr(ties, "LARGEST_COMPONENT", 20)
+    label = np.repeat(["a", "b", "c"], 10)
+    with pytest.warns(UserWarning, match=r"layer 'one-hot': more distances are tied .* are NaN") as caught:
+        found = hp.multiclass_hp({"one-hot": np.eye(30), "line": np.arange(30.0) ** 2}, label)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert np.isnan(found.hp.sel(layer="one-hot")).all()
+    assert np.isfinite(found.hp.sel(layer="line")).all()
