@@ -137,6 +137,7 @@ def fisher_permutation(
     {'conv1': 1.0, 'fc': 0.0001}
     """
     check_options(dim, key, n_permutations, paired, alternative, batch_size)
+    n_permutations = int(n_permutations)
     left, right = read_values(before, dim, "before"), read_values(after, dim, "after")
     series_before, series_after, sizes = as_series(left, right, dim, paired=paired)
     n_before, n_after = series_before.shape[1], series_after.shape[1]

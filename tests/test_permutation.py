@@ -406,3 +406,10 @@ def test_the_warning_counts_the_tests_of_the_result_and_names_the_remedy():
         fisher_steps(results(0).isel(pair=slice(3), split=0), along="layer")
     assert len(caught) == 1
     assert caught[0].filename == __file__
+
+
+def test_options_may_be_numbers_of_numpy():
+    before, after = np.random.default_rng(0).random((2, 30))
+    plain = fisher_permutation(before, after, key=1, n_permutations=99, paired=True)
+    of_numpy = fisher_permutation(before, after, key=np.int64(1), n_permutations=np.int32(99), paired=np.True_)
+    assert of_numpy.identical(plain)

@@ -118,7 +118,12 @@ def _is_unchanged(seen: Sighting, tensor: torch.Tensor) -> bool:
 
 
 def _is_wanted(name: str, call: str, leaf: bool, layers: Sequence[str] | None) -> bool:
-    """Tell whether a tensor is meant. A glob means no output of the whole model: as a rule that is the last layer's."""
+    """Tell whether a tensor is meant.
+
+    A glob that does not name it means no output of the whole model: as a rule that is the last layer's.
+    """
     if layers is None:
         return leaf
-    return any(matches(pattern, (call, name)) and (pattern == OUTPUT or call != OUTPUT or leaf) for pattern in layers)
+    return any(
+        matches(pattern, (call, name)) and (pattern.startswith(OUTPUT) or call != OUTPUT or leaf) for pattern in layers
+    )

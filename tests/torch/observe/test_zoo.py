@@ -161,3 +161,7 @@ def test_auxiliary_outputs_are_walked():
     acts = collect_activations(model, (x, LABELS), layers=["output", "aux_classifier"])
     assert list(acts.data_vars) == ["aux_classifier", "output[out]", "output[aux]"]
     np.testing.assert_array_equal(acts["output[aux]"].values, acts["aux_classifier"].values)
+    for layers, names in ((["output*"], ["output[out]", "output[aux]"]), (["output[aux]"], ["output[aux]"])):
+        named = collect_activations(model, (x, LABELS), layers=layers)
+        assert list(named.data_vars) == names
+        np.testing.assert_array_equal(named["output[aux]"], acts["output[aux]"])
