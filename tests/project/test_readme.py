@@ -141,7 +141,9 @@ def test_the_table_of_costs_is_that_of_the_stored_measurements():
         PAGES["cost.md"],
         re.M,
     )
-    names = ("mnist", "fc2 conv6", "softmax conv6", "classes-100", "classes-1000", "conv")
+    names = (
+        "mnist", "conv2 conv6", "relu conv6", "fc2 conv6", "softmax conv6", "classes-100", "classes-1000", "conv",
+    )  # fmt: skip
     for (shape, seconds), name in zip(said, names, strict=True):
         row = stored[name]
         assert shape == f"{row['n_classes']:,} × {row['n_samples']:,} × {row['n_features']:,}"
