@@ -29,7 +29,7 @@ from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = [
     "TERMS", "CentredPoints", "block_bounds", "centre", "differences", "error_bound", "fill_class_bounds", "growth",
-    "is_narrow", "prepare", "product_dtype", "tile_bounds", "upper_bound", "working_dtype",
+    "is_narrow", "multiply_rows", "prepare", "product_dtype", "upper_bound", "working_dtype",
 ]  # fmt: skip
 
 # Products are summed over at most this many features, and these sums are added up: shorter sums round less.
@@ -220,7 +220,7 @@ def block_bounds(
         features[:, :-2], features[:, -2], features[:, -1] = right.T, 1, col_terms[:, 0]
         np.matmul(left, features, out=result[:, :, 0])
     else:
-        _multiply(left, right, product, scratch)
+        multiply_rows(left, right, product, scratch)
         result *= -2
         result += row_terms[..., None]
         result += col_terms[:, None]
@@ -267,17 +267,6 @@ def _differ(left: Array, right: Array, centred: CentredPoints, out: Array, scrat
     out -= centred.dtype.type(centred.error[0, 0])
 
 
-def tile_bounds(centred: CentredPoints, rows: slice, cols: slice, scratch: Scratch) -> Array:
-    """Compute lower bounds of the squared distances between two ranges of rows of a single class, in ``scratch``."""
-    left, right = centred.points[rows], centred.points[cols]
-    result = scratch("block", (len(left), len(right)), left.dtype)
-    _multiply(left, right, result, scratch)
-    result *= -2
-    result += (centred.norms[rows] - centred.error[0, 0]).astype(result.dtype)[:, None]
-    result += centred.norms[cols].astype(result.dtype)
-    return result
-
-
 def fill_class_bounds(centred: CentredPoints, k: int, out: Array, scratch: Scratch) -> None:
     """Fill ``out`` with lower bounds of the squared distances inside class k; the two halves may differ by rounding."""
     n = len(out)
@@ -295,7 +284,7 @@ def _gather(centred: CentredPoints, classes: Ints, n: int) -> Array:
     return points.reshape(len(classes) * n, -1)
 
 
-def _multiply(left: Array, right: Array, out: Array, scratch: Scratch) -> None:
+def multiply_rows(left: Array, right: Array, out: Array, scratch: Scratch) -> None:
     """Write ``left @ right.T`` to ``out``, summed over a bounded number of features at a time."""
     np.matmul(left[:, :TERMS], right[:, :TERMS].T, out=out)
     for lo in range(TERMS, left.shape[1], TERMS):

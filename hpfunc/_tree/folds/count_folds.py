@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from hpfunc._tree.folds.parts import PartGroup, group_parts, part_points
 from hpfunc._tree.folds.shared_bounds import PARTS_TABLE, find_part_candidates, grow_part_trees
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties
 from hpfunc._tree.mst.class_trees import ClassTree
+from hpfunc._tree.mst.lay_out import lay_out_trees
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs.blocking import block_pairs, divide_classes
 from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.count_blocks import count_blocks
 from hpfunc._tree.pairs.count_pairs import PairCounts
+from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.types import ClassGroup, LayerData, PairBlock
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 from hpfunc._tree.types import Array, Ints
@@ -79,9 +82,11 @@ def count_folds(
         def find(block: PairBlock, scratch: Scratch) -> Any:
             return find_part_candidates(layer, parts, block, scratch)
 
+        trees = lay_out_trees(layer.points.starts, layer.class_trees)
+        count = partial(count_candidates, layer, trees, exact=True)
         blocks = block_pairs(groups, pairs, len(starts) - 1)
         cross, remeasured = count_blocks(
-            layer, blocks, find, threads, n_pairs=len(pairs), n_parts=n_repeats * n_folds, exact=True,
+            layer.points.starts, blocks, find, count, threads, n_pairs=len(pairs), n_parts=n_repeats * n_folds,
             advance=lambda n: advance(n // n_folds),
         )  # fmt: skip
     return PairCounts(cross, remeasured, np.ones(len(remeasured), np.intp))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._tree.distances import CentredPoints, centre, tile_bounds
+from hpfunc._tree.distances import CentredPoints, centre, multiply_rows
 from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree, round_up
@@ -97,7 +97,7 @@ def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None
 
     def find_light(i: int, j: int) -> Ints | None:
         rows, cols = tiles[i], tiles[j]
-        lower = tile_bounds(ordered, rows, cols, scratch)
+        lower = _tile_bounds(ordered, rows, cols, scratch)
         if i == j:
             maxima = place_maxima(gaps[rows], scratch)
             light = np.triu(lower <= maxima, 1)
@@ -211,7 +211,7 @@ def _visit_nearest(
 
     def visit(i: int, j: int) -> None:
         rows, cols = tiles[i], tiles[j]
-        distances = tile_bounds(centred, rows, cols, scratch)
+        distances = _tile_bounds(centred, rows, cols, scratch)
         if component is not None:
             distances[component[rows, None] == component[cols]] = np.inf
         elif i == j:
@@ -229,6 +229,17 @@ def _visit_nearest(
 
     for _ in _for_every_tile(visit, len(tiles)):
         pass
+
+
+def _tile_bounds(centred: CentredPoints, rows: slice, cols: slice, scratch: Scratch) -> Array:
+    """Compute lower bounds of the squared distances between two ranges of rows of a single class, in ``scratch``."""
+    left, right = centred.points[rows], centred.points[cols]
+    result = scratch("block", (len(left), len(right)), left.dtype)
+    multiply_rows(left, right, result, scratch)
+    result *= -2
+    result += (centred.norms[rows] - centred.error[0, 0]).astype(result.dtype)[:, None]
+    result += centred.norms[cols].astype(result.dtype)
+    return result
 
 
 def _tiles(n: int) -> list[slice]:

@@ -39,6 +39,7 @@ from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
+from hpfunc._tree.mst.lay_out import lay_out_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs import recount
@@ -46,6 +47,7 @@ from hpfunc._tree.pairs.blocking import block_pairs, divide_classes
 from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
 from hpfunc._tree.pairs.candidates import find_candidates
 from hpfunc._tree.pairs.count_blocks import count_blocks
+from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
@@ -176,10 +178,10 @@ def cross_edges(
                 spare = SpareBytes(max_bytes, need_reduced if reduced else need, enough)
                 layer, groups = _prepare_layer(points, pairs, reduced, spare, exact, threads)
                 find = partial(find_candidates, layer, crowded=recount.CROWDED if exact else np.inf)
-                return count_blocks(
-                    layer, block_pairs(groups, pairs, len(points.starts) - 1), find, threads, n_pairs=len(pairs),
-                    exact=exact, advance=advance,
-                )  # fmt: skip
+                trees = lay_out_trees(points.starts, layer.class_trees)
+                count = partial(count_candidates, layer, trees, exact=exact)
+                blocks = block_pairs(groups, pairs, len(points.starts) - 1)
+                return count_blocks(points.starts, blocks, find, count, threads, n_pairs=len(pairs), advance=advance)
     held += 2 * largest * d * x.dtype.itemsize
     for_tiles = held + tiled.bytes_for_tiles(largest, d, working_dtype(x).itemsize)
     check_bytes(min(need, for_tiles), max_bytes, f"a pair of {largest} samples of {d} features", enough)
