@@ -29,7 +29,7 @@ files                     `open_results`, `label_pairs` (pairs opened elsewhere)
 ========================  =============================================================================
 
 All but `collect_activations` and `sweep` work on plain arrays, without torch. Nothing is changed in place, and chance
-enters only by ``key=``. `help` of each function has its shapes, errors, source and an example.
+enters only through ``key=``. `help` of each function has its shapes, errors, source and an example.
 """
 
 from hpfunc._version import __version__ as __version__

@@ -35,7 +35,7 @@ def collect_activations(
     max_memory: int | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
-    """Run a model over samples of each class and keep what every layer gives.
+    """Run a model over samples of each class and keep the output of every layer.
 
     The model runs in eval mode without gradients. Afterwards, also after an error or Ctrl-C, it is as it was: modes,
     parameters, buffers, gradients, hooks, attributes (see the notes), and torch's random state, defaults and switches.
@@ -43,70 +43,69 @@ def collect_activations(
     Parameters
     ----------
     model : torch.nn.Module
-        Wrappers (``torch.compile``, ``DataParallel``, ``DistributedDataParallel``) are taken off.
+        Wrappers (``torch.compile``, ``DataParallel``, ``DistributedDataParallel``) are removed.
     data : Dataset, IterableDataset, DataLoader, (x, labels) or mapping
-        A torch data set of ``(x, label)``, a loader of such batches, or a pair of arrays. What follows the label in a
-        tuple is passed over. Items, batches and arrays may also be mappings such as ``{"pixel_values": x, "labels":
-        y}``: the model is then called by keywords, or with the only tensor among them where it knows none of their
-        names. Labels are integers or strings. ``x`` may be a tuple or a dict of several inputs, and may hold texts, or
-        lists of images of several sizes, where ``forward`` takes them. Floating inputs are brought to the dtype of the
-        model's parameters. Where the labels are at hand (``targets``, ``labels``, ``tensors``, arrays) only the chosen
-        samples are loaded; elsewhere each sample is loaded once, and those chosen are held on the host. A sample that a
-        loader or ``Subset`` names again counts once.
+        A torch data set of ``(x, label)``, a loader of such batches, or a pair of arrays. Entries of a tuple after the
+        label are ignored. Items, batches and arrays may also be mappings such as ``{"pixel_values": x, "labels": y}``:
+        the model is then called with keyword arguments, or, if it accepts none of their names, with the only tensor
+        among them. Labels are integers or strings. ``x`` may be a tuple or a dict of several inputs, and may hold
+        texts, or lists of images of several sizes, where ``forward`` takes them. Floating inputs are cast to the dtype
+        of the model's parameters. Where labels can be read without loading samples (``targets``, ``labels``,
+        ``tensors``, arrays), only the chosen samples are loaded; otherwise each sample is loaded once, and the chosen
+        ones are held on the host. A sample that a loader or ``Subset`` repeats counts once.
     layers : list of str, optional
         Names, or globs of ``*`` and ``?``; a container can be named, ``"input"`` is the model's input and
         ``"output"`` its output. By default the input and every module call inside which no other module was
         called.
     classes : list of int or str, optional
-        The labels to take, in this order; samples of others are passed over. By default all, sorted.
+        The labels to take, in this order; samples of other classes are ignored. By default all, sorted.
     samples_per_class : int or None
-        How many samples of each class at most; None for all. A class that has fewer gives what it has.
+        How many samples of each class at most; None for all. A class that has fewer contributes all of them.
     key : int or tuple of int, optional
-        Draw the samples of each class at random, in the same way for every batch size and whatever the other
-        classes are. By default they are the first of each class in data order.
+        Draw the samples of each class at random, independently of the batch size and of the other classes. By default
+        they are the first of each class in data order.
     batch_size : int
-        Samples in one forward pass. A DataLoader keeps its own; the model is given no batch of fewer samples than the
-        loader's smallest has: where fewer are chosen, the same ones fill it up, and their rows are dropped.
+        Samples in one forward pass. A DataLoader keeps its own batch size. The model never receives a batch smaller
+        than the loader's smallest: a smaller one is filled up with repeated samples, whose rows are dropped.
     device : str or torch.device, optional
         Where to run, by default where the model is. Elsewhere a copy of the model runs.
     store : {"device", "cpu"}
-        Keep activations where they arise (as CuPy arrays on CUDA), or bring them to the host.
+        Keep activations on the device that computes them (as CuPy arrays on CUDA), or copy them to the host.
     method : {"hooks", "fx", "snapshot"} or callable
-        ``"hooks"`` sees the calls of modules. ``"fx"`` traces the model and sees each operation of its graph,
+        ``"hooks"`` observes the calls of modules. ``"fx"`` traces the model and observes each operation of its graph,
         under the names that torchvision gives them. ``"snapshot"`` is for a model with ``refresh()``,
-        ``snapshot_forward(x)`` and the dict ``snapshot``, whose entry ``initial`` becomes ``input``. A callable
-        maps a batch to a dict name -> tensor.
+        ``snapshot_forward(x)`` and the dict ``snapshot``, whose entry ``initial`` becomes ``input``. A callable maps a
+        batch to a dict name -> tensor.
     reduce : {"mean", "first-token", "last-token", "token-mean"}, callable or mapping, optional
-        Make activations smaller as they are taken: ``"mean"`` over space, for values of four or more axes
-        ``(sample, channel, ...)``; one of the words for tokens, for values ``(sample, token, feature)``; a function
-        of a batch of one layer's values that keeps the first axis; or a mapping from layers (names or globs) to
-        these. Values of other axes are kept. Where the model is given an ``attention_mask`` of ``(sample, token)``,
-        tokens where it is 0 are padding, on either side, and count for nothing.
+        Make activations smaller as they are taken: ``"mean"`` over space, for values of four or more axes ``(sample,
+        channel, ...)``; one of the three token options, for values ``(sample, token, feature)``; a function of a batch
+        of one layer's values that keeps the first axis; or a mapping from layers (names or globs) to these. Values of
+        other axes are kept. Where the model is given an ``attention_mask`` of ``(sample, token)``, tokens where it is 0
+        are padding, on either side, and are ignored.
     dtype : {"float16", "float32", "float64"}, optional
-        Keep floating activations in this dtype, by default in their own (bfloat16 in float32).
+        Keep floating activations in this dtype, by default in their own (bfloat16 becomes float32).
     forward : callable, optional
         ``forward(model, x)`` runs the model on a batch; by default ``model(x)``, ``model(*x)`` or ``model(**x)``.
     label : int, str or callable, optional
         Where the label of an item or batch is: its position, its key, or a function that returns ``(inputs, label)``.
-        The inputs are what stands before it, or after it if it comes first; of a mapping, everything else. By default
-        it is the second entry of a tuple, and of a mapping the one key among ``label``, ``labels``, ``label_ids``,
-        ``target``, ``targets`` and ``y``.
+        The inputs are the entries before it, or after it if it comes first; in a mapping, all other entries. By default
+        the label is the second entry of a tuple, and in a mapping the only key among ``label``, ``labels``,
+        ``label_ids``, ``target``, ``targets`` and ``y``.
     max_memory : int, optional
-        The most bytes that the result may take, by default what the device has free. More is refused before the
-        model runs over the data.
+        The largest size of the result in bytes; by default the free memory of the device. A larger result raises
+        ValueError before the model runs over the data.
     progress : bool
         Show a bar.
 
     Returns
     -------
     xarray.Dataset
-        One variable for each layer, in execution order, the input first. Its dims are ``sample`` and the layer's
-        own axes, ``<layer>_0``, ``<layer>_1``, ... (with a further underscore where that is another layer's name).
-        Coords on ``sample`` are ``label`` and ``index``, the position in the data set (for a data set or loader
-        that is read in one pass, the position as delivered; there is no ``index`` where a loader's ``collate_fn`` hides
-        where its rows come from). The samples stand class by class, in the order of
-        the classes, and in data order within a class, so that a class is a block of rows. Variables share memory
-        with the tensors that were collected.
+        One variable for each layer, in execution order, the input first. Its dims are ``sample`` and the layer's own
+        axes, ``<layer>_0``, ``<layer>_1``, ... (with a further underscore where that is another layer's name). Coords
+        on ``sample`` are ``label`` and ``index``, the position in the data set (for a data set or loader that is read
+        in one pass, the position as delivered; there is no ``index`` where a loader's ``collate_fn`` hides where its
+        rows come from). The samples are arranged class by class, in the order of the classes, and in data order within
+        a class, so that a class is a block of rows. Variables share memory with the tensors that were collected.
 
     Raises
     ------
@@ -115,37 +114,38 @@ def collect_activations(
         loaded (its number and the cause are named), an output that holds no tensors, a model that cannot be
         traced, a device that does not exist, or too little memory.
     TypeError
-        For data, labels or a model of another kind.
+        For data, labels or a model of an unsupported type.
     ImportError
         Without torch, or without torchvision for ``method="fx"``.
 
     Notes
     -----
-    A module that is called again goes by ``relu``, ``relu_1``, ``relu_2``, in the order of the calls; one that has
-    two names goes by the first. A suffixed name that another module bears is passed over, and a module called
-    ``input``, ``label``, ``index`` or ``sample`` starts at ``_1``. A model that calls no modules is one layer,
-    ``output``. What a call returns is walked: ``lstm[0]``, ``head[aux]``. The slash, which netCDF does not allow
-    in a name, becomes an underscore. The axis that counts the samples is the one that follows the size of the
-    batch, and comes first in the result; a value that has none, such as a positional embedding, is left out.
+    Repeated calls of a module are named ``relu``, ``relu_1``, ``relu_2``, in the order of the calls; a module with two
+    names uses the first. A suffixed name that belongs to another module is skipped, and a module called ``input``,
+    ``label``, ``index`` or ``sample`` starts at ``_1``. A model that calls no modules is one layer, ``output``. Each
+    tensor of a nested output is a variable: ``lstm[0]``, ``head[aux]``. The slash, which netCDF does not allow in a
+    name, becomes an underscore. The sample axis is the one whose length changes with the batch size; it comes first in
+    the result. A value without such an axis, such as a positional embedding, is left out.
 
-    Before the data the model sees the first batch in another order with one sample more, to learn what its layers are,
-    how large, and whether their rows move with the samples: one batch more than a plain pass. Left out with a warning,
-    or an error if they were asked for by name, are layers whose rows stand in another order (a model that sorts its
-    batch), layers that do not run for every batch or have rows for some samples only (experts, early exit), layers
-    whose samples have different shapes in different batches (texts that are padded batch by batch), layers whose tokens
-    are not those of the attention mask where tokens are pooled, and values without a dense form (nested tensors).
-    Quantised and sparse values become dense, and float8, complex32 and unsigned integers wider. A call is a layer also
-    if the calls inside gave no rows of samples. Where warnings are errors (``warnings.simplefilter("error")``), the
-    first of these ends the collection; the model comes back as it was.
+    Before the collection, the model runs once on the first batch in another order and with one sample more. This shows
+    which layers it has, how large they are, and whether their rows follow the samples; it costs one batch more than a
+    plain pass. The following are left out with a warning, or raise an error if they were asked for by name: layers
+    whose rows are in another order (a model that sorts its batch), layers that do not run for every batch or have rows
+    for some samples only (experts, early exit), layers whose samples have different shapes in different batches (texts
+    that are padded batch by batch), layers whose tokens are not those of the attention mask where tokens are pooled,
+    and values without a dense form (nested tensors). Quantised and sparse values become dense, and float8, complex32
+    and unsigned integers are widened. A call also counts as a layer if no call inside it gave rows of samples. Where
+    warnings are errors (``warnings.simplefilter("error")``), the first such warning ends the collection, and the model
+    is restored.
 
-    To come back as it was, the values of the model's parameters, buffers, gradients and plain tensors are copied
-    before and compared afterwards: as much memory of the host as they take, and seconds for each GB. Followed are
-    modules, also those in lists, containers of Python, tensors, NumPy arrays, random generators, and the attributes of
-    other objects one level deep. Not followed are globals, what a ``forward=`` holds, and other programs.
+    To restore the model, the values of its parameters, buffers, gradients and plain tensors are copied before the run
+    and compared afterwards. This takes as much host memory as they do, and seconds for each GB. Restored are modules
+    (also those in lists), Python containers, tensors, NumPy arrays, random generators, and the attributes of other
+    objects one level deep. Globals, objects that ``forward=`` refers to, and other processes are not restored.
 
-    Compiled models run as they are written, and transformers without their fused kernels, which pass over the modules
-    inside. torch's default dtype is float32 meanwhile (float64 for a model of that dtype), and the default device one
-    that the model is on. Calls in several threads take turns, because they share what is put back.
+    Compiled models run uncompiled, and transformers run without their fused kernels, which would skip the modules
+    inside. During the run, torch's default dtype is float32 (float64 for a float64 model), and its default device is a
+    device of the model. Calls from several threads take turns, because they share the state that is restored.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from hpfunc._version import __version__
 
 __all__ = ["at_ceiling", "bridging_samples", "hardest_pairs"]
 
-# A mean over trees of which each has one cross edge is 1 up to rounding.
+# The mean over trees that each have one cross edge is 1 up to rounding.
 _ONE = 1 + 1e-9
 
 _SAMPLE_VARIABLES = {
@@ -170,17 +170,17 @@ def bridging_samples(
     metric : {"euclidean", "cosine"}
         Distance between points.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that it needs.
+        Limit on working memory in bytes, beyond the data; by default half of the free memory. A call that needs more
+        raises ValueError and names the bytes that it needs.
 
     Returns
     -------
     xarray.Dataset
-        Dims ``(layer, sample)``, the samples in the order given; one array gives no dim ``layer``. ``edges`` is the
-        number of edges at each sample, ``cross_edges`` of those that lead to another class, and ``forced`` of the
-        latter that the tree must have; all are means over all minimum spanning trees. ``share`` is
-        (cross_edges - forced) / edges. Coords on ``sample``: ``label``, and ``index``, the position in the data set
-        (the coord ``index`` of the activations, or else the row).
+        Dims ``(layer, sample)``, the samples in the order given; one array gives no dim ``layer``. ``edges`` counts the
+        edges at each sample, ``cross_edges`` those that lead to another class, and ``forced`` those cross edges that
+        any tree over these classes must have; all are means over all minimum spanning trees. ``share`` is (cross_edges
+        - forced) / edges. Coords on ``sample``: ``label``, and ``index``, the position in the data set (the coord
+        ``index`` of the activations, or else the row).
 
     Raises
     ------
@@ -195,9 +195,9 @@ def bridging_samples(
     Notes
     -----
     A tree that joins K classes has at least K - 1 cross edges, however far apart the classes are. The K - 1 longest
-    count as these forced edges (shared, where edges of one length tie), so that samples of well separated classes have
-    the share 0, and a sample that lies among another class has the share 1. So has a sample whose only edge leads to
-    it: both ends of an edge count.
+    count as these forced edges (divided equally where edges of the same length tie), so that samples of well separated
+    classes have the share 0, and a sample that lies among another class has the share 1. A sample whose only edge leads
+    to such a sample also has the share 1, since an edge counts at both of its ends.
 
     Examples
     --------

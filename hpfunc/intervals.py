@@ -64,13 +64,13 @@ def fold_interval(
     -----
     UserWarning
         Where the values do not vary at all, so that nothing is known of their spread: ``low`` and ``high`` are NaN
-        there, and ``pvalue`` is 1 if the mean is 0, else NaN. All pairs of trained networks may be so, at the largest
-        value that HP can take.
+        there, and ``pvalue`` is 1 if the mean is 0, else NaN. This can happen for all pairs of a trained network, at
+        the largest value that HP can take.
 
     Notes
     -----
     *Population.* With folds: new samples of the same classes, for the same network. With ``dim="run"``: new trainings,
-    for the same samples. Neither speaks of new classes.
+    for the same samples. Neither covers new classes.
 
     *Estimand.* The mean of HP at the size of a fold, n / F samples of each class, which is lower than HP at n. Compare
     folds of equal size only. Layers of different shape can differ by their dimension alone. Related samples (frames of
@@ -78,10 +78,10 @@ def fold_interval(
     clipped, and that of `pairwise_hp` is not.
 
     *Formula.* For R partitions into F folds and the contrast x[r, f]: V_f is the mean over r of s_r^2 / F, with s_r^2
-    the variance over folds; W is (1 - 1/R) times the variance over r of the fold means; V = max(V_f - W, V_f / 2);
-    the interval is mean -+ t sqrt(V), with F - 1 degrees of freedom. V_f - W estimates the variance of the mean over
-    all partitions without bias [1]_, and can be far too small where the classes do not differ at all, hence the floor.
-    With one partition this is Student's interval. More partitions take out the noise of a single one [2]_; they add no
+    the variance over folds; W is (1 - 1/R) times the variance over r of the fold means; V = max(V_f - W, V_f / 2); the
+    interval is mean -+ t sqrt(V), with F - 1 degrees of freedom. V_f - W estimates the variance of the mean over all
+    partitions without bias [1]_, and can be far too small where the classes do not differ at all, hence the floor. With
+    one partition this is Student's interval. More partitions remove the noise of a single partition [2]_, but add no
     samples.
 
     References

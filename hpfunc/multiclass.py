@@ -42,10 +42,10 @@ def multiclass_hp(
     metric : {"euclidean", "cosine"}
         Distance between points.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that are enough: at the start, or as soon as it is known that too many distances tie or nearly
-        do, then with the bytes for any ties. Estimates hold up to a quarter, and libraries, their threads and few
-        ties take up to 64 MB besides.
+        Limit on working memory in bytes, beyond the data; by default half of the free memory. A call that needs more
+        raises ValueError and names a sufficient limit: at the start, or, where too many distances tie or nearly tie, as
+        soon as this is known. Estimates are accurate to a quarter; libraries, their threads and a few ties take up to
+        64 MB more.
 
     Returns
     -------
@@ -136,10 +136,10 @@ def euclidean_mst(
         True: the tree of float64 distances by direct differences, for certain. False: the tree that float64 matrix
         products find.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that are enough: at the start, or as soon as it is known that too many distances tie or nearly
-        do, then with the bytes for any ties. Estimates hold up to a quarter, and libraries, their threads and few
-        ties take up to 64 MB besides.
+        Limit on working memory in bytes, beyond the data; by default half of the free memory. A call that needs more
+        raises ValueError and names a sufficient limit: at the start, or, where too many distances tie or nearly tie, as
+        soon as this is known. Estimates are accurate to a quarter; libraries, their threads and a few ties take up to
+        64 MB more.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def euclidean_mst(
 
     Examples
     --------
-    How many edges to the other class has each sample?
+    Count the edges from each sample to the other class:
 
     >>> import numpy as np
     >>> import hpfunc as hp

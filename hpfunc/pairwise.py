@@ -45,9 +45,9 @@ def pairwise_hp(
     Parameters
     ----------
     activations : xarray.Dataset, mapping or array-like
-        What `collect_activations` returned; or a mapping of layer name -> array ``(n, ...)``; or one array, which
-        gives a result without the dim ``layer``. All axes but the first are flattened. In an xarray object the samples
-        stand along the dim of the coord ``label`` (or of ``labels``), else along ``sample``, else along the first dim.
+        What `collect_activations` returned; or a mapping of layer name -> array ``(n, ...)``; or one array, which gives
+        a result without the dim ``layer``. All axes but the first are flattened. In an xarray object the samples lie
+        along the dim of the coord ``label`` (or of ``labels``), else along ``sample``, else along the first dim.
     labels : array-like, optional
         The class of each sample, ``(n,)`` integers or strings (booleans and whole floats count as integers). Not needed
         where the activations carry the coord ``label``. Where both label their samples, by coords or by an index of
@@ -65,18 +65,18 @@ def pairwise_hp(
         True: the counts are those of float64 distances by direct differences, ties included, for certain. False:
         the tree that the working precision finds; the extremes are then NaN.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that it needs. It is kept as closely as in `hp_statistic`.
+        Limit on working memory in bytes, beyond the data; by default half of the free memory. A call that needs more
+        raises ValueError and names the bytes that it needs. The limit is kept as closely as in `hp_statistic`.
     progress : bool
         Show a bar over the pairs of all layers.
     samples_per_class : int, optional
-        Draw so many samples of each class at random, so that classes of different size are compared alike: HP of 200
-        and 20 samples differs from HP of 110 and 110 of the same two distributions.
+        Draw this many samples of each class at random, so that classes of different sizes are comparable: HP of 200 and
+        20 samples differs from HP of 110 and 110 of the same two distributions.
     folds : int, optional
-        Part the samples of each class at random into so many disjoint folds, 2 or more, and measure each fold by
-        itself. `fold_interval` makes of this an interval that holds for new samples.
+        Divide the samples of each class at random into this many disjoint folds, 2 or more, and measure each fold
+        separately. `fold_interval` turns the results into an interval that holds for new samples.
     repeats : int
-        How many times to part the samples anew.
+        How many times to divide the samples anew.
     key : int or tuple of int, optional
         What the random draws depend on; required with ``folds`` and ``samples_per_class``. The fold of a sample depends
         on the key, its class and its position in the data set (the coord ``index`` of the activations, or else its
@@ -99,9 +99,10 @@ def pairwise_hp(
     TypeError
         For data that are not real numbers, or labels that are neither integers nor strings.
     ValueError
-        For labels of the wrong length, missing, or of other samples; for masked entries; for fewer than two classes, an
-        unknown pair, NaN or infinity (layer, class and count are named), unknown options, or too little memory; for
-        folds that leave fewer than 2 samples of a class, and for fewer samples in a class than ``samples_per_class``.
+        For labels that are missing, have the wrong length or belong to other samples; for masked entries; for fewer
+        than two classes, an unknown pair, NaN or infinity (layer, class and count are named), unknown options, or too
+        little memory; for folds that leave fewer than 2 samples of a class, and for fewer samples in a class than
+        ``samples_per_class``.
 
     Warns
     -----
@@ -110,8 +111,8 @@ def pairwise_hp(
 
     Notes
     -----
-    Layers on a CUDA device are measured there with the same counts, ``max_memory`` being of the device; pairs with
-    tied distances are counted from a host copy of their classes, which the log ``hpfunc`` says.
+    Layers on a CUDA device are measured there with the same counts, where ``max_memory`` is memory of the device; pairs
+    with tied distances are counted from a host copy of their classes, and the log ``hpfunc`` says so.
 
     Examples
     --------
@@ -144,13 +145,13 @@ def measure_layers(
     groups: Any = None,
     progress: bool = False,
 ) -> xr.Dataset:
-    """Measure every pair of classes at every layer as `pairwise_hp` does; the clock of the options is told of it."""
+    """Measure every pair of classes at every layer as `pairwise_hp` does; the clock in the options records the time."""
     graph_options.check()
     sample_options.check()
     layers = list(read_layers(activations, labels, groups))
     chosen = None if pairs is None else list(pairs)
     results = []
-    # Held once for all layers: to limit BLAS takes longer than the pairs of a small layer.
+    # Limit BLAS once for all layers, since setting the limit takes longer than the pairs of a small layer.
     with ProgressBar(progress, "pairs of classes") as bar, single_blas():
         for layer in layers:
             grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)

@@ -35,7 +35,7 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     points : array-like (n, ...)
         Any array or DataArray; all axes but the first are flattened to d features.
     *others : array-like (n_i, ...)
-        More groups, of as many features. All groups are pooled: one mean, one pair of components.
+        More groups, with the same number of features. All groups are pooled: one mean, one pair of components.
     labels : array-like (n,), optional
         Integers or strings, one for each sample (of all groups, one after the other). By default groups are
         labelled 0, 1, ... in the order given; DataArrays that all have a coord ``label`` keep their own labels.
@@ -43,26 +43,26 @@ def pca2d(points: Any, /, *others: Any, labels: Any = None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``scores (sample, component)``, in the unit of the points; ``components (component, feature)``, of
-        length 1 and orthogonal; ``explained_variance_ratio (component)``, shares of the total variance;
-        ``mean (feature)``; the coord ``label`` on ``sample``, and all further coords that the samples of each group
-        carry, such as ``index``; an index of pandas that does not just count is the coord ``sample``. NumPy arrays in
-        float64, wherever the points are.
+        ``scores (sample, component)``, in the unit of the points; ``components (component, feature)``, of length 1 and
+        orthogonal; ``explained_variance_ratio (component)``, shares of the total variance; ``mean (feature)``; the
+        coord ``label`` on ``sample``, and all further coords that the samples of each group carry, such as ``index``; a
+        pandas index other than 0, 1, 2, ... becomes the coord ``sample``. NumPy arrays in float64, wherever the points
+        are.
 
     Raises
     ------
     TypeError
         For a Dataset, for data that are not real numbers, and for groups on different devices.
     ValueError
-        For no samples or features, groups of different feature counts, NaN or infinity (naming where), labels
-        of the wrong length, coords named as a part of the result, and points so far apart that float64 cannot
-        express it.
+        For no samples or features, groups of different feature counts, NaN or infinity (naming where), labels of the
+        wrong length, coords that have the name of a part of the result, and points so far apart that float64 cannot
+        express the distance.
 
     Notes
     -----
-    Everything is computed in float64, whatever the dtype of the points, by eigenvectors of the smaller Gram
-    matrix of the centred points (n x n or d x d; that much memory it takes), the second component from what
-    the first leaves over where the Gram matrix alone would not be accurate.
+    Everything is computed in float64, whatever the dtype of the points, by eigenvectors of the smaller Gram matrix of
+    the centred points (n x n or d x d, which sets the memory needed). Where the Gram matrix alone would not be
+    accurate, the second component is computed from the residual after the first.
 
     The sign of a component is fixed: its entry of largest magnitude (the first of equal ones) is positive.
     There are always two components. One in which the points do not vary (points on a line, one feature, one

@@ -44,42 +44,42 @@ def fisher_permutation(
 ) -> xr.Dataset:
     """Test whether the mean along a dim differs between two measurements, by permutation.
 
-    Paired (the default): each entry along ``dim`` was measured before and after; under the null hypothesis
-    which is which is arbitrary, so the signs of the differences are flipped. Unpaired: all values are pooled,
-    and any of them may have stood on either side.
+    Paired (the default): each entry along ``dim`` was measured before and after; under the null hypothesis the two
+    could be exchanged, so the signs of the differences are flipped. Unpaired: all values are pooled, and any of them
+    may have stood on either side.
 
     Parameters
     ----------
     before, after : xarray.DataArray or array-like
-        Real numbers with the dim ``dim``. Of a plain array (NumPy, torch, CuPy, a list) the last axis is
-        ``dim`` and the others are called ``dim_0``, ``dim_1``, ... All other dims are broadcast against each
-        other, matched by their coords where they have any.
+        Real numbers with the dim ``dim``. In a plain array (NumPy, torch, CuPy, a list) the last axis is ``dim`` and
+        the others are called ``dim_0``, ``dim_1``, ... All other dims are broadcast against each other, matched by
+        their coords where they have any.
     dim : str
-        The dim whose entries are permuted. Entries are known by their coords along it: ``class_a`` and
-        ``class_b`` together, in either order; else the coordinate of that name; else all coords along it;
-        without coords by their position. Paired, both must hold the same entries, in any order; unpaired,
-        their numbers may differ.
+        The dim whose entries are permuted. Entries are matched by their coords along it: ``class_a`` and ``class_b``
+        together, in either order; else the coordinate of that name; else all coords along it; without coords by
+        position. In the paired test both must hold the same entries, in any order; in the unpaired test their numbers
+        may differ.
     key : int or tuple of int, optional
         What the draws depend on. Required unless the test is exact.
     n_permutations : int
         How many random arrangements to draw. If all distinct arrangements (``2**n`` sign flips of n pairs, or
         ``C(n1 + n2, n1)`` splits) are no more than this, each of them is used once and the test is exact.
     paired : bool
-        False for the unpaired test. Where entries have something in common before and after, as the same
-        class pair has, the unpaired test almost never rejects.
+        False for the unpaired test. Where an entry is correlated before and after, as a pair of classes is, the
+        unpaired test almost never rejects.
     alternative : {"two-sided", "greater", "less"}
         What counts as extreme: a difference as large in magnitude, as large, or as small as the observed one.
     batch_size : int, optional
-        How many arrangements to hold at a time; by default so many as keep to some tens of megabytes. It
-        bounds the memory and changes no bit of the result.
+        How many arrangements to hold at a time; by default as many as fit in some tens of megabytes. It bounds the
+        memory and does not change the result.
 
     Returns
     -------
     xarray.Dataset
-        Over every other dim (those of ``before`` first): ``statistic``, the mean of after minus the mean of
-        before, in their unit; ``pvalue``; ``n_permutations``, the arrangements that were compared; ``exact``;
-        ``least_pvalue``, the smallest p-value that the test can give: with n pairs and both sides 2 / 2**n, so that
-        one pair always gives 1, three give .25 and five .0625.
+        Over every other dim (those of ``before`` first): ``statistic``, the mean of after minus the mean of before, in
+        their unit; ``pvalue``; ``n_permutations``, the arrangements that were compared; ``exact``; ``least_pvalue``,
+        the smallest p-value that the test can give: for n pairs and a two-sided test 2 / 2**n, so that one pair always
+        gives 1, three give .25 and five .0625.
 
     Raises
     ------
@@ -97,13 +97,13 @@ def fisher_permutation(
 
     Notes
     -----
-    With b of n random arrangements at least as extreme as the observed one, p = (b + 1)/(n + 1) [1]_, which
-    is never 0; an exact test gives the plain share of all arrangements. A permuted difference that falls
-    short of the observed one by no more than 100 eps times the largest of its magnitude and the magnitudes of
-    the data counts as a tie, so as extreme.
+    With b of n random arrangements at least as extreme as the observed one, p = (b + 1)/(n + 1) [1]_, which is never 0;
+    an exact test gives the plain share of all arrangements. A permuted difference that falls short of the observed one
+    by no more than 100 eps times the largest of its magnitude and the magnitudes of the data counts as a tie, and
+    therefore as extreme.
 
-    All other dims are tested with the same draws. These depend on the key and, by way of its label, on the
-    entry: not on the order of entries or dims, on other layers, or on the device.
+    All other dims are tested with the same draws. The draw for an entry depends on the key and on the entry's label:
+    not on the order of entries or dims, on other layers, or on the device.
 
     The test treats entries as exchangeable and independent. Class pairs share classes and samples, so that over
     ``dim="pair"`` the p-value describes these pairs only: of simulated data sets of new samples (10 classes) in which
@@ -178,7 +178,7 @@ def fisher_permutation(
 
 
 def _warn_if_undecidable(test: PermutationResult, dim: str, entries: str) -> None:
-    """Warn where no p-value can be 5 % or less, as all tests of the result are adjusted together."""
+    """Warn where no p-value can be 5 % or less after adjustment for all tests of the result."""
     n_tests = len(test.pvalue)
     if test.least * n_tests <= _LEVEL:
         return
@@ -211,7 +211,7 @@ def fisher_steps(
     values : xarray.DataArray
         Real numbers with the dims ``along`` and ``dim``.
     along : str
-        The dim to walk along, in the order in which it stands.
+        The dim whose neighbouring entries are compared, in their order.
     dim : str
         The dim whose entries are permuted. Paired, entries are matched by their coords along it.
     key : int or tuple of int, optional
@@ -292,13 +292,12 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     Parameters
     ----------
     pvalues : xarray.DataArray or array-like
-        Numbers from 0 to 1. NaN says that a test has no answer, as `fold_interval` does where values do not vary: it
-        stays NaN, and is not among the tests that are adjusted for. ``pvalues.fillna(1)`` counts it as a test that
-        found nothing.
+        Numbers from 0 to 1. NaN marks a test without an answer, which `fold_interval` gives where values do not vary:
+        it stays NaN, and does not count among the tests. ``pvalues.fillna(1)`` counts it as a test that found nothing.
     method : {"holm", "bh"}
-        ``"holm"``: Holm's step-down [1]_; the chance of any false rejection stays below the level, however
-        the tests depend on each other. ``"bh"``: Benjamini and Hochberg's step-up [2]_; the expected share of
-        false ones among the rejections does, for independent (or positively dependent) tests.
+        ``"holm"``: Holm's step-down [1]_; the chance of any false rejection stays below the level, however the tests
+        depend on each other. ``"bh"``: Benjamini and Hochberg's step-up [2]_; the expected share of false rejections
+        among all rejections stays below it, for independent (or positively dependent) tests.
     dim : str, optional
         Adjust along this dim, separately for all others. None: jointly over all p-values. A plain array has
         no dims and is adjusted jointly.
@@ -307,8 +306,8 @@ def adjust_pvalues(pvalues: Any, /, *, method: str = "holm", dim: str | None = N
     -------
     xarray.DataArray or numpy.ndarray
         Adjusted p-values, float64: a DataArray with the same dims, coords and name for a DataArray, a Series or
-        DataFrame with the same index for one of pandas, else a NumPy array of the same shape. Compare them with the
-        level as they are.
+        DataFrame with the same index for one of pandas, else a NumPy array of the same shape. Compare them directly
+        with the level.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from hpfunc._store import is_store, open_store, read_results
 
 __all__ = ["label_pairs", "open_results", "read_seed_results", "to_frame", "to_square", "write_seed_results"]
 
-# On the other side of the diagonal the row's class is the column's, and so are their numbers of samples.
+# Across the diagonal, row and column change classes, and with them their numbers of samples.
 _OTHER_HALF = {"n_a": "n_b", "n_b": "n_a"}
 
 
@@ -85,9 +85,9 @@ def to_frame(results: xr.Dataset | xr.DataArray, /) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A column for each coord (the classes of a pair among them), in the order of the dims, then a column for each
-        variable; a dim without coords gives a column of positions. A variable with fewer dims is repeated. Where two
-        variables have dims that the other lacks (`multiclass_hp`: pairs of classes, and single classes), each kind of
-        entry has its own rows, and the columns of the other kind are missing (NaN) there.
+        variable; a dim without coords gives a column of positions. A variable with fewer dims is repeated. Where each
+        of two variables has dims that the other lacks (`multiclass_hp`: pairs of classes, and single classes), each
+        kind of entry has its own rows, and the columns of the other kind are missing (NaN) there.
 
     Raises
     ------
@@ -120,14 +120,14 @@ def to_frame(results: xr.Dataset | xr.DataArray, /) -> pd.DataFrame:
 
 
 def _table(index: PairIndex) -> tuple[xr.DataArray, xr.DataArray]:
-    """For each row and column the position of their pair (-1: none), and whether row is ``class_b`` there."""
+    """Find, for each row and column, the position of their pair (-1: none), and whether the row is its ``class_b``."""
     first, second = index.first, index.second
     stored = [frozenset(pair) for pair in zip(first.tolist(), second.tolist(), strict=True)]
     if len(set(stored)) < len(stored):
         raise ValueError("values holds a pair of classes more than once; a table has one place for it")
     classes = np.unique(np.concatenate([first, second]))
     if np.any(first > second):
-        # Not in sorted order, so the order of the classes is the one in which they come.
+        # The classes keep the order in which they first occur; they are not sorted.
         both = np.stack([first, second], axis=1).ravel()
         classes = both[np.sort(np.unique(both, return_index=True)[1])]
     place = {label: at for at, label in enumerate(classes.tolist())}
@@ -157,8 +157,8 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
     Parameters
     ----------
     path : str or path-like
-        A netCDF file (``results.to_netcdf(path)``), or the folder ``store`` of a `sweep`, which may be still at work.
-        A ``~`` at its beginning is the home folder.
+        A netCDF file (``results.to_netcdf(path)``), or the folder ``store`` of a `sweep`, which may still be running. A
+        ``~`` at its beginning is the home folder.
 
     Returns
     -------
@@ -180,12 +180,12 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
 
     Notes
     -----
-    Files may come from anywhere. Before anything of a file is read, a process of its own looks at what it declares,
-    since the HDF5 library itself crashes or runs without end on some damaged files; it is stopped after two seconds of
-    work. A file may hold variables of numbers and strings in its root group, at most 1,000, all of whose values lie in
-    the file, of 16 GiB at most: no groups, no links, no values in other files, no missing chunks, no packing but zlib
-    with or without shuffle. Labels may have 1,000 characters each and 64 MiB together, attributes 1 MiB. The files of
-    a store carry checksums, which are verified when it is opened: that reads each file once.
+    Files may come from anywhere. Before a file is read, a separate process checks what the file declares, since the
+    HDF5 library itself crashes or never returns on some damaged files; that process is stopped after two seconds of
+    work. A file may hold at most 1,000 variables of numbers and strings, in its root group, with at most 16 GiB of
+    values, all in the file itself: no groups, no links, no values in other files, no missing chunks, and no compression
+    but zlib with or without shuffle. Labels may have 1,000 characters each and 64 MiB together, attributes 1 MiB. The
+    files of a store carry checksums, which are verified when it is opened: that reads each file once.
 
     Zarr stores are not read, since some of Zarr's codecs run code that the store names. If you trust the source of one,
     write ``hp.label_pairs(xarray.open_zarr(path))``.

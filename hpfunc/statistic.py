@@ -34,10 +34,10 @@ def hp_statistic(
     Parameters
     ----------
     x, y : array-like
-        Points ``(m, ...)`` and ``(n, ...)`` of the two classes, as NumPy, torch or any other DLPack arrays; all
-        axes but the first are flattened. They need the same features: where both label them (coords, columns), equal
-        labels in another order are aligned, and different labels are an error. In a DataArray the samples stand along
-        the dim of the coord ``label``, else along ``sample``, else along the first dim.
+        Points ``(m, ...)`` and ``(n, ...)`` of the two classes, as NumPy, torch or any other DLPack arrays; all axes
+        but the first are flattened. They need the same features: where both label them (coords, columns), equal labels
+        in another order are aligned, and different labels are an error. In a DataArray the samples lie along the dim of
+        the coord ``label``, else along ``sample``, else along the first dim.
     metric : {"euclidean", "cosine"}
         Distance between points.
     graph : {"mst", "knn"}
@@ -46,22 +46,22 @@ def hp_statistic(
     k : int
         Number of trees or neighbours.
     exact : bool
-        True: the counts are those of float64 distances by direct differences, ties included, for certain. False:
-        the tree that the working precision finds; the extremes are then NaN. Only the single tree knows the
-        difference; other graphs are always exact.
+        True: the counts are those of float64 distances by direct differences, ties included, for certain. False: the
+        tree that the working precision finds; the extremes are then NaN. The option affects the single tree only; other
+        graphs are always exact.
     max_memory : int, optional
-        Bytes to work in, beyond the data; by default half of what is free. A call that needs more raises ValueError
-        with the bytes that are enough: at the start, or as soon as it is known that too many distances tie or nearly
-        do, then with the bytes for any ties. Estimates hold up to a quarter, and libraries, their threads and few
-        ties take up to 64 MB besides.
+        Limit on working memory in bytes, beyond the data; by default half of the free memory. A call that needs more
+        raises ValueError and names a sufficient limit: at the start, or, where too many distances tie or nearly tie, as
+        soon as this is known. Estimates are accurate to a quarter; libraries, their threads and a few ties take up to
+        64 MB more.
 
     Returns
     -------
     xarray.Dataset
-        Scalars. ``cross_edges``: edges that join the two classes, the mean over all minimum spanning trees (they
-        are several where distances tie), with ``cross_edges_min`` and ``cross_edges_max`` over them; always per
-        tree or neighbour. ``hp``: 1 - R N / (2 m n), clipped to [0, 1]. ``z`` and ``pvalue``: the count against
-        random labels on the same graph, lower tail; NaN for fewer than 4 samples. ``n_a``, ``n_b``: m and n.
+        Scalars. ``cross_edges``: edges that join the two classes, the mean over all minimum spanning trees (there are
+        several where distances tie). ``cross_edges_min`` and ``cross_edges_max``: the extremes over these trees. All
+        three are per tree or neighbour. ``hp``: 1 - R N / (2 m n), clipped to [0, 1]. ``z`` and ``pvalue``: the count
+        against random labels on the same graph, lower tail; NaN for fewer than 4 samples. ``n_a``, ``n_b``: m and n.
 
     Raises
     ------

@@ -63,24 +63,26 @@ def sweep(
         beside other objects, and under a prefix (``module.``); the log ``hpfunc`` says what was taken. Modules are left
         as they were.
     data : mapping
-        Name of the split (a string) to the data set, as in `collect_activations`, or to a function without
-        arguments that makes it. Such a function is called for each checkpoint anew.
+        Name of the split (a string) to the data set, as in `collect_activations`, or to a function without arguments
+        that makes it. Such a function is called anew for each checkpoint.
     build : callable
-        Makes a module that the weights fit, for each checkpoint a new one: often the class itself. Not needed where
-        all checkpoints are modules.
+        Makes a new module that the weights fit, once for each checkpoint; often the class itself. Not needed where all
+        checkpoints are modules.
     part : str, optional
         The key or prefix of the weights (such as ``"state_dict_ema"``), where checkpoints hold several that fit.
     executor : concurrent.futures.Executor, optional
         Runs one task for each checkpoint and split: a thread or process pool (start it by ``spawn``), a Dask client's
         ``get_executor()``, mpi4py's or loky's. Unless it is a pool of threads, each task is sent its checkpoint and its
         data set: paths, and functions that make data sets, cost next to nothing; state dicts, modules, arrays and data
-        sets are copied for each task. By default everything runs here, one after the other. The result is the same.
+        sets are copied for each task. By default all tasks run in this process, one after the other. The result is the
+        same.
     store : path-like, optional
-        A folder, made if it is not there, in which each finished checkpoint is kept as one file. A sweep that was
-        stopped goes on where it stopped; `open_results` opens what is finished. One sweep at a time works on it.
+        A folder, created if it does not exist, in which each finished checkpoint is kept as one file. A sweep that was
+        stopped continues where it stopped; `open_results` opens what is finished. Only one sweep at a time may use the
+        folder.
     overwrite : bool
-        Redo those checkpoints of the store that were made from other weights, samples or options. By default they are
-        an error that names what differs. What matches is kept in either case.
+        Measure again those checkpoints of the store that were made from other weights, samples or options. By default
+        they raise an error that names what differs. Checkpoints that match are kept in either case.
     progress : bool
         Show a bar that counts checkpoints times splits.
     layers : list of str, optional
@@ -90,7 +92,7 @@ def sweep(
     samples_per_class : int or None
         How many samples of each class at most; None for all.
     key : int or tuple of int, optional
-        Draw the samples of each class at random, and part them into folds. By default the first samples of each class
+        Draw the samples of each class at random, and divide them into folds. By default the first samples of each class
         in data order are taken; folds need a key.
     batch_size : int
         Samples in one forward pass. A DataLoader keeps its own.
@@ -118,14 +120,14 @@ def sweep(
         True: the counts are those of float64 distances by direct differences, ties included, for certain. False: the
         tree that the working precision finds.
     max_memory : int, optional
-        The limit in bytes, for the activations of one data set and again for the statistic of one layer; by default
-        shares of what is free. Where the layers do not fit together they are collected in groups, at the price of
-        a forward pass for each group. Name it where several workers share a machine.
+        The limit in bytes, for the activations of one data set and again for the statistic of one layer; by default a
+        part of the free memory. Layers that do not fit together are collected in groups, at the price of a forward pass
+        for each group. Pass it where several workers share a machine.
     folds : int, optional
-        Part the samples of each class at random into so many disjoint folds, and measure each fold by itself, as in
-        `pairwise_hp`.
+        Divide the samples of each class at random into this many disjoint folds, and measure each fold separately, as
+        in `pairwise_hp`.
     repeats : int
-        How many times to part the samples anew.
+        How many times to divide the samples anew.
     groups : array-like or mapping, optional
         Which samples belong together and fall in one fold: integers or strings, one for each sample of the data set in
         its order; or a mapping from each split to such an array.
@@ -139,44 +141,44 @@ def sweep(
     Raises
     ------
     TypeError
-        If ``checkpoints`` or ``data`` is no mapping from such labels, if a checkpoint is none of these, if
-        ``build`` is needed and makes no module, or if something cannot be sent to the executor.
+        If ``checkpoints`` or ``data`` is not a mapping from such labels, if a checkpoint has another type, if ``build``
+        is needed and does not make a module, or if something cannot be sent to the executor.
     ValueError
-        If a checkpoint is missing, damaged, holds more than plain tensors or does not fit the module (keys
-        and shapes are named); if checkpoints or splits differ in their layers, classes or samples (nothing
-        is filled with NaN); and as in `collect_activations` and `pairwise_hp`. With a store or an executor a failure
-        does not stop the others: it is tried once more, and all failures are reported together at the end. Further
-        if the store is in use, is no store, or holds checkpoints that were made otherwise.
+        If a checkpoint is missing, damaged, holds more than plain tensors or does not fit the module (keys and shapes
+        are named); if checkpoints or splits differ in their layers, classes or samples (nothing is filled with NaN);
+        and as in `collect_activations` and `pairwise_hp`. With a store or an executor, a task that fails does not stop
+        the others: it is tried once more, and all failures are reported together at the end. Also if the store is in
+        use, is not a store, or holds checkpoints that were made from other weights, samples or options.
     OSError
-        If the store cannot be written to: the disk is full, the folder read-only. What it holds stays good.
+        If the store cannot be written to: the disk is full, the folder read-only. What it holds stays valid.
     ImportError
         Without torch.
 
     Warns
     -----
     UserWarning
-        As in `collect_activations` and `pairwise_hp`, wherever the task ran, with the checkpoint and the split named.
-        What several of them warn of is said twice: of the first at once, of all others at the end. Where warnings are
-        errors (``warnings.simplefilter("error")``), the first one ends the sweep at once, or with a store after all
-        checkpoints are kept: the same call then gives the results.
+        As in `collect_activations` and `pairwise_hp`, wherever the task ran, with the checkpoint and the split named. A
+        warning that several tasks raise appears twice: at once for the first task, and at the end for all others. Where
+        warnings are errors (``warnings.simplefilter("error")``), the first one ends the sweep at once, or with a store
+        after all checkpoints are kept: the same call then gives the results.
 
     Notes
     -----
     A checkpoint of the store counts as the same if these are: the bytes of its file (or the tensors of a state dict or
     module), the structure of the model and the code of its ``forward``, the samples (labels, positions and values; each
-    data set is read once to know), and all options but ``max_memory``, ``device`` and ``progress``. Code that a
-    ``forward``, ``reduce`` or data set calls is not followed.
+    data set is read once to find out), and all options but ``max_memory``, ``device`` and ``progress``. Code that a
+    ``forward``, ``reduce`` or data set calls is not compared.
 
-    Checkpoint files may come from anywhere. Their pickle is gone through as a list of at most 400,000 opcodes in 16
-    MiB: nothing that it names is looked up, made or called, and what is not a tensor is skipped. A file may declare no
-    more than it holds, in at most 50,000 entries, and the sums of what is read must be right. Tensors are dense, and of
-    the module's shapes before they are copied.
+    Checkpoint files may come from anywhere. Their pickle is read as a list of at most 400,000 opcodes in 16 MiB:
+    nothing that it names is imported, created or called, and objects other than tensors are skipped. A file may not
+    declare more than it holds, has at most 50,000 entries, and the checksums of what is read must be right. Tensors
+    must be dense; their shapes are compared with the module's before they are copied.
 
-    At the end the log ``hpfunc`` says, at its level INFO, how many seconds went into loading, forward passes with their
+    At the end the log ``hpfunc`` says, at level INFO, how many seconds went into loading, forward passes with their
     data, reduction to few coordinates, exact distances, and trees with all the rest. The attribute ``seconds`` of its
-    record holds them. Of graphs other than one tree, and on GPUs, all of the statistic counts as trees.
+    record holds them. For graphs other than a single tree, and on GPUs, the whole statistic counts as trees.
 
-    Where threads do the work in parallel, the last bits of a layer's values may depend on their number, and so, in
+    Where several threads work in parallel, the last bits of a layer's values may depend on their number, and so, in
     rare near-ties, a count: give all workers the same number of threads (Dask sets one).
 
     Examples
@@ -201,7 +203,7 @@ def sweep(
             "layers": _listed(layers), "classes": _listed(classes), "samples_per_class": samples_per_class, "key": key,
             "batch_size": batch_size, "device": device, "method": method, "reduce": reduce,
             "dtype": dtype, "forward": forward, "max_memory": max_memory,
-            # Left out where it is not given: stores from before it match.
+            # Leave the label out where it is not given, so that stores made before this option existed still match.
             **({} if label is None else {"label": label}),
         },
         pairing={
@@ -220,7 +222,7 @@ def sweep(
 
 
 def _paths(checkpoints: Any) -> Any:
-    """Give the checkpoints that are paths as such, with the home folder in place of ``~``; leave others as they are."""
+    """Convert checkpoints that are strings or paths to paths with ``~`` expanded; leave others unchanged."""
     if not isinstance(checkpoints, Mapping):
         return checkpoints
     sources = checkpoints.items()
@@ -228,5 +230,5 @@ def _paths(checkpoints: Any) -> Any:
 
 
 def _listed(names: Any) -> Any:
-    """Give iterators as lists, since they can be gone through only once; leave strings and other values as they are."""
+    """Return iterators as lists, since they can be read only once; leave strings and other values unchanged."""
     return names if isinstance(names, str) or not isinstance(names, Iterable) else list(names)

@@ -1,8 +1,8 @@
 """Match labelled values by their labels along a dim, and lay them out as a matrix of series.
 
-The labels along a dim are those of `class_a` and `class_b` together where both are there, the pair (a, b)
-being the pair (b, a), with whatever index; else those of the coordinate named as the dim; else those of all
-the coordinates along it. Without any, entries are known by their position.
+The labels along a dim are those of `class_a` and `class_b` together where both are there, where (a, b) and (b, a) are
+the same pair, whatever the index; else those of the coordinate named as the dim; else those of all the coordinates
+along it. Without any coordinates, entries are matched by position.
 """
 
 from __future__ import annotations

@@ -31,13 +31,13 @@ def as_frame(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def _groups(dataset: xr.Dataset) -> dict[_Dims, list[Hashable]]:
-    """Put each variable with the first largest variable that has all its dims."""
+    """Group each variable with the smallest table that has all its dims; a variable that none fits begins a table."""
     by_size = sorted(dataset.data_vars, key=lambda name: -dataset[name].ndim)
     groups: dict[_Dims, list[Hashable]] = {}
     for name in by_size:
         dims = dataset[name].dims
         fitting = [group for group in groups if set(dims) <= set(group)]
-        # The smallest table that fits: values of a layer stand beside classes rather than beside pairs of classes.
+        # Choose the smallest table that fits: values of a layer go beside classes rather than beside pairs of classes.
         groups.setdefault(min(fitting, key=len) if fitting else dims, []).append(name)
     return groups
 

@@ -26,13 +26,13 @@ class PairIndex(xr.Index):
 
     - ``sel(class_a=3, class_b=8)`` and ``sel(class_a=8, class_b=3)`` are the same entry. The scalar coords
       that remain say in which order the pair is stored.
-    - With lists, ``sel(class_a=[3, 4], class_b=[7, 8])``, every pair of a class of one list and a different
-      class of the other, each once; with DataArrays, one pair for each of their elements.
-    - ``sel(class_a=3)`` and ``sel(class_a=[3, 4])`` are the entries stored with that ``class_a``, in
-      that place only; the dim stays.
-    - A class or pair that is not there, or is there twice, is a ``KeyError`` that names it.
-    - As with a MultiIndex, ``assign_coords`` of one class alone and ``query(pair=...)`` are a ``ValueError``: assign
-      both classes, or ``drop_indexes(["class_a", "class_b"])`` before.
+    - With lists, ``sel(class_a=[3, 4], class_b=[7, 8])`` selects every pair of a class of one list and a different
+      class of the other, each once; with DataArrays, it selects one pair for each of their elements.
+    - ``sel(class_a=3)`` and ``sel(class_a=[3, 4])`` select the entries stored with that ``class_a``, not those
+      that have it as ``class_b``; the dim stays.
+    - A class or pair that is missing, or a pair that is stored twice, raises a ``KeyError`` that names it.
+    - As with a MultiIndex, ``assign_coords`` of one class alone and ``query(pair=...)`` raise a
+      ``ValueError``: assign both classes, or call ``drop_indexes(["class_a", "class_b"])`` before.
     - ``to_dataframe`` leaves out coords that have an index and are no dim: `to_frame` has the classes as columns.
 
     Alignment (arithmetic, ``xr.align``, ``xr.concat`` over another dim) matches pairs in the order in which
@@ -54,7 +54,7 @@ class PairIndex(xr.Index):
         # The coords keep the integer dtypes that the caller passed.
         self.dtypes = (first.dtype, second.dtype) if dtypes is None else dtypes
 
-    # ---- making one, and the variables it stands for
+    # ---- constructing the index and its variables
 
     @classmethod
     def from_variables(cls, variables: Mapping[Any, xr.Variable], *, options: Mapping[str, Any]) -> Self:
@@ -214,7 +214,7 @@ class PairIndex(xr.Index):
                 indexer = indexer.astype(np.intp)
         return self._take(indexer)
 
-    # ---- putting several together
+    # ---- combining indexes
 
     @classmethod
     def concat(cls, indexes: Sequence[Self], dim: Hashable, positions: Iterable[Iterable[int]] | None = None) -> Self:
@@ -235,7 +235,7 @@ class PairIndex(xr.Index):
         return whole._take(np.argsort(np.concatenate([np.asarray(list(p), dtype=np.intp) for p in positions])))
 
     def equals(self, other: xr.Index, *, exclude: frozenset[Hashable] | None = None) -> bool:
-        """Tell whether the other holds the same pairs in the same places."""
+        """Tell whether the other index holds the same pairs in the same positions."""
         return (
             isinstance(other, PairIndex)
             and np.array_equal(self.first, other.first)
@@ -243,14 +243,14 @@ class PairIndex(xr.Index):
         )
 
     def join(self, other: Self, how: Any = "inner") -> Self:
-        """Keep the pairs in both (inner), or these and then the rest of the other (outer)."""
+        """Keep the pairs in both indexes (inner), or those of this one and then the rest of the other (outer)."""
         positions = other._positions_of(self)
         if how == "inner":
             return self._take(positions >= 0)
         return self.concat([self, other._take(self._positions_of(other) < 0)], self.dim)
 
     def reindex_like(self, other: Self) -> dict[Hashable, Any]:
-        """Find the pairs of ``other``, -1 for those that are not here."""
+        """Find the positions of the pairs of ``other`` in this index, -1 for those that it lacks."""
         return {self.dim: self._positions_of(other)}
 
     def _positions_of(self, other: PairIndex) -> np.ndarray[Any, Any]:
@@ -271,10 +271,10 @@ class PairIndex(xr.Index):
         positions: np.ndarray[Any, Any] = self._stored.get_indexer(other._stored)
         return positions
 
-    # ---- the rest of what xarray does with an index
+    # ---- other operations of xarray on an index
 
     def roll(self, shifts: Mapping[Any, int]) -> Self:
-        """Move the pairs along, as the values are."""
+        """Roll the pairs as the values are rolled."""
         shift = shifts[self.dim]
         return type(self)(np.roll(self.first, shift), np.roll(self.second, shift), self.names, self.dim, self.dtypes)
 

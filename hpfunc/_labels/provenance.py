@@ -1,4 +1,4 @@
-"""Say in the attrs of a result from what it was made, so that it can be made again."""
+"""Record in the attrs of a result how it was made, so that it can be made again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpfunc._support.fingerprint import describe
 
 __all__ = ["collected_attrs", "kept_attrs"]
 
-# Options that are said only where they were given.
+# Options that are recorded only where they were given.
 _OPTIONAL = ("classes", "reduce", "dtype", "forward", "label")
 _NAMES = ("key", "samples_per_class", "layers", "method", *_OPTIONAL, "torch_version", "numpy_version")
 

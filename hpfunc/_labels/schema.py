@@ -23,7 +23,7 @@ Label = int | str
 
 # The dims of a sweep without folds, which are all that the older tool knows.
 SWEEP_DIMS = ("checkpoint", "split", "layer", "pair")
-# In this order, those that apply.
+# The dims of results, in this order; each result has those that apply.
 DIMS = ("checkpoint", "split", "repeat", "fold", "layer", "pair")
 
 _MEASURES = ("cross_edges", "cross_edges_min", "cross_edges_max", "hp", "z", "pvalue")

@@ -1,4 +1,4 @@
-"""Draw samples of a layer and part them into folds, and raise or warn where there are too few."""
+"""Draw samples of a layer and divide them into folds, and raise or warn where there are too few."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEW = 5
 
 
 class SampleOptions(NamedTuple):
-    """Say how many samples of each class to draw, and how to part them into folds; see `hpfunc.pairwise_hp`."""
+    """Say how many samples of each class to draw, and how to divide them into folds; see `hpfunc.pairwise_hp`."""
 
     samples_per_class: int | None
     folds: int | None
@@ -61,16 +61,16 @@ class SampleOptions(NamedTuple):
 
 
 class SampleIdentity(NamedTuple):
-    """Hold what tells the samples of a layer apart, class by class."""
+    """Identify the samples of a layer, class by class."""
 
-    position: npt.NDArray[np.int64]  # (N,) in the data set, different within a class
+    position: npt.NDArray[np.int64]  # (N,) position in the data set, different within a class
     groups: npt.NDArray[Any] | None  # (N,) which samples belong together
 
 
 def draw_and_part(
     layer: NamedLayer, classes: ClassPoints, options: SampleOptions, key: RandomKey
 ) -> tuple[ClassPoints, Ints | None]:
-    """Draw samples of each class, and part them into folds.
+    """Draw samples of each class, and divide them into folds.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _check_class_sizes(classes: ClassPoints, n: int, where: str) -> None:
 
 
 def _select(classes: ClassPoints, identity: SampleIdentity, rows: Ints, n: int) -> tuple[ClassPoints, SampleIdentity]:
-    """Keep some rows, n of each class."""
+    """Keep the given rows, n of each class."""
     points = classes.points[rows if namespace(classes.points) is np else namespace(classes.points).asarray(rows)]
     starts = np.arange(len(classes.names) + 1) * n
     groups = None if identity.groups is None else identity.groups[rows]

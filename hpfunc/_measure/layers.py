@@ -28,7 +28,7 @@ __all__ = ["ClassPoints", "NamedLayer", "group_by_class", "read_layers"]
 
 
 class NamedLayer(NamedTuple):
-    """The points of one layer as they were given, not yet checked, and what errors call them."""
+    """Hold the points of one layer as they were given, not yet checked, and their name in errors."""
 
     name: str | None  # None for a single array
     points: Any
@@ -43,13 +43,13 @@ class NamedLayer(NamedTuple):
 
 
 class ClassPoints(NamedTuple):
-    """Checked points of one layer, class by class."""
+    """Hold the checked points of one layer, class by class."""
 
     points: Any  # (N, d)
     names: npt.NDArray[Any]  # (K,) the classes, sorted
     order: npt.NDArray[np.intp]  # (N,) the row of each point in the array that was given
     starts: npt.NDArray[np.intp]  # (K + 1,) rows starts[k]:starts[k + 1] are class k
-    held: int = 0  # bytes of the copy that the points are, if they are one
+    held: int = 0  # size of the points in bytes if they are a copy, else 0
 
 
 def read_layers(activations: Any, labels: Any, groups: Any = None) -> Iterator[NamedLayer]:
@@ -95,7 +95,7 @@ def _layer(name: str | None, points: Any, labels: Any, groups: Any, dim: Hashabl
 
 
 def _check_order(points: Any, labels: Any) -> None:
-    """Raise ValueError where points and labels were given in each other's place."""
+    """Raise ValueError where points and labels were swapped."""
     shapes = [tuple(getattr(values, "shape", ())) for values in (points, labels)]
     if len(shapes[0]) == 1 and len(shapes[1]) > 1 and shapes[1][1] > 1 and shapes[0][0] == shapes[1][0]:
         raise ValueError(

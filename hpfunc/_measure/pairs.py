@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.intp]
 
 _log = logging.getLogger("hpfunc")
 
-# Points of the folds that are measured together: one call for each fold would take longer than the work.
+# Folds of up to this many points are measured together, since one call for each fold would cost more than the work.
 _POINTS_AT_ONCE, _BYTES_AT_ONCE = 20_000, 2**26
 
 _LONG_NAMES = {
@@ -63,9 +63,9 @@ def measure_pairs(
     where : str
         What errors call the points.
     name : callable
-        The number of a pair to what warnings call it.
+        Maps the number of a pair to its name in warnings.
     advance : callable
-        Told the number of pairs done.
+        Called with the number of pairs done.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def measure_folds(
     name: Callable[[int], str],
     advance: Callable[[int], Any] = lambda n: None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Measure each pair of classes in each fold by itself, as `measure_pairs` does, without clipping HP.
+    """Measure each pair of classes in each fold separately, as `measure_pairs` does, without clipping HP.
 
     Parameters
     ----------
@@ -132,14 +132,14 @@ def _sizes_of_parts(starts: Ints, fold: Ints, n_folds: int) -> Ints:
 def _copy_folds(
     points: Any, starts: Ints, pairs: Ints, fold: Ints, max_memory: int | None
 ) -> Iterator[tuple[Any, Ints, Ints]]:
-    """Copy some folds at a time, each of their classes as a class of its own; folds follow each other, and repeats too.
+    """Copy some folds at a time, in the order of repeats and folds; each class of a fold becomes a class of its own.
 
     Yields
     ------
     copied : (M, d) array
         The only copy that is held.
     starts, pairs : arrays
-        As of `measure_pairs`, of the classes of these folds.
+        As in `measure_pairs`, for the classes of these folds.
     """
     n_folds, n_classes, xp = int(fold.max()) + 1, len(starts) - 1, namespace(points)
     n_parts = len(fold) * n_folds
@@ -178,7 +178,7 @@ def _count_fold_by_fold(
 
 
 class _Counted(NamedTuple):
-    """Counts of P pairs, and the graphs of those that have few labellings."""
+    """Hold the counts of P pairs, and the graphs of those that have few labellings."""
 
     counts: PairCounts
     sizes: Ints  # (P, 2)
@@ -213,7 +213,7 @@ def _tables(points: Any, starts: Ints, pairs: Ints, options: GraphOptions) -> li
 
 
 def _join(parts: list[_Counted]) -> _Counted:
-    """Put counts of pairs one after the other."""
+    """Concatenate counts of pairs."""
     counts = [part.counts for part in parts]
     cross = CrossEdges(*(np.concatenate(fields) for fields in zip(*(c.cross for c in counts), strict=True)))
     joined = PairCounts(cross, *(np.concatenate(fields) for fields in list(zip(*counts, strict=True))[1:]))

@@ -16,7 +16,7 @@ __all__ = ["LayerResult", "assemble", "pair_numbers"]
 
 
 class LayerResult(NamedTuple):
-    """The variables of one layer, one value for each pair, and its labels."""
+    """Hold the variables of one layer, one value for each pair, and its labels."""
 
     name: str | None  # None for a single array
     n_features: int

@@ -30,7 +30,7 @@ def class_tables(
     Parameters
     ----------
     values, below : DataArray
-        What stands above the diagonal and below it; without the second, the first stands in both halves.
+        The values above and below the diagonal; without ``below``, both halves show ``values``.
     panel : str, optional
         The dim that has a panel for each entry.
     over : str, optional

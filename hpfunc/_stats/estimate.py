@@ -39,12 +39,12 @@ ESTIMATORS = {
 
 
 def bayes_bounds(u: Any) -> tuple[Any, Any]:
-    """Lower and upper bound on the Bayes error from the estimate ``u`` (Berisha et al. 2016, theorem 2)."""
+    """Compute the lower and upper bound on the Bayes error from the estimate ``u`` (Berisha et al. 2016, theorem 2)."""
     return 0.5 - 0.5 * np.sqrt(u), 0.5 - 0.5 * u
 
 
 def multiclass_bounds(share: Any, n_classes: int) -> tuple[Any, Any]:
-    """Lower and upper bound on the Bayes error of K classes (Sekeh, Oselio & Hero 2020).
+    """Compute the lower and upper bound on the Bayes error of K classes (Sekeh, Oselio & Hero 2020).
 
     ``share`` is the number of edges between different classes divided by twice the number of samples.
     """

@@ -16,7 +16,7 @@ _ROUNDING = 1e-12
 
 
 class FoldInterval(NamedTuple):
-    """One number for each series."""
+    """Hold one number for each series."""
 
     estimate: Floats
     se: Floats

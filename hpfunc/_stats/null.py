@@ -14,15 +14,15 @@ __all__ = ["Graphs", "enumerated_pvalues", "few_labellings", "null_moments", "si
 
 Floats = npt.NDArray[np.float64]
 
-# Pairs of at most so many labellings, and so many samples, are tested by trying every labelling.
+# Pairs of at most this many labellings, and this many samples, are tested by trying every labelling.
 _MOST_LABELLINGS, _MOST_SAMPLES = 1000, 20
-# A skewness below this shows in no digit that matters.
+# A skewness below this changes no digit that matters.
 _STRAIGHT = 1e-4
 _TOLERANCE = 1e-9
 
 
 class Graphs(Protocol):
-    """What the moments need to know of one or more weighted graphs; see `hpfunc._tree.graph_sums`."""
+    """Hold the sums over one or more weighted graphs that the moments need; see `hpfunc._tree.graph_sums`."""
 
     @property
     def weight(self) -> Any: ...
@@ -68,7 +68,7 @@ def null_moments(m: Any, n: Any, weight: Any, weight2: Any, degree2: Any) -> tup
         adjacent = degree2 - 2 * weight2
         mean = weight * one
         variance = weight2 * one + adjacent * one / 2 + (weight**2 - weight2 - adjacent) * two - mean**2
-    # What is left of a variance of exactly 0 after cancellation.
+    # A variance of exactly 0 can leave a rounding error after cancellation.
     variance = np.where(variance <= 1e-12 * mean**2, 0.0, variance)
     few = total < 4
     return np.where(few, np.nan, mean), np.where(few, np.nan, variance)
@@ -93,7 +93,7 @@ def third_moment(m: Any, n: Any, graphs: Graphs) -> Any:
     doubled = graphs.degree_weight2 - 2 * w3  # one edge of an adjacent pair taken twice
     stars = graphs.degree3 - 3 * graphs.degree_weight2 + 4 * w3
     paths = 6 * (graphs.edge_degrees - graphs.degree_weight2 + w3 - 3 * graphs.triangles)
-    # A triangle, whose six orders count here, never crosses with all three edges.
+    # A triangle counts in its six orders; its three edges never all cross.
     triangles = 6 * graphs.triangles
     path_edges = 3 * (adjacent * w - 2 * doubled) - 3 * stars - 3 * triangles - 2 * paths
     disjoint = w**3 - 3 * w2 * w + 2 * w3 - stars - triangles - paths - path_edges
@@ -131,9 +131,9 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
 
     Notes
     -----
-    The p-value is the tail of Pearson's type III distribution with the exact first three moments, half a step above
-    the count. It is at least what is known exactly: the chance that all samples of the smaller class are leaves, who
-    have at most as many cross edges as there are of them, and the chance of the labelling itself.
+    The p-value is the tail of Pearson's type III distribution with the exact first three moments, half a step above the
+    count. It is never below two chances that are known exactly: that of the observed labelling itself, and the chance
+    that all samples of the smaller class are leaves, which gives at most as many cross edges as there are such samples.
     """
     from scipy.special import gammainc, gammaincc, gammaln, ndtr  # slow to import
 
@@ -148,7 +148,7 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
         reached = (cross + graphs.weight2 / graphs.weight / 2 - mean) / deviation
         shape = 4 / skewness**2
         left = np.maximum(shape + np.sign(skewness) * reached * np.sqrt(shape), 0)
-        # The side that is not asked for takes long, so each side is computed only where it is.
+        # Each tail takes long to compute, so it is computed only where it is needed.
         right, shape, left = np.broadcast_arrays(skewness > 0, shape, left)
         tail = np.empty(left.shape)
         tail[right], tail[~right] = gammainc(shape[right], left[right]), gammaincc(shape[~right], left[~right])
@@ -163,7 +163,7 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
 
 
 def few_labellings(m: int, n: int) -> bool:
-    """Tell whether every labelling of m and n samples can be tried."""
+    """Tell whether the labellings of m and n samples are few enough to try each."""
     return 4 <= m + n <= _MOST_SAMPLES and math.comb(m + n, m) <= _MOST_LABELLINGS
 
 

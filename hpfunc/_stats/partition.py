@@ -1,4 +1,4 @@
-"""Draw samples, and part samples into folds, by numbers that depend on a key, a class and a sample's identity alone.
+"""Draw samples, and divide samples into folds, by numbers that depend on a key, a class and a sample's identity only.
 
 Each sample gets a random number of its own, so neither the order of the samples, nor the layer, nor the machine can
 change which fold it falls in.
@@ -25,7 +25,7 @@ def draw_samples(starts: Ints, names: list[Any], identity: npt.NDArray[np.int64]
     Parameters
     ----------
     starts : (K + 1,) array
-        Rows ``starts[k]:starts[k + 1]`` are class k, which has n samples at least.
+        Rows ``starts[k]:starts[k + 1]`` are class k, which has at least n samples.
     names : list of K
         The classes.
     identity : (N,) array
@@ -48,7 +48,7 @@ def part_samples(
     repeats: int,
     key: RandomKey,
 ) -> Ints:
-    """Part the samples of each class into folds of equal size, but for one sample, several times.
+    """Divide the samples of each class into folds whose sizes differ by at most one, several times.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ def part_samples(
 
 
 class _Draw:
-    """The random order of groups in one repeat."""
+    """Draw the random order of groups in one repeat."""
 
     def __init__(self, key: RandomKey, repeat: int) -> None:
         self.key, self.repeat = key, repeat
 
     def order(self, groups: list[Any]) -> Ints:
-        """Return the order in which groups are dealt: by a random number for each, known by its name."""
+        """Return the order in which groups are dealt: that of random numbers which depend on the groups' names."""
         digests = [hashlib.sha256(f"{type(g).__name__}:{g}".encode()).digest()[:8] for g in groups]
         identity = np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
         return np.argsort(_random_numbers(identity, self.key, "folds of groups", self.repeat))
@@ -95,7 +95,7 @@ def _part_groups(starts: Ints, groups: npt.NDArray[Any], folds: int, draw: _Draw
     filled = np.zeros((folds, len(starts) - 1), np.intp)
     fold_of = np.empty(len(names), np.intp)
     for g in draw.order(names.tolist()):
-        # Of equally filled folds the first: what is dealt is in random order already.
+        # Of equally filled folds take the first, since the groups are in random order already.
         fold_of[g] = np.argmin(filled @ members[g])
         filled[fold_of[g]] += members[g]
     return fold_of[group]

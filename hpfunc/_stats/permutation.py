@@ -1,9 +1,9 @@
 """Permutation tests on plain arrays: arrangements, exact sums, counts.
 
-Both tests are one computation. An arrangement selects entries: the pairs whose sign is kept, or the pooled
-values that count as ``after``. The permuted difference of means is an increasing affine function of the sum
-of what is selected, so only these sums are computed (a 0/1 matrix times the values of every series) and
-compared with the sum that was observed.
+Both tests are one computation. An arrangement selects entries: the pairs whose sign is kept, or the pooled values that
+count as ``after``. The permuted difference of means is an increasing affine function of the sum of the selected
+entries, so only these sums are computed (a 0/1 matrix times the values of every series) and compared with the sum that
+was observed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = [
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _TOLERANCE = 100 * float(np.finfo(np.float64).eps)
-# Numbers held at a time by default (32 MiB as float64): enough for BLAS, little enough for the caches.
+# Numbers held at a time by default (32 MiB as float64): enough for BLAS, few enough for the caches.
 _BATCH_ELEMENTS = 2**22
 
 
 class PermutationResult(NamedTuple):
-    """One number for each series in the first two, which are host arrays."""
+    """Hold one number for each series in the first two fields, which are host arrays."""
 
     statistic: np.ndarray[Any, Any]
     pvalue: np.ndarray[Any, Any]
@@ -39,7 +39,7 @@ class PermutationResult(NamedTuple):
 
 
 class PermutationOptions(NamedTuple):
-    """Which arrangements to compare; see `hpfunc.fisher_permutation`."""
+    """Say which arrangements to compare; see `hpfunc.fisher_permutation`."""
 
     key: int | tuple[int, ...] | None
     n_permutations: int
@@ -48,7 +48,7 @@ class PermutationOptions(NamedTuple):
 
 
 class _Scaled(NamedTuple):
-    """Both sides of a test, divided by powers of two."""
+    """Hold both sides of a test, divided by powers of two."""
 
     before: Any  # (series, n1)
     after: Any  # (series, n2)
@@ -57,7 +57,7 @@ class _Scaled(NamedTuple):
 
 
 class _Selection(NamedTuple):
-    """What a test selects from: the difference of means of a sum A is ``slope * (A - centre * total)``."""
+    """Hold what a test selects from: a selected sum A has the mean difference ``slope * (A - centre * total)``."""
 
     values: Any  # (series, n) magnitudes below 2
     observed: Any  # (1, n) the selection that was observed, of zeros and ones

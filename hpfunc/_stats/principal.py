@@ -16,17 +16,18 @@ from hpfunc._arrays import namespace, to_host
 
 __all__ = ["Principal", "principal_components"]
 
-# Of a chunk of points: 128 MiB as float64, so that adding up Gram matrices costs little beside the products.
+# Numbers in a chunk of points: 128 MiB as float64, so that adding Gram matrices costs little compared with the
+# products.
 _CHUNK_ELEMENTS = 2**24
-# The eigenvalues of a Gram matrix carry an error of about eps times the largest. A component whose eigenvalue
-# is below this share of it is taken from the Gram matrix of what the components before it leave over.
+# The eigenvalues of a Gram matrix carry an error of about eps times the largest. A component whose eigenvalue is below
+# this share of it is taken from the Gram matrix of the residual after the components before it.
 _TRUSTED_SHARE = 1e-4
 # Squares of numbers of up to this power of two (or down to its inverse) can be summed as they are.
 _SAFE_EXPONENT = 256
 
 
 class Principal(NamedTuple):
-    """Host arrays: scores (n, k), components (k, d), share of the variance (k,), mean (d,)."""
+    """Hold host arrays: scores (n, k), components (k, d), share of the variance (k,), mean (d,)."""
 
     scores: np.ndarray[Any, Any]
     components: np.ndarray[Any, Any]
@@ -35,7 +36,7 @@ class Principal(NamedTuple):
 
 
 class _Centre(NamedTuple):
-    """The mean is ``first + shift``; centred points are divided by ``2**exponent``."""
+    """Hold the mean, ``first + shift``, and the power of two ``2**exponent`` that divides the centred points."""
 
     first: Any
     shift: Any
@@ -56,7 +57,7 @@ def principal_components(points: Any, count: int) -> Principal:
     n, d = points.shape
     centre = _centre(points)
     short, total = _short_vectors(points, centre, count)
-    # The other side of each component: what it gives for every point (or feature) of the long side.
+    # The other vector of each component: its product with every point (or feature) of the long side.
     long = xp.concatenate([chunk.T @ short for chunk in _centred_chunks(points, centre)])
     lengths = _orthogonalise(long)
     short, long = short * (lengths > 0), long * (lengths > 0)
@@ -161,7 +162,7 @@ def _largest_eigenpairs(matrix: Any, count: int) -> tuple[Any, Any]:
 def _orthogonalise(columns: Any) -> Any:
     """Make columns orthogonal, in place, and give their lengths.
 
-    They are orthogonal but for rounding, which shows where one is much shorter than those before it.
+    Rounding leaves a column not quite orthogonal where it is much shorter than those before it.
     """
     xp = namespace(columns)
     lengths = xp.zeros(columns.shape[1])

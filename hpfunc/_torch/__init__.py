@@ -1,1 +1,1 @@
-"""Turn a torch model and a data set into labelled rows: the only package, beside `activations`, that knows torch."""
+"""Turn a torch model and a data set into labelled rows: the only wing, beside `activations`, that works with torch."""

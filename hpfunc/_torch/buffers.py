@@ -1,4 +1,4 @@
-"""Keep activations: one tensor for each layer, as large as it will be, filled batch by batch."""
+"""Keep activations: one tensor for each layer, allocated at full size and filled batch by batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DeviceMemory", "Rows", "as_dataset", "check_fits", "split_layers", "
 
 
 class Rows:
-    """Hold the rows of layers, ``count`` of each, on one device or wherever each layer arises.
+    """Hold ``count`` rows of each layer, on one device or on the device that computes the layer.
 
     Each batch is copied as soon as it exists: a later in-place module cannot change it, and nothing is held twice.
     """
@@ -27,7 +27,7 @@ class Rows:
         self._count, self._store = count, store
 
     def write(self, layer: LayerPlan, values: torch.Tensor, rows: np.ndarray[Any, Any]) -> None:
-        """Copy the values of a layer to some of its rows; the first values take the memory for all."""
+        """Copy the values of a layer to some of its rows; the first call allocates memory for all rows."""
         target = self.tensors.get(layer.name)
         if target is None or target.shape[1:] != layer.shape:
             device = self._store or layer.device
@@ -63,7 +63,7 @@ class DeviceMemory:
 def as_dataset(
     tensors: Mapping[str, torch.Tensor], labels: np.ndarray[Any, Any], index: np.ndarray[Any, Any] | None
 ) -> xr.Dataset:
-    """Name the dims of each layer, and share its memory as a variable of a Dataset; without positions no ``index``."""
+    """Make a Dataset whose variables share the memory of tensors; without positions it has no coord ``index``."""
     dims = _dims(tensors)
     return xr.Dataset(
         {name: (dims[name], from_tensor(tensor, name)) for name, tensor in tensors.items()},
@@ -74,8 +74,8 @@ def as_dataset(
 def _dims(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
     """Name the dims of each variable: ``<layer>_0``, ``<layer>_1``, ...
 
-    The second call of ``relu`` is the variable ``relu_1``, and xarray takes a variable that bears a dim's name for
-    that dim's coordinate: where the two meet, the dim gets a further underscore.
+    The second call of ``relu`` is the variable ``relu_1``, and xarray treats a variable with the name of a dim as the
+    coordinate of that dim: where the names collide, the dim gets a further underscore.
     """
     dims = {}
     for name, tensor in tensors.items():
@@ -90,7 +90,7 @@ def _dims(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def split_layers(layers: Iterable[LayerPlan], count: int, most: int) -> list[list[LayerPlan]]:
-    """Divide layers, in their order, into groups of at most so many bytes; a larger layer stands alone."""
+    """Divide layers, in order, into groups of at most ``most`` bytes; a larger layer forms a group of its own."""
     groups: list[list[LayerPlan]] = [[]]
     left = most
     for layer in layers:
@@ -104,7 +104,7 @@ def split_layers(layers: Iterable[LayerPlan], count: int, most: int) -> list[lis
 
 
 def why_not_shared(layers: Sequence[LayerPlan]) -> str | None:
-    """Say why the rows cannot be shared as arrays on the device where they arise, or return None if they can."""
+    """Say why rows cannot be shared as arrays on the device that computes them, or return None if they can."""
     for device in {layer.device for layer in layers}:
         try:
             from_tensor(torch.empty(1, device=device), "a layer")
@@ -116,7 +116,7 @@ def why_not_shared(layers: Sequence[LayerPlan]) -> str | None:
 def check_fits(
     layers: Sequence[LayerPlan], count: int, store: torch.device | None, most: int | None, memory: DeviceMemory
 ) -> None:
-    """Raise ValueError if the rows would take more than ``most`` bytes, or None: than each device has free."""
+    """Raise ValueError if the rows would take more than ``most`` bytes, or, for None, more than a device has free."""
     if most is not None:
         _check_bytes(layers, count, most, f"max_memory={_readable(most)}")
         return

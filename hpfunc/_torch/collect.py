@@ -43,23 +43,23 @@ class Collection:
         self._memory = DeviceMemory()
 
     def whole(self) -> xr.Dataset:
-        """Collect all layers; raise ValueError if they do not fit, or cannot be shared from where they arise."""
+        """Collect all layers; raise ValueError if they do not fit, or cannot be shared on their device."""
         return next(self._groups(in_groups=False))
 
     def in_groups(self) -> Iterator[xr.Dataset]:
         """Collect the layers in groups that fit in ``max_memory``, by default in half of what is free.
 
-        Layers of a device whose arrays cannot be shared are brought to the host, with a warning.
+        Layers whose arrays cannot be shared on their device are copied to the host, with a warning.
         """
         return self._groups(in_groups=True)
 
     def _groups(self, *, in_groups: bool) -> Iterator[xr.Dataset]:
-        """Choose, measure and collect the first group in one go, then each further group."""
+        """Choose samples, measure layers and collect the first group in one pass; then collect each further group."""
 
         def begin(record: Record, reset: Callable[[], None]) -> tuple[list[list[LayerPlan]], xr.Dataset]:
             self.samples = choose(self._data, self._options)
             batches = self.samples.batches()
-            # In a list, from which it is taken: it is not held while the next batch is loaded.
+            # The batch is taken out of this list, so that it is freed before the next one is loaded.
             first = [next(batches)]
             rows = FirstRows(first[0].rows, len(self.samples.labels), self._host(), self._room(in_groups))
             inputs, count = first[0].filled(), first[0].count
@@ -99,7 +99,7 @@ class Collection:
         return torch.device("cpu") if self._options.store == "cpu" else None
 
     def _where_to_store(self, *, move_to_host: bool) -> torch.device | None:
-        """Return the host, or None for wherever each layer arises; raise ValueError if arrays cannot be had there."""
+        """Return the host, or None for the device of each layer; raise ValueError if arrays cannot be shared there."""
         why = None if self._options.store == "cpu" else why_not_shared(self.plan)
         if why is not None and not move_to_host:
             raise ValueError(f'store="device": {why}; here: pass store="cpu"')
@@ -136,13 +136,13 @@ class Collection:
             for batch in batches:
                 filling.fill(record, batch)
                 bar.update(len(batch.rows))
-                # Not held while the next batch is loaded.
+                # Free the batch before the next one is loaded.
                 del batch
         return as_dataset(filling.tensors(), self.samples.labels, self.samples.index)
 
 
 def choose(data: Any, options: CollectOptions) -> ChosenSamples:
-    """Choose the samples that the options mean."""
+    """Choose the samples that the options select."""
     return choose_samples(
         data,
         classes=options.classes,
@@ -162,10 +162,10 @@ def observe(
     device: Any,
     generators: Sequence[torch.Generator] = (),
 ) -> Result:
-    """Give ``work`` a recorder for the model, and return its result; leave the model and ``generators`` as they were.
+    """Run ``work`` with a recorder for the model, and return its result; restore the model and ``generators``.
 
-    The recorder brings the inputs to the model's device, and emits them before a layer can change them in place.
-    ``work`` is also given a function that puts the model back to where it stood when the work began.
+    The recorder moves the inputs to the model's device, and emits them before a layer can change them in place.
+    ``work`` also receives a function that restores the model to its state when the work began.
     """
     module = unwrap(model)
     place = device_of(module) if device is None else as_device(device)
@@ -201,7 +201,7 @@ def observe(
 
 
 class _Tracked:
-    """Pass on what is emitted, and remember the last call: it goes into the note of an error."""
+    """Forward what is emitted, and remember the last call for the note of an error."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit, self.last = emit, INPUT
@@ -221,7 +221,7 @@ def _recorder(module: Any, method: Any, forward: Callable[[Any, Any], Any] | Non
 
 
 def _chained(first: list[SampleBatch], batches: Iterator[SampleBatch]) -> Iterator[SampleBatch]:
-    """Yield the batch in a list, if there is one, which is taken out of it, and then other batches."""
+    """Remove the batch from the list ``first``, if it holds one, and yield it; then yield the other batches."""
     if first:
         yield first.pop()
     yield from batches

@@ -39,7 +39,7 @@ def weights_digest(source: Any) -> str:
 
 
 def structure_digest(module: torch.nn.Module, describe: Callable[[Any], str]) -> str:
-    """Digest what a module prints, and the code of its ``forward`` and its parts'; the weights do not matter."""
+    """Digest the printed form of a module and the code of each ``forward`` in it, without the weights."""
     forwards = {type(part): describe(type(part).forward) for part in module.modules()}
     own = sorted(text for kind, text in forwards.items() if not kind.__module__.startswith("torch."))
     return hashlib.sha256(_ADDRESS.sub("", "\n".join([str(module), *own])).encode()).hexdigest()

@@ -21,7 +21,7 @@ _REMEDY = "name layers that are the same in every batch; layers=None leaves out 
 
 
 class FirstRows:
-    """Keep what the first batch gives of each layer, until a layer does not fit beside those before it."""
+    """Keep the rows of each layer in the first batch, until a layer does not fit in memory beside those before it."""
 
     def __init__(
         self,
@@ -36,16 +36,16 @@ class FirstRows:
         self._full = False
 
     def keep(self, layer: LayerPlan, values: torch.Tensor) -> None:
-        """Copy the rows of a layer; those that come last count."""
+        """Copy the rows of a layer; a later call replaces an earlier one."""
         self._plans[layer.name] = layer
         needed = sum(plan.nbytes for plan in self._plans.values()) * self._total
         self._full = self._full or needed > self._room(self._store or layer.device)
         if not self._full:
-            # Where the batch is filled up, its own samples come first.
+            # In a batch that was filled up, its own samples come first.
             self.rows.write(layer, values[: len(self._places)], self._places)
 
     def taken_for(self, layers: Sequence[LayerPlan], store: torch.device | None) -> FirstRows | None:
-        """Return this with the rows of these layers alone, or None unless all are here and where they should be."""
+        """Keep the rows of these layers alone and return self, or None unless all are held on the right device."""
         tensors = {layer.name: self.rows.tensors.get(layer.name) for layer in layers}
         for layer in layers:
             tensor = tensors[layer.name]
@@ -67,8 +67,8 @@ class Filling:
         self._found: dict[str, tuple[int, ...]] = {}
 
     def fill(self, record: Record, batch: SampleBatch) -> None:
-        """Run the model on a batch, and copy what is wanted of it."""
-        # Why a layer has no rows in this batch: the first reason is that it did not run.
+        """Run the model on a batch, and copy the rows of the wanted layers."""
+        # The reason why a layer has no rows in this batch: it did not run, until another reason is found.
         reasons = dict.fromkeys(self._layers, PARTIAL)
         mask: torch.Tensor | None = None
 
@@ -98,7 +98,7 @@ class Filling:
     def _write(
         self, layer: LayerPlan, value: torch.Tensor, mask: torch.Tensor | None, rows: np.ndarray[Any, Any]
     ) -> str:
-        """Write a layer's rows, and return an empty text, or why it cannot be done."""
+        """Write the rows of a layer; return an empty text, or the reason why they cannot be written."""
         try:
             values = self._options.form.rows(layer.name, value, layer.axis, mask)
         except NotPooledError:

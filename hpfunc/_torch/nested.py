@@ -78,7 +78,7 @@ def holds_samples(inputs: Any, count: int) -> bool:
 
 
 def take_samples(inputs: Any, index: torch.Tensor, count: int) -> Any:
-    """Return the samples ``index`` of a batch of ``count``, copied; what is no batch stays as it is."""
+    """Copy the samples ``index`` of a batch of ``count``; leave values that are not a batch unchanged."""
     if holds_samples(inputs, count):
         return type(inputs)(inputs[k] for k in index.tolist())
     if isinstance(inputs, Mapping):

@@ -1,4 +1,4 @@
-"""Check the options of a collection at the door."""
+"""Check the options of a collection before any work begins."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_options(
     store: str = "device",
     label: LabelPlace = None,
 ) -> CollectOptions:
-    """Check the options of `collect_activations`, and bring them together.
+    """Check the options of `collect_activations`, and return them together.
 
     Raises
     ------

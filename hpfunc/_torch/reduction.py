@@ -14,7 +14,7 @@ from hpfunc._torch.observe.names import entries, matches
 
 __all__ = ["Form", "NotPooledError", "as_dense", "as_form", "dense_entries", "mean_over_space", "pool_tokens"]
 
-# Those of `pool_tokens`, and the mean over space.
+# The options of `pool_tokens`, and the mean over space.
 _TOKENS = ("first-token", "last-token", "token-mean")
 _WORDS = ("mean", *_TOKENS)
 _WIDER = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.complex32: torch.complex64}
@@ -28,8 +28,8 @@ class NotPooledError(ValueError):
 class Form:
     """Say in which form the values of each layer are kept.
 
-    ``reduce`` is None, one of the words of `as_form`, a function, or a mapping from layers (names or globs) to these;
-    ``dtype`` is that of floating values, None for their own.
+    ``reduce`` is None, one of the words that `as_form` accepts, a function, or a mapping from layers (names or globs)
+    to these; ``dtype`` is that of floating values, None for their own.
     """
 
     reduce: Any = None
@@ -59,7 +59,7 @@ class Form:
         return torch.float32 if dtype is torch.bfloat16 else dtype
 
     def check(self, names: Sequence[str]) -> None:
-        """Raise ValueError if a key of the mapping means none of these layers."""
+        """Raise ValueError if a key of the mapping matches none of these layers."""
         for pattern in self.reduce if isinstance(self.reduce, Mapping) else ():
             if not matches(pattern, names):
                 raise ValueError(
@@ -106,9 +106,9 @@ def dense_entries(call: str, value: Any) -> Iterator[tuple[str, torch.Tensor | N
 def as_dense(value: torch.Tensor) -> torch.Tensor | None:
     """Return a tensor as a dense one whose rows can be indexed, with the same values.
 
-    Quantised values become float32, float8 too, complex32 becomes complex64; unsigned integers are widened. None
-    stands for what has no such form: nested tensors, masked tensors, integers of 2**63 or more, packed bits, tensors of
-    the meta device.
+    Quantised and float8 values become float32, complex32 becomes complex64, and unsigned integers are widened. The
+    result is None for values without such a form: nested tensors, masked tensors, integers of 2**63 or more, packed
+    bits, tensors of the meta device.
     """
     value = value.detach()
     if value.is_nested or value.is_meta or isinstance(value, torch.masked.MaskedTensor):
@@ -134,12 +134,12 @@ _INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torc
 def mean_over_space(rows: torch.Tensor) -> torch.Tensor:
     """Average over all axes after the channels of images and volumes ``(n, channel, ...)``.
 
-    Values of fewer than four axes are kept: of a sequence ``(n, step, feature)`` and a signal
-    ``(n, channel, time)`` the shape does not tell which axis is which.
+    Values of fewer than four axes are kept, since a sequence ``(n, step, feature)`` and a signal ``(n, channel, time)``
+    cannot be told apart by their shapes.
     """
     if rows.ndim < 4:
         return rows
-    # Pixels may be integers, which have no mean of their own kind.
+    # Pixels may be integers, whose mean is not an integer.
     dtype = None if rows.is_floating_point() or rows.is_complex() else torch.float32
     return rows.mean(dim=tuple(range(2, rows.ndim)), dtype=dtype)
 
@@ -156,8 +156,8 @@ def pool_tokens(how: str, name: str, rows: torch.Tensor, mask: torch.Tensor | No
     rows : torch.Tensor
         The values, samples first.
     mask : torch.Tensor or None
-        The batch's attention mask ``(n, token)``: tokens where it is 0 are padding, on either side, and count for
-        nothing. None: every token counts.
+        The batch's attention mask ``(n, token)``: tokens where it is 0 are padding, on either side, and are ignored.
+        None: every token counts.
     """
     if rows.ndim != 3:
         return rows

@@ -60,7 +60,7 @@ def count_values(
 def _step(finite: np.ndarray[Any, Any]) -> float | None:
     """Find the step in which all values move, as HP does where all pairs have as many samples; None if there is none.
 
-    Bins that hold now two and now three steps would show teeth that are not in the data.
+    Bins that hold sometimes two and sometimes three steps would show peaks that are not in the data.
     """
     apart = np.diff(np.unique(finite))
     apart = apart[apart > 1e-9]

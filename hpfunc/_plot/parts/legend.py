@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["across_figure", "bar_entry", "legend_entries", "place_legend", "shade_entry", "text_entry"]
 
 _MOST_COLOURS = 12
-# Longer labels are broken, so that the legend leaves room to the axes.
+# Longer labels are broken, so that the legend leaves room for the axes.
 _LINE = 26
 
 

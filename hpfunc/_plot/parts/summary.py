@@ -63,7 +63,7 @@ def drawn_values(summaries: Sequence[Summary]) -> tuple[list[Any], list[Any]]:
 def mean_interval(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.DataArray]:
     """Find the interval of the mean over repeated measurements, as `fold_interval` does.
 
-    Both ends are NaN where all values are equal, or where one of them is NaN; no warning says so, as no bar does.
+    Both ends are NaN where all values are equal, or where one of them is NaN; no warning says so.
     """
     ordered = values if "repeat" in values.dims else values.expand_dims("repeat")
     ordered = ordered.transpose(..., "repeat", over)

@@ -17,7 +17,7 @@ __all__ = ["LABEL_KEYS", "LabelPlace", "collate", "label_place", "put_label", "s
 # usual places.
 LabelPlace = int | str | Callable[[Any], Any] | None
 
-# Names that the label of a mapping usually bears.
+# Keys under which a mapping usually holds the label.
 LABEL_KEYS = ("label", "labels", "label_ids", "target", "targets", "y")
 
 
@@ -27,8 +27,8 @@ def split_item(item: Any, place: LabelPlace, where: str) -> tuple[Any, Any]:
     Parameters
     ----------
     item : tuple, list, mapping, named tuple or dataclass
-        Of a tuple the inputs are what stands before the label, or after it where the label comes first; what else
-        there is (a file name, a position) is passed over. Of a mapping the inputs are everything but the label.
+        In a tuple the inputs are the entries before the label, or after it where the label comes first; other entries
+        (a file name, a position) are ignored. In a mapping the inputs are all entries but the label.
     place : int, str, callable or None
         Where the label is. None: the second entry of a tuple; of a mapping the one key of `LABEL_KEYS` that it has.
     where : str
@@ -105,7 +105,8 @@ def collate(inputs: Sequence[Any], index: Iterable[int | None]) -> Any:
     Parameters
     ----------
     inputs : sequence
-        The inputs of each sample, nested alike. Arrays and numbers become tensors; texts become a list of texts.
+        The inputs of each sample, all nested in the same way. Arrays and numbers become tensors; texts become a list of
+        texts.
     index : iterable of int or None
         What errors call each sample.
 
@@ -142,11 +143,11 @@ def _stack(values: Sequence[Any], numbers: Sequence[int | None]) -> Any:
             return list(values)
         if not (isinstance(first, (bool, int, float, list, tuple)) or hasattr(first, "shape")):
             raise TypeError
-        # NumPy makes one dtype of all, in the machine's byte order, and one copy in C order.
+        # NumPy finds a common dtype, in the machine's byte order, and makes one copy in C order.
         array = np.stack([as_array(x, f"data: item {k}") for k, x in zip(numbers, values, strict=True)])
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError):
-        # Of masked and sparse items the error says already what to pass.
+        # For masked and sparse items the error already says what to pass.
         if any(hasattr(first, name) for name in ("get_mask", "mask", "nnz")):
             raise
         raise TypeError(

@@ -1,4 +1,4 @@
-"""Find where a data set tells its labels without loading its samples, and put classes in order."""
+"""Find the labels of a data set without loading its samples, and put classes in order."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def sorted_classes(labels: Iterable[Label]) -> list[Label]:
 
 
 def known_labels(dataset: Any, place: LabelPlace = None) -> list[Label] | None:
-    """Return every sample's label where the data set has them at hand, or None.
+    """Return the label of every sample if labels can be read without loading samples, or None.
 
-    They are at hand in ``targets`` or ``labels``, in the tensors of a TensorDataset, and in a column that can be read
-    by its name. A label that the caller places by a function is not.
+    They are read from ``targets`` or ``labels``, from the tensors of a TensorDataset, or from a column that can be read
+    by its name. Labels that a function of the caller finds are not read in advance.
     """
     if callable(place):
         return None

@@ -32,7 +32,7 @@ __all__ = ["loader_generators", "open_loader"]
 
 
 def open_loader(loader: DataLoader[Any], place: LabelPlace) -> LabelledSource | StreamedSource:
-    """Make the source for a loader: of known labels where its data set has them and is read by position."""
+    """Make the source for a loader: with known labels where its data set has them and is read by position."""
     sampler = loader.batch_sampler
     in_one_pass = isinstance(loader.dataset, IterableDataset) or type(loader).__iter__ is not DataLoader.__iter__
     if sampler is None or in_one_pass:
@@ -41,7 +41,7 @@ def open_loader(loader: DataLoader[Any], place: LabelPlace) -> LabelledSource | 
         try:
             groups = [[operator.index(k) for k in group] for group in sampler]
         except TypeError:
-            # The data set goes by keys, not by positions.
+            # The data set is indexed by keys, not by positions.
             return _BatchStream(loader, place)
     least = min((len(group) for group in groups), default=1)
     groups, largest = _each_once(loader.dataset, groups)
@@ -64,7 +64,7 @@ def _each_once(dataset: Any, groups: list[list[int]]) -> tuple[list[list[int]], 
 
 
 class _LabelledLoader(LabelledSource):
-    """Deliver samples of a loader over a data set with labels at hand; only the chosen ones are loaded."""
+    """Deliver samples of a loader over a data set with known labels; only the chosen ones are loaded."""
 
     def __init__(
         self, loader: DataLoader[Any], groups: list[list[int]], largest: int, labels: list[Label], place: LabelPlace
@@ -111,7 +111,7 @@ class _LabelledLoader(LabelledSource):
 class _ItemLoader:
     """Deliver samples of a loader whose items must be loaded to learn their labels.
 
-    Chosen items are held as the data set gave them, and collated when it is known which they are.
+    Chosen items are held as the data set gave them, and collated when the choice is complete.
     """
 
     def __init__(self, loader: DataLoader[Any], groups: list[list[int]], largest: int, place: LabelPlace) -> None:
@@ -133,7 +133,7 @@ class _ItemLoader:
         return self._collated(chosen)
 
     def _collated(self, chosen: Sequence[Sample]) -> Iterator[Loaded]:
-        """Collate items, and follow each to its row."""
+        """Collate items, and find the row of each."""
         for group in chunks(range(len(chosen)), self._largest):
             items, index = [chosen[place].content for place in group], [chosen[place].index for place in group]
             if self._traced.collate_fn is default_collate:
@@ -149,7 +149,7 @@ class _ItemLoader:
             yield Loaded(inputs, [group[place] for place in places])
 
     def _row(self, sample: Sample) -> Any:
-        """Return the inputs of a sample, of which some may be cut out of a batch already."""
+        """Return the inputs of a sample, which may have been cut out of a batch already."""
         if sample.index is None:
             return sample.content
         inputs, labels = split_batch(self._traced.collate_fn([sample.content]), self._traced.place)
@@ -157,7 +157,7 @@ class _ItemLoader:
 
 
 class _BatchStream:
-    """Deliver rows of batches that can be read in one pass only; their place is that of the delivery."""
+    """Deliver rows of batches that can be read only once; their position is the order of delivery."""
 
     def __init__(self, loader: DataLoader[Any], place: LabelPlace) -> None:
         self._loader, self._place = loader, place
@@ -198,14 +198,14 @@ class _Traced:
 
 
 class _Delivering:
-    """Tell the labels of items, and hand the items on, in a worker as well."""
+    """Read the labels of items, and return them with the items, also in a worker process."""
 
     def __init__(self, traced: _Traced) -> None:
         self._traced = traced
 
     def __call__(self, items: list[Any]) -> _Delivered:
         if self._traced.collate_fn is default_collate:
-            # Nothing is sorted or left out, so that the items tell their labels themselves.
+            # This collation sorts and drops nothing, so the labels can be read from the items.
             labels = [as_label(split_item(item, self._traced.place, "an item of data")[1], "data") for item in items]
             return _Delivered(labels, list(range(len(items))), items)
         inputs, labels, places = self._traced(items)
@@ -213,7 +213,7 @@ class _Delivering:
 
 
 class _Located(Dataset[Any]):
-    """Name the item in a failure of a data set, also out of a worker process."""
+    """Name the item in an error that a data set raises, also from a worker process."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -223,7 +223,7 @@ class _Located(Dataset[Any]):
 
 
 def _read(loader: DataLoader[Any], groups: list[list[int]], collation: Any) -> Generator[tuple[int, Any]]:
-    """Load the batches of given positions by the loader's workers, with another collation."""
+    """Load the batches of given positions with the loader's workers and another collation."""
     same = DataLoader(
         _Located(loader.dataset),
         batch_sampler=groups,
@@ -258,7 +258,7 @@ def loader_generators(loader: DataLoader[Any]) -> list[torch.Generator]:
 
 
 def _stacked(rows: Sequence[Any], size: int) -> Iterator[Loaded]:
-    """Stack rows to batches of one shape: a loader pads each of its batches to the longest sample in it."""
+    """Stack rows into batches of one shape: a loader pads each of its batches to the longest sample in it."""
     by_shape: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         by_shape.setdefault(str([tuple(getattr(leaf, "shape", ())) for leaf in leaves(row)]), []).append(place)
@@ -268,11 +268,11 @@ def _stacked(rows: Sequence[Any], size: int) -> Iterator[Loaded]:
 
 
 def _row(inputs: Any, row: int, size: int) -> Any:
-    """Cut one sample out of a batch, as memory of its own: a view would keep the whole batch."""
+    """Copy one sample out of a batch, since a view would keep the whole batch in memory."""
     if isinstance(inputs, Mapping):
         return {name: _row(value, row, size) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)) and members(inputs) is not None:
-        # A list of one entry for each sample, of which at least one has another length, is no list of inputs.
+        # A list with one entry for each sample is not a list of inputs if an entry has another length than the batch.
         if holds_samples(inputs, size) or (len(inputs) == size and not all(len(value) == size for value in inputs)):
             return inputs[row]
         return tuple(_row(value, row, size) for value in inputs)

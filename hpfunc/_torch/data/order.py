@@ -53,7 +53,7 @@ def traced_collate(
 
 
 def _places(collate_fn: Callable[[list[Any]], Any], items: Sequence[Any], place: LabelPlace) -> list[int] | None:
-    """Return what a collation makes of items whose labels are their positions."""
+    """Return what a collation gives as labels of items labelled by their positions; None where it hides them."""
     if callable(place) or collate_fn is default_collate:
         return None
     tagged = []
@@ -61,7 +61,7 @@ def _places(collate_fn: Callable[[list[Any]], Any], items: Sequence[Any], place:
         try:
             key = label_place(item, place, "")
         except TypeError:
-            # A broken item, which the collation may know how to leave out.
+            # The item is broken; the collation may know how to leave it out.
             tagged.append(item)
         else:
             tagged.append(put_label(item, key, _tag(split_item(item, place, "")[1], k)))
@@ -69,7 +69,7 @@ def _places(collate_fn: Callable[[list[Any]], Any], items: Sequence[Any], place:
         _, labels = split_batch(collate_fn(tagged), place)
         places = [int(label) for label in labels]
     except Exception:
-        # It looks labels up, or counts on what they are.
+        # The collation looks labels up, or depends on their values.
         return None
     return places if all(0 <= k < len(items) for k in places) else None
 

@@ -21,12 +21,12 @@ _log = logging.getLogger("hpfunc")
 
 # Columns from which the chance of equal samples is estimated: few enough to be quick, and fewer only raise the chance.
 _COLUMNS = 64
-# Pairs of equal samples are beyond chance if they are this many times as many as expected, and this many more.
+# Equal pairs exceed chance if they are this many times as many as expected, and at least this many more.
 _TIMES, _MORE = 10, 3
 
 
 def base_item(dataset: Any, position: int) -> Hashable:
-    """Name the item of the innermost data set that stands at a position: two positions may share one."""
+    """Identify the item of the innermost data set at a position; two positions may share an item."""
     if isinstance(dataset, Subset):
         return base_item(dataset.dataset, int(dataset.indices[position]))
     if isinstance(dataset, ConcatDataset):
@@ -38,7 +38,7 @@ def base_item(dataset: Any, position: int) -> Hashable:
 
 
 def first_places(dataset: Any, positions: Sequence[int]) -> list[int]:
-    """Return the places in ``positions`` of items that have not come before; the log says how many have."""
+    """Return the places in ``positions`` of items that did not come before, and log how many did."""
     seen: set[Hashable] = set()
     places = []
     for place, position in enumerate(positions):

@@ -15,7 +15,7 @@ __all__ = ["Chooser", "choose_positions"]
 
 
 class Chooser:
-    """Hold the samples of one class that are chosen so far, as they are shown one after the other.
+    """Hold the samples of one class that are chosen so far, while its samples are offered one after the other.
 
     Without a key these are the first. With a key every sample of the class draws a number, the n-th sample the n-th
     number of the class's own stream, and the smallest numbers win. So the choice depends neither on the other classes
@@ -34,7 +34,7 @@ class Chooser:
         return self._draws is None and self._per_class is not None and len(self._held) >= self._per_class
 
     def offer(self, item: Any) -> None:
-        """Show the next sample of the class."""
+        """Offer the next sample of the class."""
         priority = -(self._seen if self._draws is None else next(self._draws))
         self._seen += 1
         entry = (priority, -self._seen, item)

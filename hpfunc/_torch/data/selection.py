@@ -24,9 +24,9 @@ __all__ = ["ChosenSamples", "SampleBatch", "choose_samples"]
 
 @dataclasses.dataclass(frozen=True)
 class SampleBatch:
-    """Hold samples of one forward pass, and the rows of the result where they stand.
+    """Hold the samples of one forward pass, and their rows in the result.
 
-    ``least`` is how many samples the model is given at the least: the caller's own batches have no fewer.
+    ``least`` is the smallest number of samples that the model receives: the caller's own batches have no fewer.
     """
 
     inputs: Any
@@ -39,7 +39,7 @@ class SampleBatch:
         return max(len(self.rows), self.least)
 
     def filled(self) -> Any:
-        """Return inputs of ``count`` samples: after the batch's own, which ``rows`` tells of, the same again."""
+        """Return inputs of ``count`` samples: first the batch's own, as in ``rows``, then the same ones repeated."""
         own = len(self.rows)
         if self.count == own:
             return self.inputs
@@ -70,9 +70,9 @@ def choose_samples(
 ) -> ChosenSamples:
     """Choose up to ``per_class`` samples of each class.
 
-    Where the labels are at hand, only the chosen samples are ever loaded, by batches, when asked for. Otherwise every
-    sample must be loaded to learn its label, and the chosen ones are held on the host until they are used. A sample
-    that comes more than once counts once.
+    Where labels are known beforehand, only the chosen samples are loaded, batch by batch, when they are asked for.
+    Otherwise every sample must be loaded to learn its label, and the chosen ones are held on the host until they are
+    used. A sample that comes more than once counts once.
     """
     wanted = None if classes is None else _check_classes(classes)
     source = open_source(data, label, batch_size)
@@ -149,7 +149,7 @@ def _choose_streamed(
 
 
 def _as_batch(loaded: Loaded, rows: Sequence[int], least: int) -> SampleBatch:
-    """Say in which rows of the result the samples of a batch stand; ``rows`` are those of the samples asked for."""
+    """Add to loaded inputs their rows in the result; ``rows`` are the rows of the samples that were asked for."""
     return SampleBatch(loaded.inputs, np.array([rows[place] for place in loaded.places]), least)
 
 

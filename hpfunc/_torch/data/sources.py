@@ -33,7 +33,7 @@ class Sample:
 
 
 class Loaded(NamedTuple):
-    """Hold the inputs of a batch; ``places[row]`` tells which of the samples asked for stands in a row."""
+    """Hold the inputs of a batch; its row i is the sample ``places[i]`` of those asked for."""
 
     inputs: Any
     places: Sequence[int]
@@ -44,7 +44,7 @@ class LabelledSource:
 
     labels: list[Label]
     batch_size: int
-    # The model is given no batch of fewer samples: those of the caller have no fewer.
+    # The model receives no smaller batch than this, since those of the caller are no smaller.
     least: int = 1
 
     def index(self, position: int) -> int:
@@ -102,7 +102,7 @@ class ArraySource(LabelledSource):
 
 
 class IndexedSource(LabelledSource):
-    """Deliver items of a data set by position, with labels at hand."""
+    """Deliver items of a data set by position, with known labels."""
 
     def __init__(
         self, data: Any, labels: list[Label], first: Sequence[int], place: LabelPlace, batch_size: int
@@ -127,7 +127,7 @@ class IndexedSource(LabelledSource):
 
 
 class ItemSource:
-    """Deliver items that tell their labels only when they are loaded."""
+    """Deliver items whose labels are known only when they are loaded."""
 
     def __init__(
         self, items: Iterable[tuple[int, Any]], place: LabelPlace, batch_size: int, *, in_one_pass: bool
@@ -183,7 +183,7 @@ def enumerate_items(data: Iterable[Any], what: str = "item") -> Generator[tuple[
 
 
 def check_label(found: Label, known: Label, k: int) -> None:
-    """Raise ValueError if a sample's own label is not the one its data set told beforehand."""
+    """Raise ValueError if a sample's own label differs from the one that its data set lists."""
     if found != known:
         raise ValueError(
             f"data tells the label {known!r} for item {k} in its list of labels, but the item itself has {found!r}; "
@@ -233,7 +233,7 @@ def _as_rows(x: Any) -> Any:
 
 
 def _copy_rows(array: Any, rows: slice | list[int]) -> Any:
-    """Copy some samples, so that a model that works in place does not write to the caller's."""
+    """Copy some samples, so that a model that works in place does not change the caller's array."""
     if isinstance(array, list):
         return array[rows] if isinstance(rows, slice) else [array[k] for k in rows]
     if isinstance(array, torch.Tensor):

@@ -1,7 +1,7 @@
 """Open checkpoint files: what a file describes is read as opcodes, and its tensors are views of its bytes.
 
-Nothing that a file names is looked up or called. What it declares (entries, storages, sizes) is held against what it
-holds before memory is taken for it.
+Nothing that a file names is looked up or called. What it declares (entries, storages, sizes) is compared with what it
+holds before memory is allocated for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hpfunc._torch.model.specs import Container, StorageSpec, TensorSpec
 __all__ = ["CheckpointFile", "open_checkpoint"]
 
 _MOST_ENTRIES = 50_000
-# The list of so many entries of an archive, with their names.
+# The bytes that suffice for the list of this many entries of an archive, with their names.
 _LARGEST_DIRECTORY = 2**22
 _LARGEST_HEADER = 2**24
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -70,7 +70,7 @@ def open_checkpoint(path: Path) -> CheckpointFile:
         head = stream.read(512)
     if head.startswith(b"PK\x03\x04"):
         return _ZipFile(path)
-    # The length of the header comes first, so that other files can be told by their ninth byte.
+    # A safetensors file begins with the length of its header, in 8 bytes; the header itself begins with a brace.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return _safetensors(path)
     for start, what in _OTHERS:
@@ -241,7 +241,7 @@ class _Limited:
 
 
 def _safetensors(path: Path) -> CheckpointFile:
-    """Open a safetensors file by its own package, after a look at its header."""
+    """Open a safetensors file by its own package, after checking its header."""
     if find_spec("safetensors") is None:
         raise ImportError("it needs the package safetensors: pip install safetensors")
     from safetensors import SafetensorError

@@ -19,7 +19,7 @@ __all__ = ["check_source", "load_module", "load_source", "load_structure", "make
 
 
 def check_source(checkpoint: Any, build: Any, name: str) -> None:
-    """Find out early what `load_module` would refuse without opening a file; see there."""
+    """Raise early the errors that `load_module` raises without opening a file."""
     if isinstance(checkpoint, torch.nn.Module):
         return
     if isinstance(checkpoint, (str, PathLike)):
@@ -48,11 +48,11 @@ def load_module(
     Parameters
     ----------
     checkpoint : path, mapping or torch.nn.Module
-        A module is given back as it is. A file of ``torch.save`` or of safetensors is read without making or calling
+        A module is returned unchanged. A file of ``torch.save`` or of safetensors is read without making or calling
         anything that it names but tensors. The weights may lie inside other mappings, beside other things, and under a
         prefix; they are copied into what ``build()`` returns.
     build : callable
-        Makes a fresh module; not needed for a module. The random state is as before when it has returned.
+        Makes a fresh module; not needed for a module. The random state is restored after it returns.
     name : str
         What errors call the checkpoint.
     part : str, optional
@@ -125,7 +125,7 @@ def _read(file: CheckpointFile, chosen: Candidate, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{name} cannot be read: {error}") from None
     for key, value in state.items():
-        # What a module's own get_extra_state returned may be anything that is plain.
+        # The result of a module's own get_extra_state may be any plain value.
         if isinstance(value, (Container, Skipped)):
             raise ValueError(f"{name}: {key!r} is an extra state of more than plain values, which is not made")
         if isinstance(value, torch.Tensor) and (value.layout is not torch.strided or value.is_quantized):
@@ -157,7 +157,7 @@ def _fill(module: torch.nn.Module, state: dict[str, Any], chosen: Candidate, nam
     if chosen.metadata is not None:
         ordered._metadata = chosen.metadata
     try:
-        # Not strict, since strict mode mixes what is missing, what is too much and what has another shape.
+        # Load without strict mode, which mixes missing keys, unexpected keys and other shapes in one error.
         missing, unexpected = module.load_state_dict(ordered, strict=False)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]

@@ -1,7 +1,7 @@
-"""Go through a pickle as a list of opcodes: find the tensors that it describes, and make none of its objects.
+"""Read a pickle as a list of opcodes: find the tensors that it describes, and create none of its objects.
 
-Python's own unpickler imports what a file names and calls it. Here the opcodes move plain values, descriptions of
-tensors and marks of what is skipped over a stack, within a budget of bytes, opcodes, depth and names.
+Python's own unpickler imports what a file names and calls it. Here the opcodes only put plain values, descriptions of
+tensors and marks for skipped objects on a stack, within limits on bytes, opcodes, depth and names.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read_opcodes(stream: Any) -> tuple[Any, dict[str, StorageSpec]]:
     Raises
     ------
     ValueError
-        If the pickle is damaged, or more than the budget allows; the message completes "the file is refused, since".
+        If the pickle is damaged, or exceeds a limit; the message completes "the file is refused, since".
     """
     machine = _Machine()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream), 1):
@@ -123,7 +123,7 @@ def _put(machine: _Machine, kind: str, entries: list[Any]) -> None:
 
 
 def _pairs(entries: list[Any]) -> list[Any]:
-    """Return keys and values, which stand in turn, as pairs."""
+    """Return alternating keys and values as pairs."""
     return list(zip(entries[::2], entries[1::2], strict=True))
 
 

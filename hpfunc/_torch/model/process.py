@@ -1,4 +1,4 @@
-"""Own what all threads of the process share: random state and torch's switches, changed by one thread at a time."""
+"""Manage what all threads of the process share: random state and torch's switches, changed by one thread at a time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _OWNER = threading.RLock()
 def run_alone(work: Callable[[], Result], generators: Sequence[torch.Generator] = ()) -> Result:
     """Run ``work`` while no other thread runs such work, and return its result; put the shared state back.
 
-    Put back, also after an error or an interrupt, are the random state of torch (on each device in use), NumPy and
+    Restored, also after an error or an interrupt, are the random state of torch (on each device in use), NumPy and
     Python, that of further ``generators``, and torch's switches: default dtype and device, gradient mode, deterministic
     algorithms, threads, precision of products, cuDNN's flags, the fused transformer kernels and the stance of the
-    compiler. Work may run further work.
+    compiler. Calls may be nested.
 
-    This is a function of a function, not a context manager: an interrupt that comes while a context manager is
-    being entered or left skips what it would have put back. Here each change happens inside a ``try``, and an
-    interrupt of the first ``finally`` is followed by the second.
+    This is a function that takes a function, not a context manager: an interrupt that comes while a context manager is
+    being entered or left skips what it would have put back. Here each change happens inside a ``try``, and an interrupt
+    of the first ``finally`` is followed by the second.
     """
     with _OWNER:
         restore = mark_process(generators)
@@ -80,7 +80,7 @@ def _switches() -> list[Switch]:
         (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
         (_get_cudnn, _set_cudnn),
     ]
-    # Without the compiler loaded, which takes seconds, it has no stance.
+    # A compiler that is not loaded has no stance, and loading it takes seconds.
     frames = sys.modules.get("torch._dynamo.eval_frame")
     if frames is not None:
         switches.append((lambda: frames._stance, frames._set_stance))
@@ -124,7 +124,7 @@ def seed_all(seed: int) -> None:
 
 
 def _set_default_device(device: torch.device) -> None:
-    # None, not the CPU, means that nothing stands between a call and torch.
+    # None, unlike the CPU, leaves torch's functions without a wrapper.
     torch.set_default_device(None if device.type == "cpu" else device)
 
 

@@ -47,9 +47,9 @@ def run_unchanged(
 ) -> Result:
     """Run ``work`` with ``model`` in eval mode without gradients, and return its result; leave no trace of it.
 
-    Restored, also after an error or an interrupt, are all that `ModelState` keeps of the model and all that
-    `run_alone` keeps of the process and of further ``generators``. ``work`` is given a function that marks a state of
-    both, and returns a function that puts them back to that mark.
+    Restored, also after an error or an interrupt, are all that `ModelState` keeps of the model and all that `run_alone`
+    keeps of the process and of further ``generators``. ``work`` receives a function that marks the state of both;
+    calling it returns a function that restores that state.
     """
 
     def guarded() -> Result:
@@ -62,7 +62,7 @@ def run_unchanged(
                 before.restore()
                 restored.append(True)
         finally:
-            # Comparing the values of a large model takes seconds: twice only if the first time was interrupted.
+            # Comparing the values of a large model takes seconds, so repeat it only if the first time was interrupted.
             if not restored:
                 before.restore()
 
@@ -91,7 +91,7 @@ def _run_in_eval_mode(model: nn.Module, work: Callable[[], Result]) -> Result:
     """Run ``work`` with everything switched as it is needed; the caller of this function puts it back."""
     # The fused transformer kernels would skip the modules inside, depending on who has hooks.
     torch.backends.mha.set_fastpath_enabled(False)
-    # What is compiled runs as it is written, so that its hooks fire.
+    # Compiled parts run uncompiled, so that their hooks fire.
     if "torch._dynamo" in sys.modules:
         torch.compiler.set_stance("force_eager")
     for module in model.modules():

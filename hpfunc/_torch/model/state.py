@@ -24,7 +24,7 @@ _MISSING = object()
 
 
 class ModelState:
-    """Hold what a model is made of now, and put it back.
+    """Record the present state of a model, and restore it.
 
     Reading changes nothing; `restore` may be called again and again, and interrupted.
     Followed are modules (also those in plain lists), containers of Python (dict, list, set, deque, tuple, bytearray),
@@ -32,7 +32,7 @@ class ModelState:
     deep: further inside, such as in the trainer of a LightningModule, whole data sets and other programs begin.
 
     The values of tensors and arrays are copied, those of other devices to the host, and compared to the last bit:
-    no count of versions sees what is written through ``.data``, a NumPy view or a fused kernel. ``copies`` may pass
+    torch's version counter does not count writes through ``.data``, a NumPy view or a fused kernel. ``copies`` may pass
     the copies of another state of the same moment, so that nothing is copied twice.
     """
 

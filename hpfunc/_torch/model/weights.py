@@ -1,8 +1,8 @@
 """Find the weights of a module in what a checkpoint holds: wrapped, prefixed, beside other things.
 
-A candidate is a mapping with tensors somewhere in the checkpoint, and a prefix that its keys bear. It fits if it gives
-every tensor of the module, in its shape, and no others. Exactly one candidate that fits is loaded, and the log says
-which; of several the caller names one.
+A candidate is a mapping with tensors somewhere in the checkpoint, and a prefix of its keys. It fits if it gives every
+tensor of the module, in its shape, and no others. Exactly one candidate that fits is loaded, and the log says which; of
+several the caller names one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log = logging.getLogger("hpfunc")
 _DEEPEST = 3
 # Errors list this many keys.
 _LISTED = 10
-# So many names of the module are looked for, and so many prefixes tried.
+# At most this many names of the module are looked for, and at most this many prefixes tried.
 _TRIED = 20
 # Compiled modules put this into the keys wherever they stand.
 _COMPILED = "_orig_mod."
@@ -167,7 +167,7 @@ def _misfit(value: Any, own: Any) -> bool:
 
 
 def _needless(name: str) -> bool:
-    """Tell whether torch goes without an entry of this name."""
+    """Tell whether torch can load a module without an entry of this name."""
     return name.endswith(("num_batches_tracked", _EXTRA))
 
 

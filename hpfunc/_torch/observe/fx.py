@@ -24,7 +24,7 @@ __all__ = ["traced"]
 def traced(model: nn.Module) -> Record:
     """Return a recorder that runs the model's graph node by node, and emits each node's value as it comes.
 
-    A node of a module bears the module's own name, any other node the name that torchvision's feature extraction gives
+    A node of a module has the module's own name, any other node the name that torchvision's feature extraction gives
     it. All nodes run, in their order: nothing is eliminated or fused, and an in-place operation comes after its input
     was emitted.
     """

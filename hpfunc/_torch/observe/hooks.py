@@ -34,7 +34,7 @@ def hooked(model: nn.Module, forward: Forward) -> Record:
 def module_names(model: nn.Module) -> dict[nn.Module, str]:
     """Map each module to its first name.
 
-    Left out are modules that compute a parameter, which see no samples, and the wrappers of compiled ones.
+    Modules that compute a parameter are left out, since they see no samples; so are the wrappers of compiled modules.
     """
     names = {}
     for path, module in model.named_modules():

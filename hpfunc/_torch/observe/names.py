@@ -1,4 +1,4 @@
-"""Names: one for each call of a module, one for each tensor in what it returned, and which of them are meant."""
+"""Name each call of a module and each tensor that it returned, and tell which names a pattern matches."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def clean(name: str) -> str:
 class CallNames:
     """Name calls in the order they happen: ``relu``, ``relu_1``, ``relu_2``.
 
-    ``own`` are the names of modules: a suffixed name that a module bears is passed over, so that a module's name is
-    always its own. Names that the result uses itself (input, label, index, sample) start at ``_1``.
+    ``own`` are the names of modules: a suffixed name that belongs to a module is skipped, so that no other call takes
+    it. Names that the result uses itself (input, label, index, sample) start at ``_1``.
     """
 
     def __init__(self, own: Collection[str] = ()) -> None:
         self._own = frozenset(own)
-        # The last number of each name, counted apart for modules and for other operations.
+        # The last number of each name, counted separately for modules and for other operations.
         self._last: dict[tuple[str, bool], int] = {}
         self._used: set[str] = set()
 
     def next(self, name: str, *, module: bool = True) -> str:
-        """Return the name of this call of ``name``; a call of no module takes no module's name."""
+        """Return the name of this call of ``name``; other operations never take the name of a module."""
         taken = name in _RESERVED or (not module and name in self._own)
         count = self._last.get((name, module), 0 if taken else -1) + 1
         while count and (f"{name}_{count}" in self._used or f"{name}_{count}" in self._own):

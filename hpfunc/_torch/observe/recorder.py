@@ -46,10 +46,10 @@ def apply(function: Callable[..., Any], inputs: Any) -> Any:
 
 
 def as_taken(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
-    """Divide named inputs into those by position and those by name, as the function takes them.
+    """Divide named inputs into positional and keyword arguments of the function.
 
     Names that the function does not take (a file name beside the image, say) are left out, and the log says which.
-    Where it takes none of them, a single input, or the single tensor among them, goes by position.
+    Where it takes none of them, a single input, or the single tensor among them, is passed by position.
 
     Raises
     ------

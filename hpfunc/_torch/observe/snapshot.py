@@ -1,4 +1,4 @@
-"""Observe a model through the values that it gives out itself: the snapshot protocol, or a function of the caller's."""
+"""Observe a model through the values that it returns itself: the snapshot protocol, or a function of the caller's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def snapshots(model: Any) -> Record:
         if "initial" in names and INPUT not in names:
             names["initial"] = INPUT
         values = [(names[key], value) for key, entry in taken.items() for value in _members(key, entry)]
-        # Not kept for longer than this batch.
+        # Let the model drop the values of this batch.
         model.refresh()
         return _emit_all(values, emit)
 

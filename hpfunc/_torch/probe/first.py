@@ -21,7 +21,7 @@ Keep = Callable[[LayerPlan, torch.Tensor], None]
 
 
 class FirstBatch:
-    """Compare the first real batch with the probe: plan and keep the layers that are meant, and note what is left out.
+    """Compare the first real batch with the probe: keep the layers that were asked for, note what is left out.
 
     Each attribute is a mapping from the name of a tensor: ``calls`` to its call, ``shapes`` to its shape, ``plan`` to
     its plan, ``reasons`` to why it is left out, and ``axes`` to the axes that may count the samples.
@@ -71,7 +71,7 @@ class FirstBatch:
         return [name for name, why in self.reasons.items() if why == reason]
 
     def leave_out_unseen(self) -> None:
-        """Leave out what only the probe met."""
+        """Leave out what only the probe saw."""
         for name, seen in self.probe.seen.items():
             if seen.call not in self._counts and _is_wanted(name, seen.call, True, self._layers):
                 self.calls[name], self.shapes[name] = seen.call, tuple(seen.shape)
@@ -118,9 +118,9 @@ def _is_unchanged(seen: Sighting, tensor: torch.Tensor) -> bool:
 
 
 def _is_wanted(name: str, call: str, leaf: bool, layers: Sequence[str] | None) -> bool:
-    """Tell whether a tensor is meant.
+    """Tell whether a tensor was asked for.
 
-    A glob that does not name it means no output of the whole model: as a rule that is the last layer's.
+    A glob matches the output of the whole model only by that name, since it is usually the output of the last layer.
     """
     if layers is None:
         return leaf

@@ -1,4 +1,4 @@
-"""Look at what a model gives for a batch in another order; the look leaves no trace."""
+"""Run a model on a batch in another order, sketch its values, and restore everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Probe", "Sighting", "look", "probe_batch"]
 
 @dataclasses.dataclass(frozen=True)
 class Sighting:
-    """Hold the shape of a tensor that the probe met, and sketches of its rows along axes that may count samples."""
+    """Hold the shape of a tensor that the probe saw, and sketches of its rows along axes that may count samples."""
 
     call: str
     shape: torch.Size
@@ -29,7 +29,7 @@ class Sighting:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Hold what a pass over the samples ``index`` met, and whether the model drew random numbers."""
+    """Hold what a pass over the samples ``index`` saw, and whether the model drew random numbers."""
 
     index: torch.Tensor
     seen: dict[str, Sighting]
@@ -44,7 +44,7 @@ def probe_batch(record: Record, reset: Callable[[], None], inputs: Any, count: i
             return look(record, reset, inputs, count, size)
         except Exception as error:
             refused.append(error)
-    # A model that does not run on the batch as it is either says so itself.
+    # A model that also fails on the unchanged batch raises its own error here.
     record(take_samples(inputs, torch.arange(count, device="cpu"), count), lambda call, value, inner: None)
     refused[-1].add_note(f"tried were the first {count} samples, {count + 1} of them, and {count} in another order")
     raise refused[-1]
@@ -63,7 +63,7 @@ def look(record: Record, reset: Callable[[], None], inputs: Any, count: int, siz
             seen[name] = Sighting(call, tensor.shape, {axis: sketch(tensor, axis) for axis in axes or [None]})
 
     try:
-        # Not the random numbers that the real pass will draw.
+        # Draw other random numbers than the real pass will draw.
         seed_all(1)
         before = random_states()
         record(take_samples(inputs, index, count), emit)

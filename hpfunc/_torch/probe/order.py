@@ -9,9 +9,9 @@ import torch
 
 __all__ = ["follows", "sample_axes", "sketch"]
 
-# So many values of a row are compared, spread over the row.
+# This many values of a row are compared, spread over the row.
 _COMPARED = 256
-# A row agrees if so many of its values do: rounding may turn the rest (codes, masks, choices of the largest).
+# A row agrees if this share of its values does: rounding may flip the rest (codes, masks, choices of the largest).
 _AGREEING = 0.9
 
 
@@ -37,8 +37,8 @@ def sketch(value: torch.Tensor, axis: int | None) -> torch.Tensor:
 def sample_axes(first: Sequence[int], later: Sequence[int], few: int, more: int) -> list[int]:
     """List the axes that may count the samples, for shapes of a batch of ``few`` and of a batch of ``more`` samples.
 
-    That is the axis along which alone the shapes differ, as the batches do. Where the batches are equally large, it
-    may be each axis of that length; of a single sample, the first.
+    This is the only axis along which the shapes differ, if its lengths are those of the batches. For batches of equal
+    size it may be any axis of that length; for a single sample it is the first.
     """
     if len(first) != len(later):
         return []
@@ -63,7 +63,7 @@ def follows(
     dtype : torch.dtype
         Of the layer: it sets how far rounding may take two values apart.
     random : bool
-        Whether the model draws random numbers, so that no two rows agree. The order is then only doubted where the
+        Whether the model draws random numbers, so that no two rows agree. The order is then doubted only where the
         later pass is much nearer to the order of the first.
     """
     if len(first) < 2 or first.shape[1] != later.shape[1] or len(later) != len(index):
@@ -81,5 +81,5 @@ def follows(
         return bool(in_place > 0.5 * apart.div(spread).mean())
     allowed = (max(1e-3, 30 * precision) if precision else 0.0) * spread + 30 * precision * scale
     agreeing = (apart <= allowed).double().mean(1) >= _AGREEING
-    # One row can turn by rounding; a sample that leaves its place moves at least one other.
+    # Rounding can change one row; a sample that leaves its place moves at least one other sample.
     return int((~agreeing).sum()) < max(2, 0.02 * len(agreeing))

@@ -28,11 +28,11 @@ def survey(
     form: Form,
     keep: Keep,
 ) -> list[LayerPlan]:
-    """Run the first batch, of ``count`` samples, and return the plan of the layers that are meant, as they ran.
+    """Run the first batch, of ``count`` samples, and return the plan of the requested layers in execution order.
 
-    By default they are the calls inside which no other call gave rows of samples. A value that does not change with
-    the batch (the table of a positional embedding) is no activation of samples, and is left out. ``keep`` is given the
-    rows of each layer in the form in which they are stored; those that it is given last count.
+    By default they are the calls inside which no other call gave rows of samples. A value that does not change with the
+    batch (the table of a positional embedding) is no activation of samples, and is left out. ``keep`` receives the rows
+    of each layer in the form in which they are stored; a later call for a layer replaces an earlier one.
     """
 
     def run(probe: Probe, axes: Mapping[str, list[int]]) -> FirstBatch:
@@ -44,7 +44,8 @@ def survey(
 
     batch = run(probe_batch(record, reset, inputs, count), {})
     if batch.left_out(REORDERED) and count > 1 and len(batch.probe.index) > count:
-        # A sample that comes twice changes what a model takes from its whole batch; the same samples alone do not.
+        # A repeated sample changes what a model computes over its whole batch; another order of the same samples does
+        # not.
         reset()
         batch = run(look(record, reset, inputs, count, count), batch.axes)
     _check_patterns(batch, layers)
@@ -65,7 +66,7 @@ def _check_output(output: Any) -> None:
 
 
 def _check_patterns(batch: FirstBatch, layers: Sequence[str] | None) -> None:
-    """Raise ValueError for a pattern that means no call and no entry of what a call returned."""
+    """Raise ValueError for a pattern that matches no call and no entry of what a call returned."""
     for pattern in layers or ():
         if not any(True for _ in _meant(batch, pattern)):
             ran = list(batch.calls)
@@ -95,5 +96,5 @@ def _check_planned(batch: FirstBatch, layers: Sequence[str] | None) -> None:
 
 
 def _meant(batch: FirstBatch, pattern: str) -> Iterator[str]:
-    """Yield the tensors that a pattern means, by their own name or that of their call."""
+    """Yield the tensors that a pattern matches, by their own name or that of their call."""
     return (name for name, call in batch.calls.items() if matches(pattern, (call, name)))
