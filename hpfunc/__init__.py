@@ -34,12 +34,13 @@ enters only through ``key=``. `help` of each function has its shapes, errors, so
 
 from hpfunc._version import __version__ as __version__
 from hpfunc.activations import collect_activations
+from hpfunc.adjustment import adjust_pvalues
 from hpfunc.hardest import at_ceiling, bridging_samples, hardest_pairs
 from hpfunc.intervals import fold_interval
 from hpfunc.multiclass import euclidean_mst, multiclass_hp
 from hpfunc.pairwise import pairwise_hp
 from hpfunc.pca import pca2d
-from hpfunc.permutation import adjust_pvalues, fisher_permutation, fisher_steps
+from hpfunc.permutation import fisher_permutation, fisher_steps
 from hpfunc.plot import (
     plot_distributions,
     plot_fisher,

@@ -14,7 +14,7 @@ from hpfunc._plot.parts.series import Series, series_of
 from hpfunc._plot.parts.style import PAGE, check_figsize, new_figure, open_axes
 from hpfunc._plot.parts.values import read_values
 from hpfunc._plot.parts.words import label_of, names_of, title_of
-from hpfunc.permutation import adjust_pvalues
+from hpfunc.adjustment import adjust_pvalues
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hpfunc.permutation import adjust_pvalues, fisher_permutation, fisher_steps
+from hpfunc.adjustment import adjust_pvalues
+from hpfunc.permutation import fisher_permutation, fisher_steps
 from hpfunc.plot import plot_fisher, plot_pairs, plot_trajectory
 from tests.artists import bands, data_lines, legend_texts, sweep_like
 

@@ -22,7 +22,17 @@ PACKAGE = ROOT / "hpfunc"
 STOREYS = {
     "names that users see": {"__init__"},
     "public rooms": {"activations", "plot", "_plot", "sweeps", "_sweep"},
-    "labelled layer": {"hardest", "intervals", "multiclass", "pairwise", "pca", "permutation", "results", "statistic"},
+    "labelled layer": {
+        "adjustment",
+        "hardest",
+        "intervals",
+        "multiclass",
+        "pairwise",
+        "pca",
+        "permutation",
+        "results",
+        "statistic",
+    },
     "measuring by name": {"_measure"},
     "labels and files": {"_files", "_labels", "_older_tool", "_store"},
     "models": {"_torch"},
