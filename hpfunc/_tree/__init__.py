@@ -6,12 +6,11 @@ every pair of classes (`count_pairs`), counts between all classes or at each sam
 
 On the way: the points are scaled (`exact`); wide layers with a falling spectrum are reduced to few coordinates
 (`reduce`); points or coordinates are centred by class, so that matrix products give lower bounds of their distances
-with a known error (`distances`). From these bounds come the minimum spanning trees of the classes (`mst`),
-then the few edges between two classes that may stand in the tree of both, then counts (`pairs`). What rounding leaves
-undecided is measured again by direct differences in float64 (`exact`), so the result is that of exact distances.
-`whole_tree` takes all points as one cloud, `folds` counts folds that share their distances, `graphs` holds other graphs
-than one tree, `device` the engine for CuPy arrays, `options` what the caller asks for, `threads` the workers and their
-work arrays.
+with a known error (`distances`). From these bounds come the minimum spanning trees of the classes (`mst`), then the few
+candidate edges between two classes, then counts (`pairs`). What rounding leaves undecided is measured again by direct
+differences in float64 (`exact`), so the result is that of exact distances. `whole_tree` takes all points as one cloud,
+`folds` counts folds that share their distances, `graphs` holds graphs other than a single tree, `device` the engine for
+CuPy arrays, `options` the caller's choices, `threads` the workers and their work arrays.
 
 Imports point one way: `folds` -> `pairs`; `pairs` and `whole_tree` -> `device`, `graphs` -> `choose_reduction` -> `mst`
 -> `reduce` -> `distances` -> `exact` -> `threads` -> `types`.

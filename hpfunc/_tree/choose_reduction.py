@@ -1,4 +1,4 @@
-"""Choose how many directions to reduce a layer to, by what the reduced and the full way would cost."""
+"""Choose how many directions to reduce a layer to, by comparing the cost with and without a reduction."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = [
     "MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "is_large", "reduce_cloud", "surviving_edges",
 ]  # fmt: skip
 
-# Fewer features, distances or multiplications in one full product are not worth a reduction: looking at the spectrum
-# takes products of up to 900 rows, which is more than all distances of 1,000 points take.
+# With fewer features, distances or multiplications in a product of all features, a reduction is not worth its cost:
+# estimating the spectrum takes products of up to 900 rows, which cost more than all distances of 1,000 points.
 _LEAST_FEATURES, _LEAST_DISTANCES, _LEAST_WORK = 256, 1.5e6, 1e10
-# From so much work on, more rows and directions are looked at.
+# From this number of multiplications on, more rows and directions are tried.
 _LARGE_WORK = 3e11
 MOST_DIRECTIONS = 256
 _STEPS = (16, 32, 48, 64, 96, 128, 160, 192, MOST_DIRECTIONS)
-# Rows of the sample that the directions are found from: a few, or where much work depends on them many.
+# Rows of the sample from which the directions are found: few, or many where much work depends on them.
 _FEW_ROWS, _MANY_ROWS = 512, 1024
-# Where a first look at few rows and directions excludes less than this share of the edges, no more is looked at.
+# Where a first trial with few rows and directions excludes less than this share of the edges, no larger one follows.
 _FIRST_ROWS, _FIRST_DIRECTIONS, _FIRST_SHARE = 256, 48, 0.6
 _TEST_ROWS = 384
-# What a feature of a direct difference takes, in multiplications of a product.
+# Cost of one feature of a direct difference, in multiplications of a product.
 _DIFFERENCE = 36.0
-# Surviving edges for each point: those of its class, and those to another class for each that it is paired with.
+# Surviving edges for each point: those within its class, and those to each class that it is paired with.
 _OWN, _ACROSS = 0.75, 0.1
-# The reduction must take less than this share of what the full way takes.
+# A reduction must cost less than this share of the products of all features.
 _WORTH = 0.8
 
 
@@ -48,7 +48,7 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     pairs : (P, 2) array
         Class numbers.
     parallel_map : callable
-        Apply a function to several things, in threads perhaps.
+        Apply a function to every item, possibly in threads.
     """
     (n, d), entries = x.shape, _count_entries(starts, pairs)
     full = entries * d
@@ -74,7 +74,7 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
 
 
 def reduce_cloud(x: Any, max_bytes: int) -> ReducedPoints | None:
-    """Reduce one cloud of points ``(n, d)`` to few coordinates; return None where that takes more time, or memory."""
+    """Reduce one cloud of points ``(n, d)`` to few coordinates; return None where that takes more time or memory."""
     n, d = x.shape
     starts, pairs = np.array([0, n]), np.empty((0, 2), np.intp)
     # The coordinates, and two centred copies of them.
@@ -87,7 +87,7 @@ def reduce_cloud(x: Any, max_bytes: int) -> ReducedPoints | None:
 
 
 def is_large(d: int, starts: Ints, pairs: Ints) -> bool:
-    """Tell whether a layer of d features has enough work for a look at its spectrum; see `choose_directions`."""
+    """Tell whether a layer of d features has enough work to try a reduction; see `choose_directions`."""
     n_distances = _count_entries(starts, pairs)
     return d >= _LEAST_FEATURES and n_distances >= _LEAST_DISTANCES and n_distances * d >= _LEAST_WORK
 
@@ -124,7 +124,7 @@ def surviving_edges(x: Any, centre: Array, directions: Array, rows: Ints, steps:
     Returns
     -------
     (R,) array
-        Two for each row are the edges of the tree itself.
+        Two of them, for each row, are edges of the tree itself.
     """
     inner, coordinates = np.zeros((len(rows), len(rows))), np.zeros((len(rows), directions.shape[1]))
     for lo in range(0, x.shape[1], SAMPLED):

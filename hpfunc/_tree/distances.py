@@ -37,12 +37,12 @@ TERMS = 2048
 # Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with a probability
 # below 2 exp(-LAMBDA^2 / 2) = 3e-14 per sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
 _LAMBDA = 8.0
-# Float32 holds the squares of numbers up to this one, and sums of many of them; below the other one they vanish.
+# Float32 holds squares of numbers up to the first bound, and sums of many; squares below the second bound vanish.
 _LARGEST_NUMBER, _SMALLEST_NUMBER = 2.0**50, 2.0**-40
 
 
 class CentredPoints(NamedTuple):
-    """Hold the points of K classes, centred by class, and what a distance between any two points needs."""
+    """Hold the points of K classes, centred by class, and the terms that distances between them need."""
 
     points: Array  # (N, d) x', working precision
     starts: Ints  # (K + 1,) rows of class k are starts[k]:starts[k + 1]
@@ -60,15 +60,15 @@ def is_narrow(dtype: Any) -> bool:
 
 
 def working_dtype(x: Array) -> Any:
-    """Return float32 for points that it holds exactly and that are wide enough to gain by it, else float64."""
+    """Return float32 for points that it holds exactly and that have enough features to gain by it, else float64."""
     return np.dtype(np.float32 if is_narrow(x.dtype) and x.shape[1] > THIN else np.float64)
 
 
 def product_dtype(x: Array) -> Any:
-    """Return the precision in which products bound the distances of points best for their time.
+    """Return the precision in which products give the best bounds of distances for their cost.
 
-    Points that float32 does not hold are rounded to it after their class was centred, which the bounds cover where the
-    numbers are far from the ends of its range.
+    Points that float32 does not hold exactly are rounded to it after their class is centred. The bounds cover this
+    rounding where the numbers are far from the ends of the range of float32.
     """
     if working_dtype(x) == np.float32 or x.shape[1] <= THIN:
         return working_dtype(x)
@@ -113,11 +113,11 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
     dtype : dtype
         Of the centred points and the products.
     parallel_map : callable
-        Apply a function to every class, in threads perhaps.
+        Apply a function to every class, possibly in threads.
     """
     n_classes, d = len(starts) - 1, x.shape[1]
     points = np.empty(x.shape, dtype)
-    # Points that the working precision does not hold are centred in float64.
+    # Points that the working precision does not hold exactly are centred in float64.
     calculation = np.dtype(dtype if is_narrow(x.dtype) else np.float64)
     centres = np.empty((n_classes, d), calculation)
     norms, centre_products = np.empty(len(x)), np.empty((len(x), n_classes))
@@ -179,7 +179,7 @@ def error_bound(radius: Any, length2: Any, centre_distances: Any, d: int, dtype:
 
 
 def growth(n: int) -> float:
-    """Bound the rounding error of a sum of n terms, in units of the last place: n for certain, less very likely."""
+    """Bound the rounding error of a sum of n terms, in units of the last place: n at most, very likely less."""
     return min(float(n), _LAMBDA * float(np.sqrt(n)))
 
 
@@ -228,7 +228,7 @@ def block_bounds(
 
 
 def _terms_of_points(centred: CentredPoints, rows: Ints, cols: Ints, m: int, n: int) -> tuple[Array, Array]:
-    """Compute what each point adds to its distances from a class on the other side.
+    """Compute the terms that each point adds to its distances from each class on the other side.
 
     Returns
     -------
@@ -268,13 +268,13 @@ def _differ(left: Array, right: Array, centred: CentredPoints, out: Array, scrat
 
 
 def fill_class_bounds(centred: CentredPoints, k: int, out: Array, scratch: Scratch) -> None:
-    """Fill ``out`` with lower bounds of the squared distances inside class k; the two halves may differ by rounding."""
+    """Fill ``out`` with lower bounds of the squared distances inside class k; entries i, j and j, i may differ."""
     n = len(out)
     block_bounds(centred, np.array([k]), np.array([k]), n, n, scratch, out)
 
 
 def _gather(centred: CentredPoints, classes: Ints, n: int) -> Array:
-    """Gather the centred points of some classes, each filled up with zeros to n points: ``(len(classes) * n, d)``."""
+    """Gather the centred points of some classes, each padded with zeros to n points: ``(len(classes) * n, d)``."""
     sizes = centred.starts[classes + 1] - centred.starts[classes]
     if (sizes == n).all() and (np.diff(classes) == 1).all():
         return centred.points[centred.starts[classes[0]] : centred.starts[classes[-1] + 1]]

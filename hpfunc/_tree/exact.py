@@ -18,9 +18,9 @@ __all__ = [
     "keep_distinct", "points_for_metric", "rank_rows", "rescale", "scale", "squared_distances", "unit_rows",
 ]  # fmt: skip
 
-# Up to this number of features, differences cost little more than a product, and leave nothing undecided but ties.
+# Up to this number of features, differences cost little more than a product, and leave only ties undecided.
 THIN = 32
-# Squares of 32 numbers below 2 to this power, and of their differences, stay far from overflow in float32.
+# Float32 holds the sum of 32 squared differences of numbers below 2 to this power, far from overflow.
 _HIGH = 45
 # Numbers in a chunk of differences: 2 MB of float64 stay in the second-level cache, and take half as long as 32 MB.
 _CHUNK = 250_000
@@ -46,11 +46,11 @@ class LayerPoints(NamedTuple):
     x: Any  # (M, d) rows
     starts: Ints  # (K + 1,) points starts[k]:starts[k + 1] are class k
     copies: Ints  # (N,) how many samples of the class equal each point
-    row: Ints | None = None  # (N,) where each point stands in x; None: point i is row i
-    clock: StageClock | None = None  # told the seconds that exact distances take
+    row: Ints | None = None  # (N,) the row of x that holds each point; None if point i is row i
+    clock: StageClock | None = None  # adds up the seconds that exact distances take
 
     def rows_of(self, points: Any) -> Any:
-        """Return the rows of x in which some points stand."""
+        """Return the rows of x that hold the given points."""
         return points if self.row is None else self.row[points]
 
     def coordinates(self, k: int) -> Any:
@@ -65,19 +65,19 @@ class LayerPoints(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """Say to which precision points are brought, and by which power of two they are divided."""
+    """Hold the dtype that points are converted to, and the power of two that they are divided by."""
 
     dtype: Any  # None: the points stay as they are
     exponent: int
 
 
 def points_for_metric(x: Any, metric: str) -> tuple[Any, int]:
-    """Return points whose Euclidean distances are in the order of the metric, and the exponent of their scale."""
+    """Return points whose Euclidean distances rank as those of the metric do, and the exponent of their scale."""
     return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
 
 
 def bytes_for_metric(x: Any, metric: str) -> int:
-    """Return the bytes of the copy that `points_for_metric` makes for certain."""
+    """Return the bytes of the copy that `points_for_metric` always makes for this metric."""
     return x.size * 8 if metric == "cosine" else 0
 
 
@@ -124,7 +124,7 @@ def choose_scaling(largest: float, dtype: Any, d: int) -> Scaling:
 
 
 def scale(x: Array, scaling: Scaling) -> Array:
-    """Return the points divided as a scaling says."""
+    """Convert and divide points by the rule of a scaling."""
     if scaling.dtype is None:
         return x
     scaled = x.astype(scaling.dtype)
@@ -175,12 +175,12 @@ def equal_rows(x: Any, starts: Ints) -> Ints:
 
 
 def canonical_order(x: Any) -> Ints:
-    """Order rows by their coordinates, the first feature first: not by where they stand or their dtype."""
+    """Order rows by their coordinates, the first feature first. Neither their positions nor their dtype matter."""
     return np.argsort(rank_rows(x, np.arange(len(x))), kind="stable")
 
 
 def rank_rows(x: Any, rows: Ints) -> Ints:
-    """Count, for each of some rows, the rows that come before it; equal rows have equal ranks.
+    """Count, for each given row, the given rows that come before it; equal rows have equal ranks.
 
     Rows are compared by their values, the first feature first, and a few features at a time, so that little is copied.
 
@@ -222,7 +222,7 @@ def _as_items(part: Any) -> Any:
 
 
 def keep_distinct(x: Any, starts: Ints, copies: Ints) -> LayerPoints:
-    """Keep the samples with at least one copy, given how many samples ``(N,)`` of its class each one stands for."""
+    """Keep the samples with at least one copy, given how many samples of its class each represents: ``(N,)``."""
     if copies.all():
         return LayerPoints(x, starts, copies)
     keep = np.flatnonzero(copies)

@@ -1,4 +1,4 @@
-"""Sum what the null distribution needs to know of a graph: powers of its weights and degrees, paths and triangles."""
+"""Compute the sums over a graph that its null distribution needs: powers of weights and degrees, paths, triangles."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["ThirdOrder", "sum_tree", "sum_weighted"]
 
-# From this share of all possible edges on, a dense product counts triangles faster than a sparse one.
+# Above this share of all possible edges, a dense product counts triangles faster than a sparse one.
 _DENSE = 0.05
-# A vertex is a leaf if its weighted degree is 1 at most, up to rounding.
+# A vertex is a leaf if its weighted degree is at most 1, up to rounding.
 _LEAF = 1 + 1e-9
 
 
 class ThirdOrder(NamedTuple):
-    """Hold the sums over a graph that its third moment is made of, of one or more graphs.
+    """Hold, for one or more graphs, the sums from which the third moment is computed.
 
     The degree of a vertex is the sum of the weights of its edges.
     """
@@ -27,7 +27,7 @@ class ThirdOrder(NamedTuple):
     degree_weight2: Floats  # sum over vertices of the degree times the sum of its edges' squared weights
     edge_degrees: Floats  # sum over edges of the weight times the degrees of both ends
     triangles: Floats  # sum over triangles of the product of their weights
-    leaves: Floats  # vertices of a degree of 1 at most
+    leaves: Floats  # number of vertices of degree 1 at most
 
 
 def sum_tree(n: int, edges: Ints) -> tuple[float, ThirdOrder]:
@@ -40,7 +40,7 @@ def sum_tree(n: int, edges: Ints) -> tuple[float, ThirdOrder]:
 
 
 def sum_weighted(size: Floats, ends: Ints, weight: Floats) -> ThirdOrder:
-    """Sum over a graph of samples that is given by its distinct points.
+    """Compute the sums over a graph of samples that is given by its distinct points.
 
     Parameters
     ----------
@@ -84,11 +84,12 @@ def _triangles(size: Floats, source: Ints, target: Ints, each: Floats, inside: F
     inside : (G,) array
         Weight of an edge between two copies of a point.
     """
-    # Samples at one point, at two points, and at three.
-    one = (size * (size - 1) * (size - 2) / 6 * inside**3).sum()
+    # Triangles of samples at one point, at two points, and at three.
+    at_one_point = (size * (size - 1) * (size - 2) / 6 * inside**3).sum()
     couples = size * (size - 1) / 2 * inside
-    two = (each**2 * (couples[source] * size[target] + couples[target] * size[source])).sum()
-    return float(one + two + _triangles_between(len(size), source, target, each * np.sqrt(size[source] * size[target])))
+    at_two_points = (each**2 * (couples[source] * size[target] + couples[target] * size[source])).sum()
+    at_three_points = _triangles_between(len(size), source, target, each * np.sqrt(size[source] * size[target]))
+    return float(at_one_point + at_two_points + at_three_points)
 
 
 def _triangles_between(n: int, source: Ints, target: Ints, weight: Floats) -> float:

@@ -1,8 +1,8 @@
-"""Refuse work that would take more memory than it may, and share out what ties and near ties may take.
+"""Refuse work that needs more memory than is allowed, and lend memory for ties and near ties.
 
-How many distances tie is known only when they are computed. So work begins if everything but ties fits. What is left
-then is lent to the clouds of points that need it; where too little is left, the error names the bytes that are enough
-for any ties.
+The number of tied distances is known only after they are computed, so work begins if everything except ties fits. The
+remaining memory is lent to the clouds of points that need it. If too little remains, the error names the number of
+bytes that is enough for any ties.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 __all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure", "check_bytes", "check_copy"]
 
-# Bytes for each candidate edge where trees are counted over edges that tie.
+# Bytes for each candidate edge where all minimum spanning trees are counted.
 _TIED_EDGE = 400
 # Bytes that ties and a copy of the points may always take: they belong to the 64 MB that the documentation grants
 # beside max_memory.
@@ -31,7 +31,7 @@ def check_bytes(need: float, max_bytes: float, what: str, most: float = 0) -> No
     need, max_bytes : float
         Bytes to work in.
     what : str
-        What needs them; begins the error message.
+        What needs the bytes; the error message begins with it.
     most : float
         Bytes that are needed if all distances tie.
     """
@@ -68,16 +68,16 @@ def bytes_for_any_ties(n: int, d: int) -> int:
 
 
 class SpareBytes:
-    """Lend the bytes that ties and near ties may take to the threads of a layer, never more than there are.
+    """Lend memory for ties and near ties to the threads of a layer, never more in total than is left.
 
     Parameters
     ----------
     max_bytes : float
         Bytes to work in, by default without limit.
     taken : float
-        How many of them other work takes.
+        Bytes that other work takes.
     enough : float
-        Bytes to work in that are enough for any ties; errors name them.
+        Bytes in all that are enough for any ties; error messages name this number.
     """
 
     def __init__(self, max_bytes: float = np.inf, taken: float = 0, enough: float = 0) -> None:
@@ -102,19 +102,19 @@ class SpareBytes:
 
     @contextmanager
     def for_ties(self, n_edges: int, n: int) -> Iterator[None]:
-        """Lend what it takes to find all minimum spanning trees of n points among candidate edges."""
+        """Lend the bytes needed to find all minimum spanning trees of n points among candidate edges."""
         with self._lent(_TIED_EDGE * n_edges, n):
             yield
 
     @contextmanager
     def to_remeasure(self, n: int, d: int) -> Iterator[None]:
-        """Lend what it takes to measure all distances of n points of d features again in float64."""
+        """Lend the bytes needed to measure all distances of n points of d features again in float64."""
         with self._lent(bytes_to_remeasure(n, d), n):
             yield
 
     @contextmanager
     def _lent(self, n_bytes: float, n: int) -> Iterator[None]:
-        """Wait until so many bytes are left, and take them inside the ``with`` block; raise if there never are."""
+        """Wait until ``n_bytes`` are left, and take them inside the ``with`` block; raise if they can never be left."""
         self.check(n_bytes, n)
         with self._changed:
             self._changed.wait_for(lambda: n_bytes <= self._left)

@@ -1,4 +1,4 @@
-"""Say which graph is counted, and the memory to count it in."""
+"""Describe the graph whose edges are counted, and the memory for counting them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class GraphOptions(NamedTuple):
     k: int = 1
     exact: bool = True
     max_memory: int | None = None
-    held: int = 0  # bytes of max_memory that the caller holds already, in a copy of the points
-    clock: StageClock | None = None  # told the seconds of the stages of counting one tree
+    held: int = 0  # bytes of max_memory that the caller's copy of the points already takes
+    clock: StageClock | None = None  # adds up the seconds of each stage of counting one tree
 
     @property
     def is_one_tree(self) -> bool:

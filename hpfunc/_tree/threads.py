@@ -19,7 +19,8 @@ from hpfunc._tree.types import Array
 __all__ = ["Scratch", "StageClock", "n_threads", "single_blas", "timed", "worker_threads"]
 
 
-# From this many bytes on NumPy asks the system for large pages, which come much faster than many small ones.
+# From ``_LARGE`` bytes on, NumPy asks the system for large pages, which are ready much faster than many small ones.
+# Work arrays of at least ``_SMALL`` bytes are therefore allocated with at least ``_LARGE``.
 _SMALL, _LARGE = 2**20, 2**22
 
 _log = logging.getLogger("hpfunc")
@@ -28,8 +29,8 @@ _log = logging.getLogger("hpfunc")
 class _SingleBlas:
     """Hold BLAS to one thread while at least one caller asks for it.
 
-    The number of BLAS threads belongs to the process: only the first caller may change it, and only the last one may
-    restore it, or callers in several threads would undo each other's change.
+    The number of BLAS threads belongs to the process: only the first caller may change it, and only the last caller
+    may restore it; otherwise callers in several threads would undo each other's change.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class _SingleBlas:
 
 
 def _limit_blas() -> Any:
-    """Limit BLAS to one thread and return what undoes it, or None where threadpoolctl is not installed."""
+    """Limit BLAS to one thread. Return the object that restores it, or None where threadpoolctl is not installed."""
     # Only libraries that are loaded can be limited, and SciPy brings its own BLAS.
     import scipy.sparse.csgraph  # noqa: F401  # slow to import
 
@@ -77,19 +78,19 @@ def single_blas() -> AbstractContextManager[None]:
 def n_threads() -> int:
     """Return the number of processors that this process may use, but at most ``OMP_NUM_THREADS`` where that is set.
 
-    Whoever starts several workers on a machine sets it for each of them, as Dask does, so that they do not use more
-    threads together than there are processors.
+    Programs that start several workers on one machine, such as Dask, set this variable for each worker, so that
+    together they use no more threads than there are processors.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
-    # A list holds the numbers of nested levels, the outermost first.
+    # The variable may list one number for each nesting level, the outermost first.
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return min(processors, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else processors
 
 
 @contextmanager
 def worker_threads() -> Iterator[ThreadPoolExecutor]:
-    """Start a thread for each processor, and hold BLAS to one thread, since more would wait for each other."""
+    """Start a thread for each processor. BLAS is held to one thread, since more would compete for the processors."""
     with _single_blas.held():
         threads = ThreadPoolExecutor(n_threads())
         try:

@@ -31,7 +31,7 @@ class SampleEdges(NamedTuple):
 
     edges: Floats  # all
     cross: Floats  # to samples of other classes
-    forced: Floats  # those of the latter that are among the K - 1 longest cross edges of the tree
+    forced: Floats  # those of ``cross`` that are among the K - 1 longest cross edges of the tree
 
 
 def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, name: str, held: int = 0) -> Floats:
@@ -46,7 +46,7 @@ def class_counts(x: Any, starts: Ints, *, metric: str, max_memory: int | None, n
     metric, max_memory
         See `hpfunc.multiclass_hp`.
     name : str
-        What errors call the points.
+        Name of the points in error messages.
     held : int
         Bytes of ``max_memory`` that the caller holds already, in a copy of the points.
 
@@ -78,8 +78,8 @@ def edges_of_samples(
 ) -> SampleEdges:
     """Compute the mean numbers of edges at each sample over all minimum spanning trees of all points.
 
-    A tree over K classes cannot have fewer than K - 1 cross edges. The longest K - 1 count as those that it is forced
-    to have; where edges of one length tie for the last places, the places are shared among them.
+    A tree over K classes cannot have fewer than K - 1 cross edges. Its longest K - 1 cross edges
+    count as forced; where edges of equal length compete for the last of these places, each gets an equal share.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def edges_of_samples(
     Returns
     -------
     SampleEdges
-        NaN where more distances tie than can be solved.
+        NaN where too many distances tie; see `ties.LARGEST_COMPONENT`.
     """
     if namespace(x) is not np:
         with x.device:
@@ -128,7 +128,7 @@ def _every_tree(
     # Probabilities are sums of fractions: with more threads their last bits would depend on the number of threads.
     with single_blas(), spare.for_ties(len(edges), len(vertices)):
         every = find_every_tree(x, vertices, members, edges)
-    # Vertices at distance 0 from each other, by underflow, were merged too.
+    # Vertices whose distance underflows to 0 were merged too.
     source, target = vertices[edges].T
     _, group = components(len(vertices), edges[squared_distances(x, source, target) == 0])
     point_of_group = np.empty(len(every.merged.members), np.intp)
@@ -159,7 +159,7 @@ def _count_at_samples(every: EveryTree, point: Ints, label: Ints) -> SampleEdges
 def _cross_at(share: Floats, source: Ints, target: Ints, weight: Floats) -> Floats:
     """Add up the weighted edges that leave each of G points to samples of classes other than each of K: ``(G, K)``.
 
-    ``share`` ``(G, K)`` is the part of each point's samples that is of each class; edges are ``(E,)``.
+    ``share`` ``(G, K)`` is the share of each point's samples that each class has; edges are ``(E,)``.
     """
     from scipy import sparse  # slow to import
 
@@ -169,7 +169,7 @@ def _cross_at(share: Floats, source: Ints, target: Ints, weight: Floats) -> Floa
 
 
 def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str) -> tuple[Ints, Floats]:
-    """Find one minimum spanning tree of all points; of edges of equal length, take those of lower rows.
+    """Find one minimum spanning tree of all points; among edges of equal length, prefer those of lower rows.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
     metric, exact, max_memory
         See `hpfunc.euclidean_mst`.
     name : str
-        What errors call the points.
+        Name of the points in error messages.
 
     Returns
     -------
@@ -211,8 +211,8 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
 def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -> tuple[TreeWithTies, SpareBytes]:
     """Find the minimum spanning trees of ``(n, d)`` points, from all their distances or tile by tile.
 
-    ``held`` of the bytes allowed are held by the caller already, in copies of the points. What is left of them for
-    ties is returned too.
+    The caller's copies of the points already take ``held`` of the bytes allowed. The bytes left for ties are returned
+    too.
     """
     (n, d), dtype = x.shape, working_dtype(x)
     for_tiles = held + tiled.bytes_for_tiles(n, d, dtype.itemsize)

@@ -1,4 +1,4 @@
-"""Count the cross edges of every pair of classes in every fold, where sharing the distances of all folds pays."""
+"""Count the cross edges of every pair of classes in every fold, where sharing the distances of all folds saves time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def count_folds(
         The fold of each row in each of R repeats, from 0 to F - 1.
     options : GraphOptions
     advance : callable
-        Told the number of pairs and repeats done.
+        Called with the number of pairs and repeats done.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def count_folds(
         Of ``(R F P,)`` arrays, repeat after repeat and fold after fold.
     """
     n_repeats, n_folds = len(fold), int(fold.max()) + 1
-    # All distances of a layer are as many as those within its folds in F repeats.
+    # A layer has as many distances as its folds have in F repeats.
     if namespace(x) is not np or not (options.is_one_tree and options.exact) or 2 * n_repeats < n_folds:
         return None
     max_bytes, held = memory.max_bytes(options.max_memory), options.held

@@ -1,4 +1,4 @@
-"""Parts of classes: the points of a class in each fold of each repeat, which stand in rows that all repeats share."""
+"""Parts of classes: the points of a class in each fold of each repeat, as rows of the layer that all repeats share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["PartGroup", "group_parts", "part_points"]
 
 
 class PartGroup(NamedTuple):
-    """Hold where the points of all P parts of the r classes of a group stand."""
+    """Hold the positions of the points of all P parts of the r classes of a group."""
 
-    position: Ints  # (r P, m) row within the class of each point; far beyond any row past the end of a part
+    position: Ints  # (r P, m) row of each point within its class; past the end of a part, far beyond any row
     sizes: Ints  # (r P,) points of each part
 
 
@@ -50,14 +50,14 @@ def part_points(x: Any, starts: Ints, fold: Ints) -> LayerPoints:
 
 
 def group_parts(points: LayerPoints, starts: Ints, group: ClassGroup, n_parts: int) -> PartGroup:
-    """Find where the points of all parts of a group of classes stand.
+    """Find the positions of the points of all parts of a group of classes.
 
     Parameters
     ----------
     points : LayerPoints
         Of all parts.
     starts : (K + 1,) array
-        Where the classes start among the rows.
+        Rows ``starts[k]:starts[k + 1]`` are class k.
     group : ClassGroup
     n_parts : int
         Parts of each class.
@@ -67,6 +67,6 @@ def group_parts(points: LayerPoints, starts: Ints, group: ClassGroup, n_parts: i
     place = np.arange(int(sizes.max()))
     row = points.rows_of(np.minimum(points.starts[parts, None] + place, points.starts[-1] - 1))
     position = row - np.repeat(starts[group.classes], n_parts)[:, None]
-    # Beyond all distances of a block, even where its classes are filled up to the size of the largest, and far from
-    # overflow when multiplied by the number of rows.
+    # This number lies beyond all distances of a block, even where its classes are padded to the size of the largest,
+    # and does not overflow when multiplied by the number of rows.
     return PartGroup(np.where(place < sizes[:, None], position, 4 * int(starts[-1]) ** 2), sizes)

@@ -19,7 +19,7 @@ from hpfunc._tree.types import Array, Ints
 
 __all__ = ["PARTS_TABLE", "find_part_candidates", "grow_part_trees"]
 
-# Entries that are taken at a time, so that they and their numbers stay in the second-level cache.
+# Entries that are taken at a time, so that they and their indices stay in the second-level cache.
 _TAKEN = 2**17
 # Entries of the tables of all parts whose trees are grown together.
 PARTS_TABLE = 2**22
@@ -48,7 +48,7 @@ def grow_part_trees(
     maxima : (P, m, m) array
         To be filled with the path maxima of each part, rounded up.
     spare : SpareBytes
-        What ties and near ties may take.
+        Memory for ties and near ties.
     scratch : Scratch
     """
     (n_parts, m), n = parts.position.shape, int(np.diff(centred.starts)[class_number])
@@ -80,7 +80,7 @@ def find_part_candidates(layer: LayerData, parts: list[PartGroup], block: PairBl
     Parameters
     ----------
     layer : LayerData
-        Its points and trees are those of the parts, its centred points are those of the classes.
+        Its points and trees are those of the parts; its centred points are those of the classes.
     parts : list of PartGroup
         Of each group of classes.
     block : PairBlock
@@ -114,7 +114,7 @@ def find_part_candidates(layer: LayerData, parts: list[PartGroup], block: PairBl
 
 
 def _room_for_shared(n_entries: int, dtype: Any, scratch: Scratch) -> Array:
-    """Return room for some entries, and behind them an infinite one for numbers that are too large."""
+    """Return an array for ``n_entries`` entries, followed by an infinite one for indices that are too large."""
     shared = scratch("shared", (n_entries + 1,), dtype)
     shared[-1] = np.inf
     return shared
@@ -126,9 +126,9 @@ def _take_parts(shared: Array, first: Ints, position: Ints, out: Array) -> None:
     Parameters
     ----------
     shared : (E + 1,) array
-        Distances, and an infinite one for numbers of E and more.
+        Distances, then an infinite one for indices of E and more.
     first : (q, m) array
-        Number of the first distance of each row.
+        Index of the first distance of each row.
     position : (q, n) array
         Position of each column within the rows.
     out : (q, m, n) array

@@ -1,8 +1,8 @@
 """Count the cross edges of graphs other than one tree, for every pair of classes of a layer.
 
-What the pairs share is done once for the layer (`layer_bounds`), then every pair by itself, each in a thread. Pairs
-whose bounds leave too much undecided are counted from their points alone (`pair_graphs`), and all pairs are where
-memory does not hold what they share.
+The work that pairs share is done once for the layer (`layer_bounds`); then each pair is counted in a thread. Pairs
+whose bounds leave too much undecided are counted from their points alone (`pair_graphs`), as are all pairs where there
+is too little memory for what they share.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hpfunc._tree.types import Ints
 
 __all__ = ["count_graphs"]
 
-# The counts of a pair, and how many trees there are.
+# The counts of a pair, and the number of trees or neighbours.
 _PairCount = tuple[CrossEdges, int]
 
 
@@ -86,7 +86,7 @@ def count_graphs(
 def _count_by_layer(
     x: Any, starts: Ints, pairs: Ints, options: GraphOptions, max_bytes: int
 ) -> list[_PairCount | None]:
-    """Count the pairs from bounds that the layer shares; None for a pair that must be counted by itself."""
+    """Count the pairs from bounds that they share; None for a pair that must be counted from its points alone."""
     k, is_knn, scratch = options.k, options.graph == "knn", Scratch()
     n_bytes, count_pair = (
         (bytes_for_neighbours, count_neighbours_of_pair) if is_knn else (bytes_for_trees, count_trees_of_pair)
@@ -96,7 +96,8 @@ def _count_by_layer(
     if not full:
         return [None] * len(pairs)
     with worker_threads() as threads:
-        # Trees are not reduced: once its edges are measured, the last tree of reduced distances leaves samples out.
+        # Trees use no reduction: measuring their edges would change the order so much that the last tree left samples
+        # out.
         may_reduce = is_knn and reduced
         layer = find_layer_bounds(x, starts, pairs, merge=is_knn, may_reduce=may_reduce, parallel_map=threads.map)
         if is_knn:

@@ -64,7 +64,7 @@ def find_layer_bounds(
     x, starts, pairs, parallel_map
         As in `choose_directions`.
     merge : bool
-        Whether to keep one of the equal points of each class.
+        Whether to keep only one of several equal points of a class.
     may_reduce : bool
         Whether there is memory for a reduction.
     """
@@ -97,7 +97,7 @@ def bytes_for_layer(x: Any, starts: Ints, *, reduced: bool) -> int:
 
 
 def merge_pair(layer: LayerBounds, class_a: int, class_b: int) -> tuple[Floats, Ints, Ints]:
-    """Give numbers to the points of two classes in their canonical order, equal points alike.
+    """Assign numbers to the points of two classes in their canonical order; equal points share a number.
 
     Returns
     -------

@@ -34,7 +34,7 @@ class OwnNeighbours(NamedTuple):
     source: Ints  # (E,) points, counted from the start of the class
     target: Ints  # (E,)
     weights: Floats  # (E,) squared distances
-    reach: Floats  # (n,) of each point to the last of its k nearest; infinite where the class has fewer
+    reach: Floats  # (n,) squared distance of each point to its k-th nearest; infinite where the class has fewer
     limits: Array  # (n,) the largest bound of a distance within reach
 
 
@@ -47,7 +47,7 @@ def bytes_for_neighbours(starts: Ints, k: int) -> int:
 
 
 def find_own_neighbours(layer: LayerBounds, class_number: int, k: int, scratch: Scratch) -> OwnNeighbours | None:
-    """Find the k nearest points within a class, and all that are as far; return None if bounds leave too many.
+    """Find the k nearest points within a class, and all others as far; return None if bounds leave too many.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def find_own_neighbours(layer: LayerBounds, class_number: int, k: int, scratch: 
     if hits is None:
         return None
     source, target = hits
-    other = source != target
-    source, target = source[other], target[other]
+    apart = source != target
+    source, target = source[apart], target[apart]
     weights = squared_distances(layer.x, source + first, target + first)
     near = weights <= reach[source]
     return OwnNeighbours(source[near], target[near], weights[near], reach, limits)
@@ -138,7 +138,7 @@ def count_neighbours_of_pair(
     )
     source, target, weights = (np.concatenate(field) for field in zip(*parts, strict=True))
     if len(members) < len(place_a) + len(place_b):
-        # A point of both classes was found from both, as were its neighbours.
+        # A point that both classes contain was found from both, and so were its neighbours: keep each edge once.
         keys, first = np.unique(source * len(members) + target, return_index=True)
         kept = first[keys // len(members) != keys % len(members)]
         source, target, weights = source[kept], target[kept], weights[kept]
@@ -165,5 +165,5 @@ def _limits_across(layer: LayerBounds, own: OwnNeighbours, table: Array, rows: I
     """Return the limits of the points of a class; where it has too few neighbours, those of the other class count."""
     if np.isfinite(own.reach).all():
         return own.limits
-    # One more than k, because a point may stand in the other class too.
+    # One more than k, because the other class may contain the point too.
     return layer.limits(_distance_to_kth(layer, table, rows, first, k + 1))

@@ -2,9 +2,9 @@
 
 Take edges in rising order and put each into the first of k forests in which its ends are not yet joined: these forests
 are the k successive trees. Where the k-th forest of *some* edges joins the ends of an edge by lighter ones, the k-th
-forest of *all* edges does so too (by induction over the order and over the forests), and the edge stands in none of
-them. So k trees of bounds, measured, exclude nearly all edges of a class (`find_class_edges`); those that are left, and
-the lightest edges across, exclude nearly all edges between two classes (`count_trees_of_pair`).
+forest of *all* edges does so too (by induction over the order and over the forests), and none of them contains the
+edge. So the measured edges of k trees of bounds exclude nearly all edges of a class (`find_class_edges`); those that
+are left, and the lightest cross edges, exclude nearly all edges between two classes (`count_trees_of_pair`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["MeasuredEdges", "bytes_for_trees", "count_trees_of_pair", "find_clas
 
 # A class or a pair is crowded where more than this many edges for each point and tree are left.
 _CROWDED = 8
-# Points of each class for each tree whose lightest edges across are measured in any case.
+# Points of each class, for each tree, whose lightest cross edges are always measured.
 _NEAREST = 4
 # Entries of the tables of all classes whose trees are grown together.
 _BATCH_ENTRIES = 2**23
@@ -56,7 +56,7 @@ def bytes_for_trees(starts: Ints, k: int) -> int:
 def find_class_edges(
     layer: LayerBounds, k: int, scratch: Scratch, parallel_map: ParallelMap
 ) -> list[MeasuredEdges | None]:
-    """Find the edges of every class that may stand in its k successive trees, several classes at a time.
+    """Find the candidate edges of the k successive trees of every class, several classes at a time.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def find_class_edges(
     k : int
     scratch : Scratch
     parallel_map : callable
-        Apply a function to every class, in threads perhaps.
+        Apply a function to every class, possibly in threads.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def _light_edges_of_class(
     scratch : Scratch
     """
     rows, n = layer.rows(class_number), len(table)
-    # Vertices in the canonical order, equal samples in that of their rows.
+    # Vertices in the canonical order, equal samples in the order of their rows.
     point = np.argsort(layer.rank[rows], kind="stable")
     vertex = np.empty_like(point)
     vertex[point] = np.arange(n)
@@ -149,7 +149,7 @@ def _light_edges_of_class(
         last = _forests(n, edges, k)[-1]
         if len(last) == n - 1:
             break
-        # Their order has changed by the measurement, so that the last forest leaves points out: add another tree.
+        # Measuring changed the order of the edges, so that the last forest leaves points out: add another tree.
         another = _next_tree(table, trees)
         if another is None or spare == k:
             return None
@@ -225,7 +225,7 @@ def count_trees_of_pair(
     (m, n), (first_a, first_b) = table.shape, layer.starts[pair]
     members, place_a, place_b = merge_pair(layer, *pair)
     point = np.concatenate([place_a, place_b])
-    # Vertices in the canonical order, equal samples in that of their rows.
+    # Vertices in the canonical order, equal samples in the order of their rows.
     vertex = np.empty(m + n, np.intp)
     vertex[np.argsort(point, kind="stable")] = np.arange(m + n)
     across = _choose_lightest(layer, table, (own_a, own_b), k)
@@ -244,7 +244,7 @@ def count_trees_of_pair(
     if np.count_nonzero(light) > _CROWDED * k * (m + n):
         return None
     left = np.flatnonzero(light)
-    # Where all that is left was chosen before, the forests are known already.
+    # Where only edges chosen before are left, the forests are known already.
     if not np.isin(left, across, assume_unique=True).all():
         edges = join(np.stack(np.divmod(left, n), axis=1))
         forests = _forests(m + n, edges, k)
@@ -254,7 +254,7 @@ def count_trees_of_pair(
 
 
 def _choose_lightest(layer: LayerBounds, table: Array, own: tuple[MeasuredEdges, MeasuredEdges], k: int) -> Ints:
-    """Choose edges across that are likely to stand in the trees: the k lightest of points near the other class.
+    """Choose cross edges that the trees are likely to contain: the k lightest of each point near the other class.
 
     Returns
     -------
@@ -266,7 +266,7 @@ def _choose_lightest(layer: LayerBounds, table: Array, own: tuple[MeasuredEdges,
         near, least = np.zeros(len(bounds)), bounds.min(axis=1)
         np.maximum.at(near, own[side].ends.reshape(-1), np.repeat(own[side].weights, 2))
         is_near = least <= layer.limits(near)
-        # Whatever their own edges, the points nearest to the other class.
+        # The points nearest to the other class are chosen whatever edges they have in their own class.
         is_near[np.argpartition(least, min(_NEAREST * k, len(least)) - 1)[: _NEAREST * k]] = True
         source, kept = np.flatnonzero(is_near), min(k, bounds.shape[1])
         target = np.argpartition(bounds[source], kept - 1, axis=1)[:, :kept]
@@ -284,7 +284,7 @@ def _count(members: Floats, point: Ints, edges: MeasuredEdges, forests: list[Int
     point : (V,) array
         The point of every vertex.
     edges : MeasuredEdges
-        All edges that may stand in the trees.
+        All candidate edges of the trees.
     forests : list of (V - 1,) arrays
         The edge numbers of each tree.
     """

@@ -1,8 +1,8 @@
 """Count cross edges of graphs other than one minimum spanning tree: k orthogonal trees, and k nearest neighbours.
 
-They are built pair by pair on the distinct points of both classes in the canonical order of their coordinates, so that
-neither the order of the samples nor their classes can matter. Equal samples are copies of one point; which copy an edge
-touches is left to chance, and counts are averages over that.
+These graphs are built pair by pair on the distinct points of both classes in the canonical order of their coordinates,
+so that neither the order of the samples nor their classes can matter. Equal samples are copies of one point; an edge is
+equally likely to touch any of them, and counts are averages over all choices.
 
 Both are exact: float64 bounds choose the edges that may matter, and direct differences in float64 decide.
 """
@@ -136,7 +136,7 @@ def weigh_trees(trees: list[Ints]) -> tuple[Ints, Floats]:
 
 
 def _candidates(lower: Floats, width: float) -> Ints | None:
-    """Find edges that hold every minimum spanning tree of the finite edges; return None if these do not connect."""
+    """Find edges that contain every minimum spanning tree of the finite edges; return None if these do not connect."""
     vertices, gaps = (part[0] for part in prim(lower[None], np.array([len(lower)])))
     if not np.isfinite(gaps).all():
         return None
@@ -156,7 +156,7 @@ def nearest_neighbours(samples: DistinctSamples, k: int, spare: SpareBytes) -> C
     samples : DistinctSamples
     k : int
     spare : SpareBytes
-        What ties may take.
+        Memory for ties.
     """
     return count_neighbours(samples.members, *neighbour_edges(samples, k, spare))
 
@@ -177,14 +177,14 @@ def neighbour_edges(
     samples : DistinctSamples
     k : int
     spare : SpareBytes
-        What ties may take.
+        Memory for ties.
 
     Returns
     -------
     ends : (E, 2) array
         Edges between points; both ends may be one point, whose copies they then join.
     weight : (E,) array
-        How many ordered pairs (sample, neighbour) they stand for, divided by k.
+        How many ordered pairs (sample, neighbour) each edge represents, divided by k.
     low, high : float
         The fewest and the most cross edges, divided by k, over all choices among neighbours at one distance.
     """
@@ -207,7 +207,7 @@ def share_places(
     ----------
     members : (G, 2) array
     source, target : (E,) arrays
-        Points: for each source its k nearest other points, all that are as far as the last of these, perhaps more.
+        Points: for each source its k nearest other points, all others as far as the k-th, and perhaps more.
     weights : (E,) array
         Their squared distances.
     k : int
@@ -240,7 +240,7 @@ def share_places(
         low += (copies * np.maximum(0, taken - (width_of - across))).sum()
         high += (copies * np.minimum(taken, across)).sum()
     keys, inverse = np.unique(np.minimum(source, target) * n + np.maximum(source, target), return_inverse=True)
-    # Ordered pairs of samples that an ordered pair of points stands for, each direction once.
+    # Ordered pairs of samples that an ordered pair of points represents, each direction once.
     weight = np.bincount(inverse.reshape(-1), chance * size[source] * places) / k
     return np.stack(np.divmod(keys, n), axis=1), weight, low / k, high / k
 

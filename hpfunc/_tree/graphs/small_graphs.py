@@ -19,7 +19,7 @@ from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["weight_tables"]
 
-# Points of the pairs that are worked on at a time.
+# Points of the pairs that are processed at a time.
 _BATCH_POINTS = 20_000
 # Distances of the pairs that are measured at a time.
 _DISTANCES = 2**18
@@ -73,7 +73,7 @@ def _unique_tree_tables(x: Any, starts: Ints, pairs: Ints) -> list[Floats | None
             distances = squared_distances(x, rows[:, i].reshape(-1), rows[:, j].reshape(-1)).reshape(len(some), -1)
             weights[:, i, j] = weights[:, j, i] = distances
             order = prim(weights, np.full(len(some), n))
-            # Samples in Prim order: an edge stands in a tree if it is no heavier than the path maximum of its ends.
+            # Samples are in Prim order: a tree contains an edge if it is no heavier than the path maximum of its ends.
             by_place = np.take_along_axis(weights, order.vertices[:, :, None], axis=1)
             by_place = np.take_along_axis(by_place, order.vertices[:, None], axis=2)
             light = by_place <= place_maxima(np.ascontiguousarray(order.gaps), Scratch())

@@ -1,4 +1,4 @@
-"""Find the edges that may stand in the minimum spanning trees of many classes, from tables of lower bounds."""
+"""Find the candidate edges of the minimum spanning trees of many classes, from tables of lower bounds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClassBatch(NamedTuple):
     relative: float  # relative error of all classes; see `distances.upper_bound`
     path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
     reduction: Reduction | None = None  # where the table holds reduced distances
-    spare: SpareBytes = UNLIMITED  # what ties and near ties may take
+    spare: SpareBytes = UNLIMITED  # memory for ties and near ties
 
     def spans(self) -> list[range]:
         """Divide the g classes so that a table of each span stays in the second-level cache."""
@@ -48,7 +48,7 @@ class ClassBatch(NamedTuple):
         return [range(lo, min(lo + step, n)) for lo in range(0, n, step)]
 
     def points_of(self, graph: Any, vertices: Ints) -> Ints:
-        """Return the points of the layer that are given by their class in the batch and their place in it."""
+        """Return the points of the layer, given the place of each class in the batch and vertices of that class."""
         return np.asarray(self.points.starts[self.classes[graph]] + vertices)
 
 
@@ -59,8 +59,8 @@ class ClassCandidates(NamedTuple):
     edges: Ints  # (E, 2) counted from the start of the class, the higher first
     lower: Floats  # (E,)
     upper: Floats  # (E,)
-    n_spare: Ints  # (g,) how many edges of each class are more than a tree has; if crowded, one more than allowed
-    crowded: Bools  # (g,) whether they are so many that the class is measured again; its edges are left out
+    n_spare: Ints  # (g,) candidates of each class beyond the edges of a tree; if crowded, one more than allowed
+    crowded: Bools  # (g,) whether a class has so many that it is measured again; its edges are left out
 
 
 def find_candidates(batch: ClassBatch, orders: list[PrimOrder], span: range, scratch: Scratch) -> ClassCandidates:
@@ -102,9 +102,9 @@ def _light_edges(batch: ClassBatch, span: range, most: Ints, scratch: Scratch) -
     ----------
     batch : ClassBatch
     span : range
-        Of g classes.
+        Places of g classes in the batch.
     most : (g,) array
-        A class with more edges than this beside those of a tree is crowded.
+        A class with more edges than this, beyond those of a tree, is crowded.
     scratch : Scratch
 
     Returns
@@ -126,7 +126,7 @@ def _light_edges(batch: ClassBatch, span: range, most: Ints, scratch: Scratch) -
         crowded[i] = np.count_nonzero(entries) > 2 * (most[i] + size - 1) + size
         if crowded[i]:
             entries[:] = False
-    # Hits are few, and a search through the flat array is the fastest.
+    # True entries are few, so a search through the flat array is the fastest.
     graph, place = np.divmod(np.flatnonzero(light), n * n)
     rows, cols = np.divmod(place, n)
     once = rows > cols
@@ -134,7 +134,7 @@ def _light_edges(batch: ClassBatch, span: range, most: Ints, scratch: Scratch) -
 
 
 def _measure_spare(batch: ClassBatch, reduction: Reduction, span: range, found: ClassCandidates) -> ClassCandidates:
-    """Bound by direct differences the candidates of classes with edges to spare, and drop those that are too heavy."""
+    """Bound candidates by direct differences in classes that have spare ones, and drop those that are too heavy."""
     graph, edges, lower, upper, n_spare, crowded = found
     measured = np.flatnonzero((n_spare > 0)[graph - span.start])
     if not measured.size:
@@ -151,7 +151,7 @@ def _measure_spare(batch: ClassBatch, reduction: Reduction, span: range, found: 
 
 
 def fill_maxima_of_tree(batch: ClassBatch, g: int, edges: Ints, weights: Floats, scratch: Scratch) -> Ints:
-    """Fill the path maxima of class g of the batch from a tree of it; return the vertices ``(n,)`` in Prim order."""
+    """Fill the path maxima of class g of a batch from one of its trees; return the vertices in Prim order: ``(n,)``."""
     vertices, edge_numbers = prim_order_of_tree(len(edges) + 1, edges, weights)
     limits = weights[edge_numbers] if batch.reduction is None else batch.reduction.limits(weights[edge_numbers])
     gaps = gaps_from_weights(round_up(limits, batch.path_maxima[g].dtype))

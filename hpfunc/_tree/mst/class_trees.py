@@ -61,19 +61,19 @@ def grow_class_trees(
     centred : CentredPoints
         The same points, centred by class; or their reduced coordinates.
     path_maxima : list of (n, n) arrays
-        One array for each class, to be filled with its path maxima, rounded up; as limits of reduced distances where
-        there is a reduction.
+        One array for each class, to be filled with its path maxima, rounded up. With a reduction, they are limits of
+        reduced distances.
     scratch : Scratch
     exact : bool
         If False, return the trees of the lower bounds, with these bounds as weights.
     spare : SpareBytes
-        What ties and near ties may take.
+        Memory for ties and near ties.
     reduction : Reduction, optional
-        What tells of the true distances, where ``centred`` holds reduced coordinates.
+        Bounds the true distances where ``centred`` holds reduced coordinates.
     clock : StageClock, optional
-        Told the seconds that exact distances take.
+        Adds up the seconds that exact distances take.
     parallel_map : callable
-        Apply a function to every class, in threads perhaps.
+        Apply a function to every class, possibly in threads.
     """
     sizes = np.diff(centred.starts)
     points = LayerPoints(x, centred.starts, np.ones(len(x), np.intp), clock=clock)
@@ -174,7 +174,7 @@ def _finish_trees(
 def _certify_candidates(batch: ClassBatch, found: ClassCandidates) -> tuple[Bools, Bools]:
     """Decide which candidates form the tree of each class: a mask ``(E,)``, and which classes have ties ``(g,)``."""
     n_graphs, n = len(batch.classes), batch.table.shape[1]
-    # Without an edge to spare, all candidates of a class are its tree.
+    # A class without spare candidates has one tree: all its candidates.
     tree, tied = (found.n_spare == 0)[found.graph], np.zeros(n_graphs, bool)
     open_edges = np.flatnonzero(~tree)
     if open_edges.size:

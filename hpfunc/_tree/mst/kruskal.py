@@ -1,10 +1,10 @@
 """Kruskal's algorithm and connected components on sparse graphs, by SciPy's compiled routines.
 
-Where weights are known between bounds only, `certify` decides. Given intervals [L, U] for all edges and a minimum
-spanning tree T of the lower bounds of each graph, call a tree edge e loose if [L(e), U(e)] holds the lower bound of an
-edge outside T, and call that edge a rival. A tree edge that is not loose stands in every minimum spanning tree: an edge
+Where only bounds of the weights are known, `certify` decides. Given intervals [L, U] for all edges and a minimum
+spanning tree T of the lower bounds of each graph, call a tree edge e loose if [L(e), U(e)] contains the lower bound of
+an edge outside T, and call that edge a rival. A tree edge that is not loose is in every minimum spanning tree: an edge
 f that could replace it has L(f) >= L(e), since e lies on the path of f in T, and so L(f) > U(e) >= the weight of e.
-Contract all such edges; a few vertices, the loose edges and the rivals are left. Only these undecided edges are
+Contract all such edges; only a few vertices, the loose edges and the rivals remain. Only these undecided edges are
 measured in float64.
 """
 
@@ -55,7 +55,7 @@ def kruskal_multigraph(n: int, ends: Ints, weights: Array) -> Ints:
 
 
 def kruskal_ranks(n: int, ends: Ints, rank: Ints) -> Ints:
-    """Return the ranks, in no order, of the edges of the minimum spanning forest by ``rank``.
+    """Return the ranks, in no particular order, of the edges of the minimum spanning forest by ``rank``.
 
     Ranks are positive integers. A rank may repeat where it does not matter which edge is taken. No two edges may join
     the same vertices.
@@ -83,7 +83,7 @@ def _matrix(n: int, ends: Ints, values: Array) -> Any:
 
 
 class BoundedEdges(NamedTuple):
-    """Hold the edges of several graphs, whose weights lie between bounds."""
+    """Hold the edges of several graphs, of whose weights only bounds may be known."""
 
     graph: Ints  # (E,) number of the graph
     ends: Ints  # (E, 2) vertices, numbered through all graphs
@@ -100,7 +100,7 @@ def certify(
     ----------
     edges : BoundedEdges
     tree : (E,) array
-        Whether each edge stands in the minimum spanning tree of the lower bounds of its graph.
+        Whether each edge is in the minimum spanning tree of the lower bounds of its graph.
     measure : callable
         Return the true weights of the edges of given numbers.
     n_graphs, n_vertices : int

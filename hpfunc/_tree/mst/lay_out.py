@@ -1,4 +1,4 @@
-"""Lay out the trees of all classes one behind the other, so that path maxima can be looked up."""
+"""Concatenate the Prim orders of the trees of all classes, so that path maxima can be looked up."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["ClassTrees", "lay_out_trees"]
 
 
 class ClassTrees(NamedTuple):
-    """Hold a minimum spanning tree of each of K classes of N points, their Prim orders one behind the other.
+    """Hold a minimum spanning tree of each of K classes, N points in all, with their Prim orders concatenated.
 
-    At each place stands the edge whose weight is the gap before it; at the first place of a class stands none.
+    Each place holds the edge whose weight is the gap before it; the first place of a class holds no edge.
     """
 
     place: Ints  # (N,) of each row
@@ -30,10 +30,10 @@ class ClassTrees(NamedTuple):
 
 
 def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
-    """Lay out the trees of all classes one behind the other.
+    """Concatenate the Prim orders of the trees of all classes.
 
-    The order in which Prim's algorithm visited the points belongs to the weights that the algorithm was given. Where
-    exact weights ask for another order, it is made from the exact tree.
+    The order in which Prim's algorithm visited the points is valid for the weights that it was given. Where the exact
+    weights need another order, it is computed from the exact tree.
 
     Parameters
     ----------

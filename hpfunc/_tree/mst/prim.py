@@ -2,8 +2,8 @@
 
 Let Prim's algorithm visit the vertices v_0, v_1, ... and attach them by edges of the weights w_1, w_2, .... Then the
 path maximum between v_i and v_j, i < j (the heaviest weight on their path in the tree), is the largest of
-w_(i+1), ..., w_j. So this *Prim order* and its *gaps* (the weight before each place) tell of any edge whether it may
-stand in a minimum spanning tree: exactly if it is no heavier than the path maximum between its ends.
+w_(i+1), ..., w_j. So this *Prim order* and its *gaps* (the weight before each place) decide for any edge whether a
+minimum spanning tree can contain it: exactly if it is no heavier than the path maximum between its ends.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def prim(table: Array, sizes: Ints) -> PrimOrder:
 def prim_order_of_tree(n: int, edges: Ints, weights: Array) -> tuple[Ints, Ints]:
     """Order the vertices of a tree so that the largest gap between two places is the path maximum of their vertices.
 
-    Taken in rising order, every edge joins two sequences of vertices. Write one behind the other, with the edge in the
-    gap; at the end all vertices form one sequence.
+    Take the edges in rising order of weight. Each edge joins two sequences of vertices: the second is appended to the
+    first, with the edge in the gap between them. At the end all vertices form one sequence.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def prim_order_of_tree(n: int, edges: Ints, weights: Array) -> tuple[Ints, Ints]
 
     by_weight = np.argsort(weights, kind="stable")
     for (head, tail), edge in zip(edges[by_weight].tolist(), by_weight.tolist(), strict=True):
-        # Find the roots of both sequences, and let every second vertex on the way point farther up.
+        # Find the roots of both sequences, with path halving: visited vertices are made to point to their grandparents.
         while head != (above := root[head]):
             root[head] = head = root[above]
         while tail != (above := root[tail]):
@@ -109,7 +109,7 @@ def prim_order_of_tree(n: int, edges: Ints, weights: Array) -> tuple[Ints, Ints]
 
 
 def edges_of_order(table: Array, vertices: Ints) -> Ints:
-    """Attach every vertex to the nearest one before it in this order: edges ``(n - 1, 2)`` of a spanning tree.
+    """Attach every vertex to the nearest vertex before it in this order: edges ``(n - 1, 2)`` of a spanning tree.
 
     Parameters
     ----------
@@ -174,13 +174,13 @@ def place_maxima(gaps: Array, scratch: Scratch) -> Array:
     padded = np.zeros((*graphs, segments * side), gaps.dtype)
     padded[..., :n] = gaps
     maxima = scratch("maxima", (*graphs, segments * side, segments * side), gaps.dtype)
-    # First within segments of a few places, all segments batched, place by place.
+    # First compute the maxima within segments of a few places, for all segments together, place by place.
     inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(*graphs, segments, side)
     inside[..., np.arange(side), np.arange(side)] = 0
     for place in range(1, side):
         row = np.maximum(inside[..., place - 1, :place], segment_gaps[..., place, None])
         inside[..., place, :place] = inside[..., :place, place] = row
-    # Then two segments become one: the maximum across their border is the larger of the maxima on either side.
+    # Then merge segments two by two: the maximum across their border is the larger of the maxima on either side.
     while side < padded.shape[-1]:
         half, side = side, 2 * side
         inside, segment_gaps = _diagonal_blocks(maxima, side), padded.reshape(*graphs, -1, side)
@@ -199,7 +199,7 @@ def _diagonal_blocks(squares: Array, side: int) -> Array:
 
 
 def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch, most: float = np.inf) -> Ints | None:
-    """Find every edge that may stand in a minimum spanning tree; return None if there are more than ``most``.
+    """Find every candidate edge of the minimum spanning trees; return None if there are more than ``most``.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def candidate_edges(lower: Array, path_maxima: Array, scratch: Scratch, most: fl
     (E, 2) array
         The higher vertex first.
     """
-    # Hits are few, and a search through the flat array is the fastest.
+    # True entries are few, so a search through the flat array is the fastest.
     light = np.less_equal(lower, path_maxima, out=scratch("light", lower.shape, np.bool_))
     if np.count_nonzero(light) > 2 * most + len(lower):
         return None
@@ -230,14 +230,14 @@ def round_up(weights: Array, dtype: Any) -> Array:
 
 
 class RangeMaximum:
-    """Find where the largest of some numbers stands, for any range: two ranges of a power of two cover it.
+    """Find the place of the largest number in any range, which two ranges of a power of two cover.
 
     Bender & Farach-Colton 2000, doi:10.1007/10719839_9 (their sparse table).
     """
 
     def __init__(self, numbers: Array, longest: int) -> None:
         self.numbers = numbers  # (N,)
-        # (levels, N): where the largest of the 2**level numbers from each place on stands.
+        # (levels, N): the place of the largest of the 2**level numbers from each place on.
         self.place = np.tile(np.arange(len(numbers)), (max(1, longest).bit_length(), 1))
         for level in range(1, len(self.place)):
             half = 1 << level - 1

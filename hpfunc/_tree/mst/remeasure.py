@@ -1,6 +1,6 @@
 """Find trees again where float32 leaves too much undecided: by products in float64, or else by differences.
 
-Most clouds of points never come here. Ties are found here too, from edges that hold every minimum spanning tree.
+Few clouds of points need this. Ties are found here too, among edges that contain every minimum spanning tree.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ CROWDED = 8
 
 
 class TreeWithTies(NamedTuple):
-    """Hold all minimum spanning trees of one cloud of n points: one of them, and what may replace its edges."""
+    """Hold all minimum spanning trees of one cloud of n points: one of them, and the edges that may replace its own."""
 
     edges: Ints  # (n - 1, 2) a minimum spanning tree, rows counted from the start of the cloud
     weights: Floats  # (n - 1,) exact squared distances
-    tied: Ints  # (T, 2) the other edges that stand in a minimum spanning tree
+    tied: Ints  # (T, 2) the other edges that a minimum spanning tree can contain
     remeasured: bool = False  # whether float32 left too much undecided, so that float64 was used
 
 
 def tree_with_ties(points: Any, edges: Ints) -> TreeWithTies:
-    """Find a tree and its ties among edges that hold every minimum spanning tree.
+    """Find a tree and its ties among edges that contain every minimum spanning tree.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def tree_with_ties(points: Any, edges: Ints) -> TreeWithTies:
 
 
 def candidates_in_float64(points: Any, spare: SpareBytes) -> Ints:
-    """Find edges that hold every minimum spanning tree of ``(n, d)`` points: ``(E, 2)``, the higher row first.
+    """Find edges that contain every minimum spanning tree of ``(n, d)`` points: ``(E, 2)``, the higher row first.
 
     Products in float64 are tried first. Where they leave too many edges undecided, differences leave only ties.
     """

@@ -20,13 +20,13 @@ __all__ = ["CrossEdges", "EveryTree", "count_classes", "count_cross", "find_ever
 
 
 class CrossEdges(NamedTuple):
-    """Hold the cross edges of one or more graphs, and what the null distribution needs to know of the graphs."""
+    """Hold the cross edges of one or more graphs, and the sums that the null distribution needs."""
 
     mean: Any
     low: Any
     high: Any
-    weight: Any  # sum of the edge weights: vertices less one for a tree
-    weight2: Any  # sum of their squares
+    weight: Any  # sum of the edge weights: n - 1 for a tree of n vertices
+    weight2: Any  # sum of the squared edge weights
     degree2: Any  # sum over vertices of the squared weighted degree
     # As in `graph_sums.ThirdOrder`:
     weight3: Any
@@ -42,7 +42,7 @@ class EveryTree(NamedTuple):
 
     merged: MergedPoints
     rank: Ints  # (E,) order of the weights from 1, the same for equal weights
-    probability: Floats  # (E,) of each edge between merged points; NaN where it was not solved
+    probability: Floats  # (E,) that a random tree contains each edge of ``merged``; NaN where it was not solved
 
 
 def find_every_tree(x: Any, vertices: Ints, members: Floats, edges: Ints) -> EveryTree:
@@ -54,7 +54,7 @@ def find_every_tree(x: Any, vertices: Ints, members: Floats, edges: Ints) -> Eve
     vertices : (V,) array
         The row of ``x`` of each vertex.
     members : (V, K) array
-        How many equal samples of each class a vertex stands for.
+        How many equal samples of each class a vertex represents.
     edges : (E, 2) array
         Candidates, vertex to vertex.
     """
@@ -63,7 +63,7 @@ def find_every_tree(x: Any, vertices: Ints, members: Floats, edges: Ints) -> Eve
     tree = np.zeros(len(merged.edges), bool)
     tree[kruskal_multigraph(len(merged.members), merged.edges, merged.weights)] = True
     tied = tied_edges(len(merged.members), merged.edges, merged.weights, tree)
-    # Only edges of minimum spanning trees stay, because which others were candidates depends on rounding.
+    # Only edges of minimum spanning trees are kept, because rounding decides which other edges were candidates.
     used = tree | tied
     merged, tree, tied = merged._replace(edges=merged.edges[used], weights=merged.weights[used]), tree[used], tied[used]
     rank = np.unique(merged.weights, return_inverse=True)[1].astype(np.intp) + 1
@@ -75,7 +75,7 @@ def find_every_tree(x: Any, vertices: Ints, members: Floats, edges: Ints) -> Eve
 
 
 def _sort_canonically(merged: MergedPoints, points: Any) -> tuple[MergedPoints, Ints]:
-    """Sort merged points by their coordinates, and return the order in which their edges now stand as well."""
+    """Sort merged points by their coordinates, and return the new order of their edges too."""
     by_value = canonical_order(points)
     place = np.empty_like(by_value)
     place[by_value] = np.arange(len(by_value))
@@ -122,7 +122,7 @@ def count_classes(every: EveryTree) -> Floats:
 
 
 def _least_count(merged: MergedPoints, rank: Ints, cost: Bools) -> int:
-    """Count the fewest edges with a cost that a minimum spanning tree can have: Kruskal on (weight, cost)."""
+    """Count the costly edges of the minimum spanning tree that has the fewest: Kruskal on (weight, cost)."""
     if len(merged.edges) == len(merged.members) - 1:
         return int(cost.sum())  # only copies tie: between distinct points there is one tree
     return int((kruskal_ranks(len(merged.members), merged.edges, 2 * rank + cost) % 2).sum())

@@ -1,9 +1,9 @@
-"""Find the edges that tie, and how likely each stands in a random minimum spanning tree.
+"""Find the edges that tie, and the probability that a random minimum spanning tree contains each of them.
 
-A minimum spanning tree is built weight by weight: whichever edges were taken below weight w, the same vertices are
-joined. Contract them; the edges of weight w then form a multigraph, of which every minimum spanning tree takes a
-spanning forest, each as likely as any other. An edge stands in a uniform spanning forest with a probability equal
-to its effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and are handled in closed form.
+A minimum spanning tree is built weight by weight: whichever edges lighter than w were taken, they join the same
+vertices. Contract them; the edges of weight w then form a multigraph, of which every minimum spanning tree takes a
+spanning forest, each as likely as any other. A uniform spanning forest contains an edge with a probability equal to its
+effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and are handled in closed form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGEST_COMPONENT = 3000
 class MergedPoints(NamedTuple):
     """Hold the points that are left when equal ones are merged, and the candidate edges between them."""
 
-    members: Floats  # (G, K) samples of each class that a merged point stands for
+    members: Floats  # (G, K) samples of each class that a merged point represents
     edges: Ints  # (E, 2) merged points, each edge once, lower number first
     weights: Floats  # (E,) their squared distances, above 0
     representative: Ints  # (G,) a vertex of each merged point
@@ -38,7 +38,7 @@ def merge_equal(members: Floats, edges: Ints, weights: Floats) -> MergedPoints:
     Parameters
     ----------
     members : (V, K) array
-        How many samples of each class a vertex stands for.
+        How many samples of each class a vertex represents.
     edges : (E, 2) array
     weights : (E,) array
     """
@@ -53,7 +53,7 @@ def merge_equal(members: Floats, edges: Ints, weights: Floats) -> MergedPoints:
 
 
 def tied_edges(n: int, edges: Ints, weights: Floats, tree: Bools) -> Bools:
-    """Mark the edges outside ``tree`` that stand in another minimum spanning tree: as light as their path maximum.
+    """Mark the edges outside ``tree`` that another minimum spanning tree contains: as light as their path maximum.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def tied_edges(n: int, edges: Ints, weights: Floats, tree: Bools) -> Bools:
     edges : (E, 2) array
     weights : (E,) array
     tree : (E,) array
-        Whether each edge stands in one minimum spanning tree.
+        Whether each edge is in a given minimum spanning tree.
     """
     tied = np.zeros(len(edges), bool)
     suspects = np.flatnonzero(~tree & np.isin(weights, weights[tree]))
@@ -90,10 +90,10 @@ def _forest_path_maxima(n: int, edges: Ints, weights: Floats, source: Ints, targ
 
 
 def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools) -> Floats:
-    """Compute the probability that each edge stands in a random minimum spanning tree of the samples: ``(E,)``.
+    """Compute the probability that a random minimum spanning tree of the samples contains each edge: ``(E,)``.
 
-    An edge between merged points of k and l samples stands for k l equal edges between samples, and its probability is
-    that of any of them standing in the tree. It is NaN where a component has more than `LARGEST_COMPONENT` vertices.
+    An edge between merged points of k and l samples represents k l equal edges between samples, and its probability
+    is that of the tree containing any of them. It is NaN where a component has more than `LARGEST_COMPONENT` vertices.
     """
     probability = tree.astype(np.float64)
     size = merged.members.sum(axis=1)
@@ -136,7 +136,7 @@ def _resistances(ends: Ints, conductance: Floats) -> Floats:
 
 def _invert(matrix: Floats) -> Floats:
     """Invert the lower triangle of a positive definite matrix in Fortran order, in its own memory."""
-    # With more threads the last bits would depend on their number.
+    # With several threads the last bits would depend on their number.
     with single_blas():
         from scipy.linalg import lapack  # slow to import
 

@@ -1,15 +1,15 @@
 """The minimum spanning trees of one cloud of points that is too large for all its distances.
 
-Passes over tiles of the distance matrix, none of which is kept. The first takes the nearest point of every tile to
-every point of every other tile: a sparse graph whose minimum spanning tree T is nearly that of the cloud. Where the
-graph is not connected, further passes join each component to the nearest point outside it. The last pass keeps every
-edge that is no heavier than the path maximum in T. By the cycle property these are all that can stand in
-a minimum spanning tree, however good T is; a good one only keeps them few. The path maximum is looked up in the Prim
-order of T: between two tiles of that order it is the largest of three numbers, one of the row, one of the column, one
-of the tiles between.
+The algorithm makes passes over tiles of the distance matrix and keeps none of them. The first pass finds, for each
+point, the nearest point in every tile: a sparse graph whose minimum spanning tree T is nearly that of the cloud. Where
+the graph is not connected, further passes join each component to the nearest point outside it. The last pass keeps
+every edge that is no heavier than the path maximum in T. By the cycle property no other edge can belong to a minimum
+spanning tree, whatever T is; a light T only keeps these edges few. The path maximum is looked up in the Prim order of
+T: between two tiles of that order it is the largest of three numbers: one for the row, one for the column, and one for
+the tiles between.
 
 Distances are bounded from below by products of all features, or of a few coordinates where the points were reduced.
-Then the edges of the first graph, and what the second pass finds, are bounded by direct differences.
+If they were reduced, the edges that the passes find are also bounded by direct differences.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["bytes_for_tiles", "tree_by_tiles"]
 
-# Points of a tile: so many at most, but no more than make up this many tiles, unless these would be too small.
+# Points of a tile: at most ``_TILE``, and so few that there are ``_TILES`` tiles, but at least ``_LEAST_TILE``.
 _TILE, _TILES, _LEAST_TILE = 1024, 16, 64
-# Neighbours of each point that the first tree is made of.
+# Neighbours of each point whose edges the first tree is chosen from.
 _NEIGHBOURS = 12
-# More candidates than this for each point are found again in float64.
+# With more candidates than this for each point, candidates are searched again in float64.
 _CROWDED = 30
 
 
@@ -60,9 +60,9 @@ def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes, reduced: ReducedPoints 
     ----------
     x : (n, d) array
     dtype : dtype
-        Of the products of all features that are tried first; those in float64 follow.
+        Precision of the products of all features that are tried first; products in float64 follow.
     spare : SpareBytes
-        What ties and near ties may take.
+        Memory for ties and near ties.
     reduced : ReducedPoints, optional
         The same points, reduced to few coordinates: their products are tried before all others.
     """
@@ -84,7 +84,7 @@ def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes, reduced: ReducedPoints 
 
 
 def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None = None) -> Ints | None:
-    """Find every edge that may stand in a minimum spanning tree; return None if there are more than ``most``."""
+    """Find every candidate edge of the minimum spanning trees; return None if there are more than ``most``."""
     tree, weights = _nearly_minimum_tree(centred, reduction)
     limits = weights + 2 * centred.error[0, 0] if reduction is None else reduction.limits(weights)
     vertices, edge_numbers = prim_order_of_tree(len(centred.points), tree, weights)
@@ -102,7 +102,8 @@ def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None
             maxima = place_maxima(gaps[rows], scratch)
             light = np.triu(lower <= maxima, 1)
         else:
-            # From the row to the end of its tile, through the tiles between, and from the start of the column's tile.
+            # The path maximum covers the gaps from the row to the end of its tile, those of the tiles between, and
+            # those from the start of the column's tile to the column.
             behind = np.append(gaps[rows][1:], 0)[::-1]
             row_maxima = np.maximum.accumulate(behind)[::-1]
             row_maxima = np.maximum(row_maxima, largest_gap[i + 1 : j].max(initial=0))
@@ -196,7 +197,7 @@ def _visit_nearest(
     component: Ints | None,
     record: Callable[[int, slice, Ints, Array], None],
 ) -> None:
-    """Find the nearest point in every tile of each point, itself and its own component left out.
+    """Find the nearest point in every tile of each point, leaving out itself and its own component.
 
     Parameters
     ----------
@@ -204,8 +205,8 @@ def _visit_nearest(
     tiles : list of slice
     component : (n,) array, optional
     record : callable
-        Called in threads with the number of a tile, the rows of another or the same, and of each of these rows the
-        nearest point in the tile and its distance, infinite where all are left out.
+        Called in threads with the number of a tile, a range of rows, and for each of these rows the nearest point in
+        the tile and its distance, which is infinite where all points of the tile are left out.
     """
     scratch = Scratch()
 
@@ -219,7 +220,7 @@ def _visit_nearest(
         nearest = distances.argmin(axis=1)
         record(j, rows, nearest + cols.start, np.take_along_axis(distances, nearest[:, None], axis=1)[:, 0])
         if i < j:
-            # The minima of columns come fast, and where they stand is found by a search through the flat array.
+            # The minima of columns are fast to compute, and a search through the flat array finds their rows.
             least = distances.min(axis=0)
             light = np.equal(distances, least, out=scratch("light", distances.shape, np.bool_))
             source, target = np.divmod(np.flatnonzero(light), len(least))
@@ -249,7 +250,7 @@ def _tiles(n: int) -> list[slice]:
 
 
 def _for_every_tile(job: Callable[[int, int], Any], n_tiles: int) -> Iterator[Any]:
-    """Run the job for every two tiles, the first not after the second, each diagonal of tiles in turn."""
+    """Run the job for every pair of tiles i <= j, one diagonal of the table of tiles after the other."""
     with worker_threads() as threads:
         for apart in range(n_tiles):
             yield from threads.map(job, range(n_tiles - apart), range(apart, n_tiles))

@@ -3,5 +3,5 @@
 `count_pairs` is the door. It divides the classes into groups and their pairs into blocks (`blocking`); each block of
 distances gives candidate edges (`candidates`), and the candidates of a batch of blocks are counted at once
 (`counting`). Pairs whose edges tie, or that float32 leaves undecided, are counted one by one (`recount`). `types` holds
-the records that these steps hand on to each other, and `bytes_needed` estimates the memory that they take.
+the records that these steps pass to each other, and `bytes_needed` estimates the memory that they take.
 """

@@ -15,12 +15,13 @@ __all__ = ["BATCH_POINTS", "WIDTH", "block_height", "block_pairs", "divide_class
 
 # Points of the columns of a block, unless a single class has more.
 WIDTH = 1024
-# A block has more rows than columns, so that what is done once for each pair takes little of the time. It has most rows
-# for thin points, where products take little, and rows of one class only where products take nearly all the time.
+# A block has more rows than columns, so that the fixed work for each pair takes little of the time. It has the most
+# rows for thin points, whose products are cheap, and the rows of a single class where products take nearly all the
+# time.
 _HEIGHT, _THIN_HEIGHT = 2048, 4096
-# A class that is more than this many times as large as another begins a new group instead of filling the other up.
+# A class more than this many times as large as the smallest of a group begins a new group, so that little is padded.
 _SIMILAR = 1.25
-# Points of classes that are joined to no others: from here on they get groups of their own.
+# From this number of points on, classes that no wanted pair joins to others get groups of their own.
 _PART = 256
 # Points of the pairs in a batch. Large enough that the fixed cost of one count is negligible.
 BATCH_POINTS = 20_000
@@ -64,7 +65,7 @@ def divide_classes(sizes: Ints, pairs: Ints, d: int) -> list[ClassGroup]:
 
 
 def _join_parts(part: Ints, sizes: Ints) -> Ints:
-    """Give small parts that follow each other the same number, so that they are worked on together."""
+    """Give consecutive small parts the same number, so that they are processed together."""
     n_points = np.bincount(part, sizes)
     number, held = np.zeros(len(n_points), np.intp), 0.0
     for p, n in enumerate(n_points.tolist()):
@@ -93,8 +94,8 @@ def block_pairs(groups: list[ClassGroup], pairs: Ints, n_classes: int) -> list[P
             step = max(1, WIDTH // later.size)
             for first in range(0, len(later.classes), step):
                 cols = later.part(first, first + step)
-                # Within a group each pair is wanted once: its first class stands before its second. The product of
-                # some classes with themselves takes half of the time of others.
+                # Within a group each pair is wanted once: its first class comes before its second. The product of
+                # a group with itself takes half the time of a product of two groups.
                 for rows in (group.part(0, first), cols) if a == b else (group,):
                     number = wanted[np.ix_(rows.classes, cols.classes)]
                     if rows is cols:

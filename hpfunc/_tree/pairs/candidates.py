@@ -1,6 +1,6 @@
-"""Find the cross edges that may stand in the minimum spanning trees of pairs of classes, from blocks of distances.
+"""Find the candidate cross edges of the minimum spanning trees of pairs of classes, from blocks of distances.
 
-The module `count_pairs` says why no other edge can stand in them.
+The module `count_pairs` explains why no other cross edge can belong to these trees.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["BlockBounds", "find_candidates", "find_light_edges"]
 
 # Entries of a block that are searched at a time, so that the work arrays stay in the second-level cache.
 _STRIP = 2**18
-# Bridge edges from a class to another that are tried for every point: for so many points of the class one of them, and
-# so many at most, or fewer where each of them must be measured.
+# Bridge edges from one class to another that are tried for every point: one for every ``_POINTS_PER_BRIDGE`` points of
+# the class, at most ``_BRIDGES``, and at most ``_MEASURED_BRIDGES`` where each must be measured.
 _POINTS_PER_BRIDGE, _BRIDGES, _MEASURED_BRIDGES = 16, 32, 16
 
 
@@ -41,12 +41,12 @@ class BlockBounds(NamedTuple):
 
 
 class _Detours(NamedTuple):
-    """Hold the best way found from each of m points of P classes to the n points of one class on the other side."""
+    """Hold, for each of P pairs, the lightest path found from each of m points of a class to the other class."""
 
-    least: Array  # (P, m) lower bound of the point's lightest edge across
-    weight: Array  # (P, m) heaviest edge of the best way until it arrives on the other side, rounded up
-    arrival: Ints  # (P, m) point of the other class at which the best way arrives
-    reach: Array  # (P,) heaviest path maximum from any arrival of the pair to any point of the other class
+    least: Array  # (P, m) lower bound of the point's lightest cross edge
+    weight: Array  # (P, m) heaviest edge of the path until it arrives in the other class, rounded up
+    arrival: Ints  # (P, m) point of the other class at which the path arrives
+    reach: Array  # (P,) largest path maximum from any arrival of the pair to any point of the other class
 
 
 def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch, *, crowded: float) -> Candidates:
@@ -58,7 +58,7 @@ def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch, *, cro
     block : PairBlock
     scratch : Scratch
     crowded : float
-        Of a pair with more candidates than this for each point, bounds by products need not give them all.
+        If a pair has more candidates for each point than this, a search by products need not find them all.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch, *, cro
         layer.spare.refuse(int(sizes[:, counts.argmax()].sum()))
     if reduction is None:
         return found
-    # Pairs with more edges than are worth measuring here are left to be measured again.
+    # Pairs with too many edges to be measured one by one are measured again later.
     measured = (counts <= most)[found.pair]
     found.upper[:] = np.inf
     found.lower[measured], found.upper[measured] = reduction.bounds(
@@ -117,7 +117,7 @@ def _maxima_of(layer: LayerData, group: ClassGroup) -> Array:
 
 
 def find_light_edges(bounds: BlockBounds, scratch: Scratch, most: Floats | None = None) -> tuple[Candidates, Array]:
-    """Find the edges that are no heavier than the best way found between their ends through both trees.
+    """Find the edges that are no heavier than the lightest path found between their ends through both trees.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def find_light_edges(bounds: BlockBounds, scratch: Scratch, most: Floats | None 
     -------
     Candidates
     limits : (E,) array
-        How heavy that way is, as the path maxima are.
+        Heaviest edge of that path, on the scale of the path maxima.
     """
     parts = _search_rows(
         bounds, _find_detours(bounds), np.full(len(bounds.error), np.inf) if most is None else most, scratch
@@ -141,9 +141,9 @@ def find_light_edges(bounds: BlockBounds, scratch: Scratch, most: Floats | None 
 
 
 def _find_detours(bounds: BlockBounds) -> _Detours:
-    """Find the best way from each point of the rows of every pair to the other class."""
+    """Find the lightest path from each point of the rows of every pair to the other class."""
     row_tree, col_tree = bounds.row_tree[:, None], bounds.col_tree[:, None]
-    # A search through the whole block needs no copies of its parts.
+    # Searching the whole block avoids copies of its parts.
     nearest_of_block = bounds.lower.argmin(axis=3)
     first = np.arange(nearest_of_block.size).reshape(nearest_of_block.shape) * bounds.lower.shape[3]
     least_of_block = bounds.lower.reshape(-1).take(first + nearest_of_block)
@@ -158,7 +158,7 @@ def _find_detours(bounds: BlockBounds) -> _Detours:
     else:
         numbers = np.broadcast_to(np.arange(len(bridge))[:, None], bridge.shape)
         crossing = bounds.weigh(numbers.ravel(), bridge.ravel(), arrivals.ravel()).reshape(bridge.shape)
-    # (P, bridges, m): how heavy the way over each bridge edge is.
+    # (P, bridges, m): the heaviest edge of the path over each bridge edge.
     ways = np.maximum(bounds.row_maxima[row_tree, bridge], crossing[..., None])
     best = ways.argmin(axis=1)
     weight = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
@@ -167,22 +167,22 @@ def _find_detours(bounds: BlockBounds) -> _Detours:
 
 
 def _choose_bridges(crossing: Array, row_maxima: Array, row_tree: Ints, most: int) -> Ints:
-    """Choose the points from which it may be best to cross to the other class: ``(P, bridges)``, perhaps too many.
+    """Choose the points whose lightest cross edges may be the best bridges: ``(P, bridges)``, perhaps too many.
 
-    Let p be the point with the lightest edge across. Another point q is useless where its own edge across is no lighter
-    than the way that leads from q to p and crosses there: wherever one starts, going to q and crossing is no lighter
-    than going to q, on to p, and crossing. The lightest of the useful points are taken, because more would exclude
-    hardly any candidate.
+    Let p be the point with the lightest cross edge. Another point q is useless if its own cross edge is no lighter than
+    the path from q to p and across: from any start, crossing at q is then no lighter than going on from q to p and
+    crossing at p. Only the useful points with the lightest cross edges are taken, because more points would exclude
+    hardly any further candidate.
 
     Parameters
     ----------
     crossing : (P, m) array
-        Upper bound of the lightest edge across from each point.
+        Upper bound of the lightest cross edge of each point.
     row_maxima : (R, m, m) array
     row_tree : (P, 1) array
         Place of the class of each pair among the R.
     most : int
-        Bridges of a pair.
+        Largest number of bridges of a pair.
     """
     lightest = crossing.argmin(axis=1)[:, None]
     detour = np.maximum(row_maxima[row_tree, lightest][:, 0], np.take_along_axis(crossing, lightest, axis=1))
@@ -202,15 +202,15 @@ def _search_rows(bounds: BlockBounds, detours: _Detours, most: Floats, scratch: 
     """
     _, m, c, n = bounds.lower.shape
     col_maxima, dtype = bounds.col_maxima.reshape(-1, n), bounds.lower.dtype
-    # Points whose own edge across is no heavier than their way, then other points whose edge is within reach of the
-    # far ends of their way. Most points are too far for either.
+    # Search points whose lightest cross edge is no heavier than their path, then points whose lightest cross edge is no
+    # heavier than the largest path maximum from any arrival. Most points are too far from the other class for either.
     own = detours.least <= detours.weight
     n_own = np.count_nonzero(own)
     within_reach = (detours.least <= detours.reach[:, None]) & ~own
     pair, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
     flat_row = (bounds.row_place[pair] * m + source) * c + bounds.col_place[pair]
     arrival = bounds.col_tree[pair] * n + detours.arrival[pair, source]
-    way = np.where(own, detours.weight, 0)[pair, source]
+    path = np.where(own, detours.weight, 0)[pair, source]
     parts, n_found = [], np.zeros(len(most), np.intp)
     step = max(1, _STRIP // n)
     for lo in range(0, len(pair), step):
@@ -219,11 +219,11 @@ def _search_rows(bounds: BlockBounds, detours: _Detours, most: Floats, scratch: 
         shape = (len(pair[strip]), n)
         heaviest, rows = scratch("heaviest", shape, dtype), scratch("rows", shape, dtype)
         np.take(col_maxima, arrival[strip], axis=0, out=heaviest, mode="clip")
-        if lo < n_own:  # the ways of the others are 0
-            np.maximum(heaviest, way[strip, None], out=heaviest)
+        if lo < n_own:  # the path weight of later points is 0
+            np.maximum(heaviest, path[strip, None], out=heaviest)
         np.take(bounds.lower.reshape(-1, n), flat_row[strip], axis=0, out=rows, mode="clip")
         light = np.less_equal(rows, heaviest, out=scratch("light", shape, np.bool_))
-        # Hits are few, and a search through the flat array is the fastest.
+        # True entries are few, so a search through the flat array is the fastest.
         row, target = np.divmod(np.flatnonzero(light), n)
         lower = rows[row, target].astype(np.float64)
         n_found += np.bincount(pair[strip[row]], minlength=len(most))

@@ -48,7 +48,7 @@ def count_blocks(
     n_parts : int
         Parts of each class.
     advance : callable
-        Told the number of pairs done.
+        Called with the number of pairs done.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def count_blocks(
             return None
         return batch.number, *count(batch.pairs, found)
 
-    # A part of a class holds its share of the points; together they are those of the class in each repeat.
+    # The size of a batch counts the points of all parts of its classes.
     n_points = np.add.reduceat(np.diff(starts), np.arange(0, len(starts) - 1, n_parts))
     jobs = [
         threads.submit(work, batch, place)

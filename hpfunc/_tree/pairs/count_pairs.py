@@ -1,17 +1,17 @@
 """Count the cross edges of the minimum spanning trees of every pair of classes of one layer.
 
-The tree over two classes lies in the two trees of the classes and the edges between them (cycle property), and of the
-edges between them only few can stand in it. Take any sample x of class A and the way from it to class B whose heaviest
-edge is lightest: through the tree of A to one of the few samples worth crossing from, then across by its shortest edge.
-From there the tree of B leads to any sample y. An edge (x, y) heavier than all of that way is in no minimum spanning
-tree. One matrix product and a few passes over its result leave about as many candidates as there are samples
-(`candidates`); Kruskal's algorithm does the rest, on them and the paths between the points at which they end
-(`counting`).
+The tree over two classes consists of edges of the two class trees and of cross edges (cycle property), and only few
+cross edges can belong to it. Take any sample x of class A and its minimax path to class B: through the tree of A to one
+of the few samples worth crossing from, then along the shortest cross edge of that sample. From there the tree of B
+leads to any sample y. An edge (x, y) that is heavier than every edge of this path is in no minimum spanning tree.
+
+One matrix product and a few passes over its result leave about as many candidates as there are samples (`candidates`).
+Kruskal's algorithm then chooses among them and the paths between the points at which they end (`counting`).
 
 Exact by construction: the trees of the classes are exact (`class_trees`); products give lower bounds with a known width
-(`distances`), and the ways are measured by upper bounds; whatever overlaps is measured by direct differences in float64
-(`kruskal.certify`), and where weights tie, all trees are taken into account (`tie_counts`). So the counts do not depend
-on block size, batch or thread count, and no more distances are held than those of a block for each thread.
+(`distances`), and upper bounds are used for the paths; where bounds overlap, direct differences in float64 decide
+(`kruskal.certify`); and where weights tie, all trees are taken into account (`tie_counts`). So the counts do not depend
+on block size, batch or thread count, and each thread holds the distances of one block at a time.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PairCounts(NamedTuple):
     """Hold the cross edges of P pairs of classes, and how they were found."""
 
     cross: CrossEdges  # of (P,) arrays
-    remeasured: Bools  # (P,) measured again in float64, because float32 left too much undecided
+    remeasured: Bools  # (P,) whether a pair was measured again in float64, because float32 left too much undecided
     trees: Ints  # (P,) orthogonal trees or neighbours used, at most k
 
 
@@ -74,7 +74,7 @@ def count_pairs(
     name: str,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> PairCounts:
-    """Count the cross edges of the graph over each pair of classes, by the engine of the array's own kind.
+    """Count the cross edges of the graph over each pair of classes, by the engine for the array's type.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def count_pairs(
         Class numbers, lower first.
     options : GraphOptions
     name : str
-        What errors call the points.
+        Name of the points in error messages.
     advance : callable
-        Told the number of pairs done.
+        Called with the number of pairs done.
     """
     metric, graph, k, exact, max_memory, held, clock = options
     trees = np.full(len(pairs), k)
@@ -148,9 +148,9 @@ def cross_edges(
     held : int
         How many of these bytes the caller holds already, in a copy of the points.
     clock : StageClock, optional
-        Told the seconds of the reduction and of exact distances.
+        Adds up the seconds of the reduction and of exact distances.
     advance : callable
-        Told the number of pairs done.
+        Called with the number of pairs done.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor)
 
 
 def distinct_points(x: Any, starts: Ints) -> LayerPoints:
-    """Leave out samples that equal an earlier one of their class, and count the copies of each that is kept."""
+    """Leave out samples that equal an earlier one of their class, and count the copies of each remaining sample."""
     return keep_distinct(x, starts, np.bincount(equal_rows(x, starts), minlength=len(x)))
 
 
@@ -242,7 +242,7 @@ def _prepare_layer(
 def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
     """Allocate zeros for the path maxima of each group: a list of ``(r, m, m)`` arrays."""
     shapes = [(len(group.classes), group.size, group.size) for group in groups]
-    # A single piece is mapped faster by the system than many pieces.
+    # The system provides one large array faster than many small ones.
     ends = np.cumsum([r * m * n for r, m, n in shapes])
     whole = np.zeros(ends[-1], dtype)
     return [whole[end - r * m * n : end].reshape(r, m, n) for end, (r, m, n) in zip(ends, shapes, strict=True)]
@@ -251,11 +251,11 @@ def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
 def _count_large_pairs(
     x: Any, starts: Ints, pairs: Ints, spare: SpareBytes, *, exact: bool, advance: Callable[[int], Any]
 ) -> tuple[CrossEdges, Bools]:
-    """Count pairs of classes too large for all their distances: each pair is one cloud, worked on tile by tile."""
+    """Count pairs too large for a table of all their distances: each pair is one cloud, processed tile by tile."""
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured = np.zeros(len(pairs), bool)
     dtype, sizes = working_dtype(x), np.diff(starts)
-    # Held once for all pairs: to limit BLAS takes longer than the trees of small ones.
+    # BLAS is limited once for all pairs: limiting it takes longer than finding the trees of a small pair.
     with single_blas():
         for p, pair in enumerate(pairs):
             rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])

@@ -1,9 +1,9 @@
 """Count the cross edges of many pairs of classes at once, from candidate edges.
 
 The tree of a class is known by its Prim order (`class_trees`): the path maximum between two places is the largest gap
-between them. Of a pair only the points matter at which candidates end. Between two such points that follow each other
-in the Prim order, only the heaviest edge can fall out of the tree when a lighter way round exists; it stands for their
-whole path. So Kruskal's algorithm is given at most three edges for each candidate, however many points there are.
+between them. For a pair, only the points at which candidates end matter. Between two consecutive points of these in the
+Prim order, only the heaviest edge can leave the tree where a lighter detour exists, so it represents the whole path. So
+Kruskal's algorithm is given at most three edges for each candidate, however many points there are.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class _MeasuredCandidates(NamedTuple):
 
 
 class _PairGraphs(NamedTuple):
-    """Hold the graphs of several pairs: E candidates, then W edges that stand for paths in the class trees."""
+    """Hold the graphs of several pairs: E candidates, then W edges that represent paths in the class trees."""
 
     edges: BoundedEdges  # (E + W) edges between the points at which candidates end
-    n_vertices: int  # such points of all pairs
-    paths: Ints  # (W,) places of the tree edges that stand for the paths
+    n_vertices: int  # number of these points in all pairs
+    paths: Ints  # (W,) places of the tree edges that represent the paths
     rows: Ints  # (E + W, 2) ends of each edge as rows of the layer
 
 
@@ -122,10 +122,10 @@ def _select(found: Candidates, which: Any) -> Candidates:
 def _measure_candidates(
     layer: LayerData, trees: ClassTrees, pairs: Ints, found: Candidates, *, exact: bool
 ) -> _MeasuredCandidates:
-    """Find the rows of candidates; measure those of thin points and drop what is then too heavy."""
+    """Find the rows of candidates; measure them for thin points, and drop those that prove too heavy."""
     rows = np.stack([found.source, found.target], axis=1) + layer.points.starts[pairs[found.pair]]
     if exact and layer.points.x.shape[1] <= THIN and len(rows):
-        # Measuring them all takes less time than certifying those that rounding does not tell apart.
+        # Measuring all candidates takes less time than certifying those that rounding cannot tell apart.
         weights = layer.points.distances(rows[:, 0], rows[:, 1])
         found = found._replace(lower=weights)
         kept = _drop_detoured(trees, found, rows)
@@ -134,7 +134,7 @@ def _measure_candidates(
 
 
 def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:
-    """Keep the candidates of known weight that are no heavier than the way over the lightest one at the same point.
+    """Keep the candidates of known weight that are no heavier than the path over the lightest one at the same point.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:
         new = np.flatnonzero(np.append(True, point[1:] != point[:-1]))
         number = np.diff(np.append(new, len(point)))
         least = np.repeat(np.minimum.reduceat(weight, new), number)
-        # Where several are lightest, the last of them stands for all.
+        # Where several candidates are lightest, the last of them represents all.
         last = np.maximum.reduceat(np.where(weight == least, np.arange(len(weight)), -1), new)
         far_ends = rows[np.stack([kept, np.repeat(kept[last], number)]), 1 - side]
         lo, hi = np.sort(trees.place[far_ends], axis=0)
@@ -169,7 +169,7 @@ def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:
 
 
 def _build_graphs(trees: ClassTrees, candidates: _MeasuredCandidates) -> _PairGraphs:
-    """Join the points at which the candidates of each pair end by the edges that stand for the paths between them."""
+    """Join the points at which the candidates of each pair end by the edges that represent the paths between them."""
     n_points, (found, rows, upper) = len(trees.place), candidates
     # The two classes of a pair are its halves.
     half = 2 * found.pair[:, None] + np.arange(2)
@@ -205,7 +205,7 @@ def _find_trees(
         return layer.points.distances(rows[few, 0], rows[few, 1])
 
     tree, tied = certify(edges, tree, measure, n_pairs, graphs.n_vertices)
-    # A path that fell out could have been spared if an equal edge of its class had fallen out instead.
+    # A path that left the tree could have stayed if an edge of equal weight in its class had left instead.
     n_found = len(tree) - len(graphs.paths)
     tied[edges.graph[n_found:][trees.tied[graphs.paths] & ~tree[n_found:]]] = True
     return tree, tied
@@ -217,16 +217,16 @@ def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGrap
     cross = np.arange(len(tree)) < len(tree) - len(graphs.paths)
     mean = np.bincount(graph[tree & cross], minlength=len(pairs)).astype(np.float64)
     rows, offset, first = _list_points(starts, pairs)
-    # Degrees are those within the classes, except at the ends of edges that came in or fell out.
+    # Degrees are those within the classes, except at the ends of edges that joined or left the tree.
     changed = np.flatnonzero(tree == cross)
     ends, sign = graphs.rows[changed], np.where(tree[changed], 1, -1)
     low = starts[pairs[graph[changed]]]  # (C, 2) the first row of each class
     side = ((ends < low[:, :1]) | (ends >= starts[pairs[graph[changed], :1] + 1])).astype(np.intp)
     at = ends - np.take_along_axis(low, side, 1) + first[graph[changed, None], side]
-    # Of no edges at all, bincount would make integers.
+    # Without any edge, bincount would return integers.
     change = np.bincount(at.reshape(-1), np.repeat(sign, 2), minlength=len(rows)).astype(np.float64)
     degree = trees.degree[rows] + change
-    # Edges of the class trees stand at all places but the first of each class.
+    # Every place except the first of each class holds an edge of a class tree.
     inner = trees.edges[rows] + offset[:, None]
     inner[first.reshape(-1)] = 0
     products = degree[inner[:, 0]] * degree[inner[:, 1]]

@@ -29,7 +29,7 @@ def count_every_tree(layer: LayerData, pair: Ints, candidates: Ints) -> CrossEdg
 
 
 def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, spare: SpareBytes) -> CrossEdges:
-    """Count the cross edges of two classes over all minimum spanning trees, given edges that hold all these trees.
+    """Count the cross edges of two classes over all minimum spanning trees, given edges that contain all these trees.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, spare: Spar
     edges : (E, 2) array
         Rows.
     spare : SpareBytes
-        What ties and near ties may take.
+        Memory for ties and near ties.
     """
     class_rows = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
     vertices = np.concatenate(class_rows)

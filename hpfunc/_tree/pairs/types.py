@@ -1,4 +1,4 @@
-"""The records that the steps of counting pairs hand on to each other."""
+"""The records that the steps of counting pairs pass to each other."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class LayerData(NamedTuple):
     class_trees: list[ClassTree]  # K
     path_maxima: list[Array]  # of each class group (r, m, m), rounded up; 0 past the end of a class
     reduction: Reduction | None  # if not None, path maxima are limits of reduced distances
-    spare: SpareBytes  # what ties and near ties may take
+    spare: SpareBytes  # memory for ties and near ties
 
 
 class ClassGroup(NamedTuple):
-    """Name classes of similar size that are worked on together: a whole group, or some of its classes."""
+    """Name classes of similar size that are processed together: a whole group, or some of its classes."""
 
     number: int  # of the whole group in the layer
     first: int  # place of the first class in the whole group
@@ -49,10 +49,10 @@ class PairBlock(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """Hold the cross edges of several pairs that may stand in minimum spanning trees."""
+    """Hold the cross edges of several pairs that may belong to minimum spanning trees."""
 
     pair: Ints  # (E,) number of the pair
     source: Ints  # (E,) point of the first class
     target: Ints  # (E,) point of the second class
     lower: Floats  # (E,) lower bound of the squared distance
-    upper: Floats  # (E,) upper bound of it; infinite if not known, as of all candidates of their pair
+    upper: Floats  # (E,) upper bound of it; infinite for all candidates of a pair that was not measured

@@ -7,12 +7,12 @@ y = B^T (x - c) and the residual length rho = sqrt(|x - c|^2 - |y|^2), every dis
 
 So the points (y, rho) of r + 1 coordinates take the place of the points of d features wherever lower bounds are wanted,
 and what these bounds do not exclude is measured by direct differences. The directions decide how many edges are left,
-never which of them stand in a tree: any B gives the same counts.
+never which of them belong to a tree: any B gives the same counts.
 
 What flows in: the points of a layer. What flows out: a basis from a sample of the rows (`basis`); the coordinates and
-their slack, which covers all rounding (`coordinates`); for each weight the largest reduced distance that an edge of it
-may have (`limits`), and bounds of single edges by direct differences (`direct`). Whether a reduction pays is decided by
-its caller (`choose_reduction`).
+their slack, which covers all rounding (`coordinates`); the largest reduced distance that an edge of a given weight may
+have (`limits`), and bounds of single edges by direct differences (`direct`). The caller decides whether a reduction
+pays (`choose_reduction`).
 
 Imports point one way: `coordinates` -> `basis`; `limits` -> `direct`.
 """

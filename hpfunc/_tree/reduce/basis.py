@@ -15,9 +15,9 @@ from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = ["CHUNK", "SAMPLED", "Basis", "centred_chunk", "find_basis", "find_directions", "orthonormalise"]
 
-# Features that are worked on at a time: products of this many terms are summed in float32, their sums in float64.
+# Features that are processed at a time: products of this many terms are summed in float32, their sums in float64.
 CHUNK = 512
-# The same where rounding does not matter.
+# Features that are processed at a time where rounding does not matter.
 SAMPLED = 4096
 # More directions than wanted are iterated, because the last ones converge slowly.
 _SPARE_DIRECTIONS = 32
@@ -29,7 +29,7 @@ _LEAST_VARIANCE = 1e-6
 class Basis(NamedTuple):
     """Hold r nearly orthonormal directions in d features."""
 
-    centre: Array  # (d,) any point near the middle of the layer, of numbers that float32 holds
+    centre: Array  # (d,) any point near the middle of the layer, exact in float32
     directions: Array  # (d, r) float32
     departure: float  # upper bound of the norm of B^T B - I, B the directions as they are stored
 
@@ -50,14 +50,14 @@ def find_directions(x: Any, rows: Ints, n_directions: int, parallel_map: Paralle
     n_directions : int
         The most directions that are returned; fewer where the rows have no more.
     parallel_map : callable
-        Apply a function to parts of the features, in threads perhaps.
+        Apply a function to parts of the features, possibly in threads.
 
     Returns
     -------
     centre : (d,) array
         Mean of the rows, rounded to numbers that float32 holds.
     directions : (d, r) array
-        Float32, orthonormal but for rounding, which may be much for the last of them.
+        Float32, orthonormal up to rounding, which may be large for the last directions.
     """
     centre = np.empty(x.shape[1], np.float32 if is_narrow(x.dtype) else np.float64)
 
@@ -87,7 +87,7 @@ def centred_chunk(x: Any, centre: Array, rows: Any, lo: int, hi: int) -> Array:
 
 
 def _leading_weights(inner: Floats, n_directions: int) -> Array:
-    """Return the weights by which rows add up to their leading directions: ``(m, r)`` float32.
+    """Return the weights with which the rows are summed to their leading directions: ``(m, r)`` float32.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _leading_weights(inner: Floats, n_directions: int) -> Array:
 
 
 def orthonormalise(centre: Array, directions: Array, parallel_map: ParallelMap = map) -> Basis:
-    """Make independent directions ``(d, r)`` orthonormal in place, and bound what rounding leaves."""
+    """Make independent directions ``(d, r)`` orthonormal in place, and bound the departure that rounding leaves."""
     spans = _split(len(directions))
 
     def multiply(span: tuple[int, int]) -> Floats:

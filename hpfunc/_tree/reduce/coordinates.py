@@ -1,13 +1,13 @@
 """Coordinates and residual lengths of all points, with a bound on what rounding does to them.
 
 Let w be the coordinates of P (x - c) in an exactly orthonormal basis of the span of the stored directions B, rho the
-length of the rest, and g(rho) = max(rho, f) for a floor f. Then (w, g(rho)) lies nowhere farther apart than x. What is
-computed differs from it:
+length of the rest, and g(rho) = max(rho, f) for a floor f. Then points (w, g(rho)) are never farther apart than points
+x. The computed values differ from these:
 
 - x' = fl(x - c) by at most u |x'|, u being float32's unit;
 - a product of x' with a direction by at most h u |x'| |b|, h being the growth of a sum of `basis.CHUNK` terms;
 - B^T (x - c) from w by at most phi |x - c|, phi bounding the norm of B^T B - I;
-- rho^2 = |x'|^2 - |y|^2 by what all this adds up to, so that max(rho, f) moves by at most that much over 2 f.
+- rho^2 = |x'|^2 - |y|^2 by the sum of these errors, so that max(rho, f) moves by at most that much over 2 f.
 
 The sum of these is the slack: a computed length of (y, rho) is at most the true distance of the points + 2 slack.
 """
@@ -25,13 +25,13 @@ from hpfunc._tree.types import Array, ParallelMap
 
 __all__ = ["ReducedPoints", "reduce_points"]
 
-# Rows that a thread works on at a time, so that a chunk of their features stays in the second-level cache.
+# Rows that a thread processes at a time, so that a chunk of their features stays in the second-level cache.
 _ROWS = 512
-# Residual lengths below this share of them all are raised to its largest: they bound little, and round most.
+# The smallest residual lengths, this share of all, are raised to the largest of them: their rounding matters most.
 _FLOOR_SHARE = 0.25
-# Directions farther from orthonormal than this are not corrected for.
+# Directions that depart from orthonormality by more than this are not used.
 _LARGEST_DEPARTURE = 0.1
-# Points farther than this from the centre, or all closer, would leave the range in which float32 squares are sums.
+# If the farthest point from the centre lies outside this range, float32 sums of squares could overflow or vanish.
 _LARGEST_RADIUS, _SMALLEST_RADIUS = 2.0**50, 2.0**-40
 
 
@@ -39,7 +39,7 @@ class ReducedPoints(NamedTuple):
     """Hold points of r + 1 coordinates, and how much longer their distances may be than the true ones."""
 
     points: Array  # (N, r + 1) float32: coordinates, then the residual length
-    slack: float  # of each end of a distance
+    slack: float  # for each end of a distance
 
 
 def reduce_points(x: Any, basis: Basis, parallel_map: ParallelMap = map) -> ReducedPoints | None:
@@ -50,7 +50,7 @@ def reduce_points(x: Any, basis: Basis, parallel_map: ParallelMap = map) -> Redu
     x : (N, d) array
     basis : Basis
     parallel_map : callable
-        Apply a function to strips of the rows, in threads perhaps.
+        Apply a function to strips of the rows, possibly in threads.
     """
     if basis.departure > _LARGEST_DEPARTURE:
         return None

@@ -1,4 +1,4 @@
-"""Decide about edges whose reduced length is known, by their true weights."""
+"""Relate the true weights of edges to their reduced distances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENTRIES_FOR_EDGE = 20
 
 
 class Reduction(NamedTuple):
-    """Hold what tells about true distances where a table holds those of reduced points."""
+    """Bound true distances where a table holds those of reduced points."""
 
     x: Any  # (N, d) the points themselves
     slack: float  # see `coordinates.ReducedPoints`
@@ -32,7 +32,7 @@ class Reduction(NamedTuple):
 
     @staticmethod
     def most_edges(n_entries: int, n_points: int) -> int:
-        """Return up to how many edges are better measured one by one than all of so many by products in float64."""
+        """Return how many edges are measured one by one in less time than a float64 product of all entries takes."""
         return n_entries // _ENTRIES_FOR_EDGE + 8 * n_points
 
     def bounds(self, sources: Ints, targets: Ints) -> tuple[Floats, Floats]:
