@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import sys
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,21 @@ class Meter:
         self.values.append(value)
 
 
+class Table(dict[str, int]):
+    """Hold entries, and an attribute beside them."""
+
+    total = 0
+
+
+class Slots:
+    """Have places for two attributes, of which a new object has one."""
+
+    __slots__ = ("early", "late")
+
+    def __init__(self) -> None:
+        self.early = [1]
+
+
 class Changing(nn.Module):
     """A model whose forward pass changes something of it: ``change(model, x)``."""
 
@@ -41,6 +57,8 @@ class Changing(nn.Module):
         self.words = nn.Embedding(10, 4, max_norm=0.1)
         self.bn = nn.BatchNorm1d(4)
         self.fc = nn.Linear(4, 3)
+        self.twin = nn.Linear(4, 3)
+        self.watch = self.twin.register_forward_hook(lambda *args: None)
         self.register_buffer("steps", torch.zeros(3))
         self.register_buffer("spread", torch.zeros(1).expand(5))
         self.plain = torch.zeros(4)
@@ -52,6 +70,11 @@ class Changing(nn.Module):
         self.group = {1, 2}
         self.queue = deque([1, 2], maxlen=3)
         self.bytes = bytearray(b"abc")
+        self.doubles = array.array("d", [0.0, 1.0])
+        self.objects = np.array([[1], None], object)
+        self.groups: defaultdict[str, list[int]] = defaultdict(list)
+        self.subclass = Table(a=1)
+        self.slots = Slots()
         self.meter = Meter()
         self.space = SimpleNamespace(step=0)
         self.draws = torch.Generator().manual_seed(3)
@@ -77,6 +100,24 @@ def _exchange_memory(model: Any, x: torch.Tensor) -> None:
     model.fc.weight.data = model.fc.weight.data * 2
 
 
+def _record(model: Any, x: torch.Tensor) -> None:
+    with torch.enable_grad():
+        model.plain.add_(model.fc.bias.sum())
+
+
+def _exchange_layers(model: Any, x: torch.Tensor) -> None:
+    model.fc, model.twin = model.twin, model.fc
+
+
+def _write_gradient(model: Any, x: torch.Tensor) -> None:
+    model.fc.weight.grad = torch.ones(3, 4)
+
+
+def _reshape(model: Any, x: torch.Tensor) -> None:
+    model.array.shape = (2, 2)
+    model.array.setflags(write=False)
+
+
 def _differentiate(model: Any, x: torch.Tensor) -> None:
     with torch.enable_grad():
         model.fc(x).sum().backward()
@@ -96,8 +137,14 @@ CHANGES: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "-0.0 for 0.0": lambda model, x: model.steps.data.neg_(),
     "NaN": lambda model, x: model.steps.data.fill_(float("nan")),
     "parameters by clamp_": lambda model, x: model.fc.weight.clamp_(-0.01, 0.01),
+    "a parameter by .data =": lambda model, x: setattr(model.fc.weight, "data", torch.zeros(3, 4)),
+    "a parameter of another dtype": lambda model, x: model.fc.double(),
+    "tensors exchanged": lambda model, x: torch.utils.swap_tensors(model.fc.weight, model.twin.weight),
+    "a parameter exchanged for a tensor": lambda model, x: torch.utils.swap_tensors(model.fc.bias, model.steps),
+    "layers exchanged": _exchange_layers,
     "a parameter replaced": lambda model, x: setattr(model.fc, "weight", nn.Parameter(torch.ones(3, 4))),
     "a buffer replaced": lambda model, x: setattr(model, "steps", torch.ones(3)),
+    "a buffer added": lambda model, x: model.register_buffer("late", torch.ones(2)),
     "a module replaced": lambda model, x: setattr(model, "bn", nn.Identity()),
     "a module added": lambda model, x: setattr(model, "extra", nn.Linear(2, 2)),
     "an attribute added": lambda model, x: setattr(model, "cache", x),
@@ -109,22 +156,36 @@ CHANGES: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "a set": lambda model, x: (model.group.add(3), model.group.discard(1)),
     "a deque": lambda model, x: model.queue.extend([3, 4]),
     "a bytearray": lambda model, x: model.bytes.extend(b"d"),
+    "an array of numbers": lambda model, x: model.doubles.append(2.0),
+    "a defaultdict": lambda model, x: model.groups["new"].append(1),
+    "attributes of a dict": lambda model, x: setattr(model.subclass, "total", 1),
+    "slots of an object": lambda model, x: (setattr(model.slots, "late", 1), model.slots.early.append(2)),
     "a plain tensor": lambda model, x: model.plain.add_(1),
     "a NumPy array": lambda model, x: model.array.__iadd__(1),
+    "the shape and flags of a NumPy array": _reshape,
+    "lists in a NumPy array": lambda model, x: model.objects[0].append(2),
+    "the history of a plain tensor": _record,
     "an object's attributes": lambda model, x: model.meter.update(1.0),
     "a namespace": lambda model, x: setattr(model.space, "step", model.space.step + 1),
     "a torch.Generator": lambda model, x: torch.rand(2, generator=model.draws),
     "a NumPy generator": lambda model, x: model.numbers.random(),
     "a module in a plain list": lambda model, x: (model.hidden[0](x), model.hidden[1].add_(1)),
     "requires_grad": lambda model, x: model.fc.requires_grad_(False),
+    "a gradient written": _write_gradient,
     "gradients": _differentiate,
     "hooks of modules": lambda model, x: model.fc.register_forward_hook(lambda *args: None),
+    "a hook removed": lambda model, x: model.watch.remove(),
+    "hooks of all modules": lambda model, x: nn.modules.module.register_module_forward_hook(lambda *args: None),
     "hooks of tensors": lambda model, x: model.fc.weight.register_hook(lambda grad: grad),
     "attributes of tensors": lambda model, x: setattr(model.fc.weight, "tag", 1),
     "the class of a module": lambda model, x: setattr(model.bn, "__class__", nn.BatchNorm2d),
     "the default dtype": lambda model, x: torch.set_default_dtype(torch.float64),
     "the default device": lambda model, x: torch.set_default_device("meta"),
     "the gradient mode": lambda model, x: torch.set_grad_enabled(True),
+    "autocast": lambda model, x: torch.set_autocast_enabled("cpu", True),
+    "anomaly detection": lambda model, x: torch.set_anomaly_enabled(True),
+    "the kernels of attention": lambda model, x: torch.backends.cuda.enable_flash_sdp(False),
+    "NumPy's errors": lambda model, x: np.seterr(all="raise"),
     "random numbers": lambda model, x: (torch.rand(1), np.random.rand()),  # noqa: NPY002
     "the number of threads": lambda model, x: torch.set_num_threads(torch.get_num_threads() + 1),
     "deterministic algorithms": lambda model, x: torch.use_deterministic_algorithms(True),
@@ -143,21 +204,25 @@ def picture(value: Any, seen: dict[int, Any] | None = None) -> Any:
         numbers = plain.cpu().contiguous().numpy().tobytes()
         gradient = picture(value.grad, seen) if value.is_leaf else None
         parts = (picture(vars(value), seen), len(value._backward_hooks or ()), gradient)
-        return id(value), memory, numbers, value.requires_grad, parts
+        return id(value), type(value), value.is_leaf, memory, numbers, value.requires_grad, parts
     if isinstance(value, np.ndarray):
-        return id(value), value.tobytes()
+        numbers = [picture(member, seen) for member in value.flat] if value.dtype == object else value.tobytes()
+        return id(value), value.shape, value.flags.writeable, numbers
     if isinstance(value, torch.Generator):
         return id(value), value.get_state().numpy().tobytes()
     if isinstance(value, np.random.Generator):
         return id(value), repr(value.bit_generator.state)
     if isinstance(value, dict):
-        return id(value), type(value), [(key, picture(member, seen)) for key, member in value.items()]
+        members = [(key, picture(member, seen)) for key, member in value.items()]
+        return id(value), type(value), members, dict(getattr(value, "__dict__", {}))
     if isinstance(value, (list, tuple, deque)):
         return id(value), [picture(member, seen) for member in value]
     if isinstance(value, (set, bytearray)):
         return id(value), sorted(value)
     if isinstance(value, (nn.Module, Meter, SimpleNamespace)):
         return id(value), type(value), picture(vars(value), seen)
+    if isinstance(value, Slots):
+        return id(value), [picture(getattr(value, name, None), seen) for name in Slots.__slots__]
     return id(value), repr(value)
 
 
@@ -167,7 +232,10 @@ def surroundings() -> Any:
     switches = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
     threads = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     calls = nn.Module.__call__, nn.Module.__getattr__
-    return numbers, switches, threads, torch.backends.mha.get_fastpath_enabled(), calls
+    kernels = torch.backends.mha.get_fastpath_enabled(), torch.backends.cuda.flash_sdp_enabled()
+    modes = torch.is_autocast_enabled("cpu"), torch.is_anomaly_enabled(), np.geterr()
+    hooks = list(nn.modules.module._global_forward_hooks)
+    return numbers, switches, threads, kernels, modes, hooks, calls
 
 
 def moment(model: nn.Module) -> Any:

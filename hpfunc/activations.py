@@ -139,9 +139,10 @@ def collect_activations(
     is restored.
 
     To restore the model, the values of its parameters, buffers, gradients and plain tensors are copied before the run
-    and compared afterwards. This takes as much host memory as they do, and seconds for each GB. Restored are modules
-    (also those in lists), Python containers, tensors, NumPy arrays, random generators, and the attributes of other
-    objects one level deep. Globals, objects that ``forward=`` refers to, and other processes are not restored.
+    and compared afterwards. This takes as much host memory as they do, and about three seconds for each GB (2.9 s for a
+    model of 1.07 GB whose own two passes took 1.5 s). Restored are modules (also those in lists), Python containers,
+    tensors, NumPy arrays, random generators, and the attributes of other objects one level deep. Globals, attributes of
+    classes, iterators, objects that functions hold (also ``forward=``), and other processes are not restored.
 
     Compiled models run uncompiled, and transformers run without their fused kernels, which would skip the modules
     inside. During the run, torch's default dtype is float32 (float64 for a float64 model), and its default device is a

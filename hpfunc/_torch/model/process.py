@@ -23,9 +23,10 @@ def run_alone(work: Callable[[], Result], generators: Sequence[torch.Generator] 
     """Run ``work`` while no other thread runs such work, and return its result; put the shared state back.
 
     Restored, also after an error or an interrupt, are the random state of torch (on each device in use), NumPy and
-    Python, that of further ``generators``, and torch's switches: default dtype and device, gradient mode, deterministic
-    algorithms, threads, precision of products, cuDNN's flags, the fused transformer kernels and the stance of the
-    compiler. Calls may be nested.
+    Python, that of further ``generators``, and torch's switches: default dtype and device, gradient mode, autocast,
+    anomaly detection, deterministic algorithms, threads, precision of products, cuDNN's flags, the fused kernels of
+    transformers and attention, hooks of all modules and the stance of the compiler, and what NumPy does at errors of
+    floating point. Calls may be nested.
 
     This is a function that takes a function, not a context manager: an interrupt that comes while a context manager is
     being entered or left skips what it would have put back. Here each change happens inside a ``try``, and an interrupt
@@ -79,6 +80,11 @@ def _switches() -> list[Switch]:
         (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
         (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
         (_get_cudnn, _set_cudnn),
+        (_get_autocast, _set_autocast),
+        (_get_anomaly, _set_anomaly),
+        (_get_attention, _set_attention),
+        (_get_hooks, _set_hooks),
+        (np.geterr, lambda errors: np.seterr(**errors)),
     ]
     # A compiler that is not loaded has no stance, and loading it takes seconds.
     frames = sys.modules.get("torch._dynamo.eval_frame")
@@ -144,3 +150,46 @@ def _get_cudnn() -> tuple[bool, bool, bool]:
 def _set_cudnn(value: tuple[bool, bool, bool]) -> None:
     cudnn = torch.backends.cudnn
     cudnn.enabled, cudnn.benchmark, cudnn.deterministic = value
+
+
+def _get_autocast() -> list[tuple[str, bool, torch.dtype]]:
+    return [(kind, torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
+
+
+def _set_autocast(value: list[tuple[str, bool, torch.dtype]]) -> None:
+    for kind, enabled, dtype in value:
+        torch.set_autocast_enabled(kind, enabled)
+        torch.set_autocast_dtype(kind, dtype)
+
+
+def _get_anomaly() -> tuple[bool, bool]:
+    return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+
+
+def _set_anomaly(value: tuple[bool, bool]) -> None:
+    torch.set_anomaly_enabled(*value)
+
+
+def _get_attention() -> tuple[bool, bool, bool]:
+    cuda: Any = torch.backends.cuda
+    return cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.math_sdp_enabled()
+
+
+def _set_attention(value: tuple[bool, bool, bool]) -> None:
+    cuda: Any = torch.backends.cuda
+    cuda.enable_flash_sdp(value[0])
+    cuda.enable_mem_efficient_sdp(value[1])
+    cuda.enable_math_sdp(value[2])
+
+
+def _get_hooks() -> list[tuple[dict[Any, Any], dict[Any, Any]]]:
+    """Return each table of the hooks that torch calls for all modules, with a copy of it."""
+    tables = [table for name, table in vars(torch.nn.modules.module).items() if name.startswith("_global_")]
+    return [(table, dict(table)) for table in tables if isinstance(table, dict)]
+
+
+def _set_hooks(value: list[tuple[dict[Any, Any], dict[Any, Any]]]) -> None:
+    for table, entries in value:
+        for number in [number for number in table if number not in entries]:
+            del table[number]
+        table.update(entries)

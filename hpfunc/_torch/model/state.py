@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -27,9 +28,10 @@ class ModelState:
     """Record the present state of a model, and restore it.
 
     Reading changes nothing; `restore` may be called again and again, and interrupted.
-    Followed are modules (also those in plain lists), containers of Python (dict, list, set, deque, tuple, bytearray),
-    tensors with their gradients, NumPy arrays, random generators, and the attributes of other objects one level
-    deep: further inside, such as in the trainer of a LightningModule, whole data sets and other programs begin.
+    Followed are modules (also those in plain lists), containers of Python (dict, list, set, deque, tuple, bytearray,
+    array) with the attributes of their subclasses, tensors with their gradients, NumPy arrays, random generators, and
+    the attributes of other objects one level deep: further inside, such as in the trainer of a LightningModule, whole
+    data sets and other programs begin. Functions and iterators are not followed.
 
     The values of tensors and arrays are copied, those of other devices to the host, and compared to the last bit:
     torch's version counter does not count writes through ``.data``, a NumPy view or a fused kernel. ``copies`` may pass
@@ -60,35 +62,43 @@ class ModelState:
         if isinstance(value, torch.Tensor):
             yield from self._note_tensor(value, deeper)
         elif isinstance(value, nn.Module):
-            self._restores.append((_restore_class, (value, type(value))))
+            self._restores.append((_restore_object, (value, type(value), vars(value))))
             yield vars(value), deeper
-        elif isinstance(value, dict):
-            self._restores.append((_restore_dict, (value, list(value.items()))))
-            yield from ((member, deeper) for member in value.values())
-        elif isinstance(value, (list, deque, bytearray)):
-            self._restores.append((_restore_sequence, (value, list(value))))
-            yield from ((member, deeper) for member in value)
-        elif isinstance(value, set):
-            self._restores.append((_restore_set, (value, set(value))))
-            yield from ((member, deeper) for member in value)
-        elif isinstance(value, (tuple, frozenset)):
-            yield from ((member, deeper) for member in value)
+        elif isinstance(value, (dict, list, deque, set, tuple, frozenset)):
+            yield from ((member, deeper) for member in self._note_container(value))
+            # A subclass may have attributes beside its members.
+            yield getattr(value, "__dict__", None), deeper
+        elif isinstance(value, (bytearray, array.array)):
+            self._restores.append((_restore_numbers, (value, value[:])))
         elif isinstance(value, np.ndarray):
             if value.flags.writeable:
                 self._restores.append((_restore_array, (value, self._copied(value, np.ndarray.copy))))
+            if value.dtype == object:
+                yield from ((member, deeper) for member in value.flat)
         elif (generator := _generator(value)) is not None:
             read, write = generator
             self._restores.append((write, (read(),)))
         elif deeper:
             yield from self._note_object(value)
 
+    def _note_container(self, value: Any) -> Iterable[Any]:
+        """Note how to restore a container, and return its members."""
+        if isinstance(value, dict):
+            self._restores.append((_restore_dict, (value, list(value.items()))))
+            return list(value.values())
+        if isinstance(value, (list, deque)):
+            self._restores.append((_restore_sequence, (value, list(value))))
+        elif isinstance(value, set):
+            self._restores.append((_restore_set, (value, set(value))))
+        return tuple(value)
+
     def _note_object(self, value: Any) -> Iterator[tuple[Any, bool]]:
         """Note the attributes of an object of another class, and yield them without following objects further."""
         if isinstance(getattr(value, "__dict__", None), dict):
             yield value.__dict__, False
-        slots = [name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)]
+        slots = [name for kind in type(value).__mro__ for name in _slots(kind)]
         if slots:
-            held = [(name, getattr(value, name)) for name in slots]
+            held = [(name, getattr(value, name, _MISSING)) for name in slots]
             self._restores.append((_restore_slots, (value, held)))
             yield from ((member, False) for _, member in held)
 
@@ -97,10 +107,15 @@ class ModelState:
         # It shares the memory, and keeps it where the model exchanges the tensor's data.
         memory = tensor.detach()
         values = self._copied(tensor, lambda _: _values_of(memory))
+        self._restores.append((_restore_object, (tensor, type(tensor), vars(tensor))))
         leaf = tensor.is_leaf
         grad = tensor.grad if leaf else None
         hooks = tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)
-        self._restores.append((_restore_tensor, (tensor, memory, values, leaf and tensor.requires_grad, grad, hooks)))
+        if memory.layout is torch.strided and not memory.is_meta:
+            storage = memory.untyped_storage()
+            self._restores.append((_restore_size, (storage, storage.nbytes())))
+        kept = (tensor, memory, values, leaf, leaf and tensor.requires_grad, grad, hooks)
+        self._restores.append((_restore_tensor, kept))
         yield from ((part, deeper) for part in (vars(tensor), grad, *hooks, *_parts(memory)))
 
     def _copied(self, value: Any, copy: Callable[[Any], Any]) -> Any:
@@ -112,6 +127,9 @@ class ModelState:
 def _values_of(memory: torch.Tensor) -> torch.Tensor | None:
     """Copy the values of a tensor to the host; None for those of `_parts`, and for layouts without plain values."""
     if memory.layout is not torch.strided or memory.is_nested or memory.is_meta:
+        return None
+    if memory.numel() and not memory.untyped_storage().nbytes():
+        # A program that spreads the model over devices has freed this memory.
         return None
     return _without_repeats(memory).to("cpu", copy=True)
 
@@ -127,10 +145,17 @@ def _parts(memory: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return ()
 
 
+def _restore_size(storage: torch.UntypedStorage, size: int) -> None:
+    """Give a storage that was freed or cut its memory back, so that values can be written into it."""
+    if storage.nbytes() < size:
+        storage.resize_(size)
+
+
 def _restore_tensor(
     tensor: torch.Tensor,
     memory: torch.Tensor,
     values: torch.Tensor | None,
+    leaf: bool,
     requires_grad: bool,
     grad: torch.Tensor | None,
     hooks: tuple[Any, Any],
@@ -146,6 +171,9 @@ def _restore_tensor(
                     own.copy_(values)
             else:
                 own.data.copy_(values)
+    if leaf and not tensor.is_leaf and not tensor._is_view():
+        # A gradient was recorded for what was written into it.
+        tensor.detach_()
     if tensor.is_leaf:
         if tensor.requires_grad != requires_grad:
             tensor.requires_grad_(requires_grad)
@@ -177,9 +205,11 @@ def _same_bits(own: torch.Tensor, values: torch.Tensor) -> bool:
     return torch.equal(own.view(kind), values.view(kind))
 
 
-def _restore_class(module: nn.Module, kind: type) -> None:
-    if type(module) is not kind:
-        module.__class__ = kind
+def _restore_object(value: nn.Module | torch.Tensor, kind: type, attributes: dict[str, Any]) -> None:
+    if type(value) is not kind:
+        value.__class__ = kind
+    if vars(value) is not attributes:
+        value.__dict__ = attributes
 
 
 def _restore_dict(table: dict[Any, Any], items: list[tuple[Any, Any]]) -> None:
@@ -208,8 +238,6 @@ def _restore_sequence(sequence: Any, members: list[Any]) -> None:
         return
     if isinstance(sequence, list):
         list.__setitem__(sequence, slice(None), members)
-    elif isinstance(sequence, bytearray):
-        sequence[:] = bytes(members)
     else:
         sequence.clear()
         sequence.extend(members)
@@ -221,14 +249,27 @@ def _restore_set(found: set[Any], members: set[Any]) -> None:
         set.intersection_update(found, members)
 
 
-def _restore_array(array: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> None:
-    if array.dtype.hasobject or array.tobytes() != values.tobytes():
-        array[...] = values
+def _restore_numbers(numbers: Any, values: Any) -> None:
+    if bytes(numbers) != bytes(values):
+        numbers[:] = values
+
+
+def _restore_array(own: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> None:
+    if not own.flags.writeable:
+        own.setflags(write=True)
+    if own.shape != values.shape:
+        own.shape = values.shape
+    if own.dtype.hasobject or own.tobytes() != values.tobytes():
+        own[...] = values
 
 
 def _restore_slots(value: Any, held: list[tuple[str, Any]]) -> None:
     for name, member in held:
-        if getattr(value, name, _MISSING) is not member:
+        if getattr(value, name, _MISSING) is member:
+            continue
+        if member is _MISSING:
+            object.__delattr__(value, name)
+        else:
             object.__setattr__(value, name, member)
 
 

@@ -26,13 +26,18 @@ from tests.sweep_parts import FACTORIES, save_checkpoints
 @pytest.fixture(autouse=True)
 def surroundings():
     """Whatever a test shows wrong, the next begins as this did."""
-    threads = torch.get_num_threads()
+    threads, errors = torch.get_num_threads(), np.geterr()
     yield
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.use_deterministic_algorithms(False)
     torch.set_grad_enabled(True)
     torch.set_num_threads(threads)
+    torch.set_autocast_enabled("cpu", False)
+    torch.set_anomaly_enabled(False)
+    torch.backends.cuda.enable_flash_sdp(True)
+    torch.nn.modules.module._global_forward_hooks.clear()
+    np.seterr(**errors)
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -55,10 +60,26 @@ def test_the_picture_sees_every_kind_of_change(kind):
         assert (moment(model) != before) == (kind != "nothing")
 
 
+def test_memory_that_is_freed_is_put_back():
+    """Programs that spread a model over devices free the memory of its tensors."""
+    model = nn.Linear(5, 3)
+    values = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    run_unchanged(model, lambda mark: [p.untyped_storage().resize_(0) for p in model.parameters()])
+    assert all(torch.equal(tensor, values[name]) for name, tensor in model.state_dict().items())
+    model.bias.untyped_storage().resize_(0)
+    run_unchanged(model, lambda mark: model.weight.data.zero_())
+    assert torch.equal(model.weight, values["weight"])
+    assert model.bias.untyped_storage().nbytes() == 0
+
+
 @pytest.mark.parametrize("method", ["hooks", lambda x: {"double": 2 * x}])
 def test_a_collection_leaves_no_trace(method):
     # These would leave a model that cannot run, and no gradient can be had after the last.
-    apart = ("a module replaced", "the class of a module", "the default device", "the default dtype", "requires_grad")
+    apart = (
+        "a module replaced", "the class of a module", "the default device", "the default dtype", "requires_grad",
+        "a parameter of another dtype", "tensors exchanged", "a parameter exchanged for a tensor",
+        "the shape and flags of a NumPy array", "layers exchanged",
+    )  # fmt: skip
     changes = [change for kind, change in CHANGES.items() if kind not in apart] + [CHANGES["requires_grad"]]
 
     def all_of_them(model, x):
