@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from hpfunc._torch.collect import choose
 from hpfunc._torch.data.open import generators_of
 from hpfunc._torch.model.process import run_alone
+from hpfunc._torch.nested import members
 from hpfunc._torch.options import CollectOptions
 
 __all__ = ["samples_digest", "structure_digest", "weights_digest"]
@@ -66,12 +67,12 @@ def samples_digest(data: Callable[[], Any], options: CollectOptions) -> str:
 
 def _add(digest: Any, value: Any) -> None:
     """Feed a nested value of tensors and arrays to a digest."""
-    if isinstance(value, Mapping):
-        for name, member in value.items():
-            digest.update(repr(name).encode())
-            _add(digest, member)
-    elif isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list)):
         for member in value:
+            _add(digest, member)
+    elif (named := members(value)) is not None:
+        for name, member in named:
+            digest.update(repr(name).encode())
             _add(digest, member)
     elif isinstance(value, torch.Tensor):
         plain = value.detach().cpu().contiguous()
