@@ -165,21 +165,11 @@ def collect_activations(
     from hpfunc._torch.collect import Collection
     from hpfunc._torch.options import check_options
 
-    options = check_options(
-        layers=layers,
-        classes=classes,
-        samples_per_class=samples_per_class,
-        key=key,
-        batch_size=batch_size,
-        device=device,
-        store=store,
-        method=method,
-        reduce=reduce,
-        dtype=dtype,
-        forward=forward,
-        label=label,
-        max_memory=max_memory,
-    )
+    options = check_options({
+        "layers": layers, "classes": classes, "samples_per_class": samples_per_class, "key": key,
+        "batch_size": batch_size, "device": device, "store": store, "method": method, "reduce": reduce, "dtype": dtype,
+        "forward": forward, "label": label, "max_memory": max_memory,
+    })  # fmt: skip
     attrs = collected_attrs({
         "layers": options.layers, "classes": options.classes, "samples_per_class": samples_per_class, "key": key,
         "method": method, "reduce": reduce, "dtype": dtype, "forward": forward, "label": label,

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import xarray as xr
 
-from hpfunc._arrays import on_device
-from hpfunc._labels.provenance import kept_attrs
-from hpfunc._measure.folds import SampleOptions, draw_and_part
-from hpfunc._measure.layers import group_by_class, read_layers
-from hpfunc._measure.pairs import GraphOptions, measure_folds, measure_pairs
-from hpfunc._measure.results import LayerResult, assemble, pair_numbers
-from hpfunc._support.progress import ProgressBar
+from hpfunc._measure.folds import SampleOptions
+from hpfunc._measure.pairs import GraphOptions
+from hpfunc._measure.results import measure_layers
 from hpfunc._support.surroundings import unaffected
-from hpfunc._tree.threads import single_blas
 
-__all__ = ["measure_layers", "pairwise_hp"]
+__all__ = ["pairwise_hp"]
 
 
 @unaffected
@@ -132,49 +126,3 @@ def pairwise_hp(
         groups=groups,
         progress=progress,
     )
-
-
-@unaffected
-def measure_layers(
-    activations: Any,
-    labels: Any,
-    graph_options: GraphOptions,
-    sample_options: SampleOptions,
-    *,
-    pairs: Iterable[tuple[Any, Any]] | None = None,
-    groups: Any = None,
-    progress: bool = False,
-) -> xr.Dataset:
-    """Measure every pair of classes at every layer as `pairwise_hp` does; the clock in the options records the time."""
-    graph_options.check()
-    sample_options.check()
-    layers = list(read_layers(activations, labels, groups))
-    chosen = None if pairs is None else list(pairs)
-    results = []
-    # Limit BLAS once for all layers, since setting the limit takes longer than the pairs of a small layer.
-    with ProgressBar(progress, "pairs of classes") as bar, single_blas():
-        for layer in layers:
-            grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)
-            classes, fold = grouped, None
-            if sample_options.key is not None:
-                with on_device(grouped.points):
-                    classes, fold = draw_and_part(layer, grouped, sample_options, sample_options.key)
-            numbers = pair_numbers(chosen, classes.names)
-            graph_options = graph_options._replace(held=classes.held)
-            bar.expect(len(layers) * len(numbers) * sample_options.repeats)
-            class_a, class_b = classes.names[numbers].T
-            name = partial(_name_pair, layer.where, class_a, class_b)
-            options: Any = {"where": layer.where, "name": name, "advance": bar.update}
-            with on_device(classes.points):
-                if fold is None:
-                    values = measure_pairs(classes.points, classes.starts, numbers, graph_options, **options)
-                else:
-                    values = measure_folds(classes.points, classes.starts, numbers, fold, graph_options, **options)
-            results.append(LayerResult(layer.name, classes.points.shape[1], class_a, class_b, values))
-    collected = kept_attrs(activations.attrs) if isinstance(activations, xr.Dataset) else {}
-    return assemble(results, graph_options).assign_attrs(collected | sample_options.attrs())
-
-
-def _name_pair(where: str, class_a: Any, class_b: Any, p: int) -> str:
-    """Name pair p of a layer as errors and warnings do."""
-    return f"{where}, classes {class_a[p]} and {class_b[p]}"

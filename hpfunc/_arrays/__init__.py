@@ -5,7 +5,8 @@ Every public function that takes data passes it through this wing. In flow array
 which share memory with the input through DLPack where the layout allows it. What a container says of its entries
 (masks, dims, coords, an index, names of columns) is honoured or refused, and never dropped.
 
-`points` and `labels` import `containers`, which imports `tensors`; nothing here imports another wing. A framework that
+`points` and `labels` import `containers`, which imports `tensors`; `types` names the arrays' types.
+Nothing here imports another wing. A framework that
 the caller never imported is never imported here either: no array of it can exist.
 """
 

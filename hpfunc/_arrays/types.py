@@ -1,4 +1,4 @@
-"""The array types that the engine's modules share."""
+"""Name the types of arrays that all modules share."""
 
 from __future__ import annotations
 

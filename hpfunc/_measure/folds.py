@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import as_labels, namespace
+from hpfunc._arrays.types import Ints
 from hpfunc._measure.layers import ClassPoints, NamedLayer
 from hpfunc._stats.partition import draw_samples, part_samples
 from hpfunc._support.checks import check_count
@@ -15,8 +16,6 @@ from hpfunc._support.keys import RandomKey, check_key
 from hpfunc._support.warn import warn
 
 __all__ = ["SampleOptions", "draw_and_part"]
-
-Ints = npt.NDArray[np.intp]
 
 # With fewer samples of a class in a fold, HP says little about the whole class.
 _FEW = 5

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Ints
 from hpfunc._stats.estimate import ESTIMATORS
 from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
 from hpfunc._support.memory import max_bytes
@@ -19,8 +20,6 @@ from hpfunc._tree import CrossEdges, GraphOptions, PairCounts, count_folds, coun
 from hpfunc._version import __version__
 
 __all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
-
-Ints = npt.NDArray[np.intp]
 
 _log = logging.getLogger("hpfunc")
 

@@ -1,18 +1,26 @@
-"""Pairs of classes: their numbers from the names that a user gives, and the labelled result of several layers."""
+"""Measure named layers: from what a user gives, over the numbers of each pair, to one labelled result."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from hpfunc._arrays import is_tensor, to_host
+from hpfunc._arrays import is_tensor, on_device, to_host
 from hpfunc._labels.pairs import label_pairs
-from hpfunc._measure.pairs import GraphOptions, describe
+from hpfunc._labels.provenance import kept_attrs
+from hpfunc._measure.folds import SampleOptions, draw_and_part
+from hpfunc._measure.layers import group_by_class, read_layers
+from hpfunc._measure.pairs import GraphOptions, describe, measure_folds, measure_pairs
+from hpfunc._support.progress import ProgressBar
+from hpfunc._support.surroundings import unaffected
+from hpfunc._tree.threads import single_blas
 
-__all__ = ["LayerResult", "assemble", "pair_numbers"]
+__all__ = ["measure_layers", "pair_numbers"]
 
 
 class LayerResult(NamedTuple):
@@ -23,6 +31,52 @@ class LayerResult(NamedTuple):
     class_a: npt.NDArray[Any]  # (P,)
     class_b: npt.NDArray[Any]  # (P,)
     values: dict[str, npt.NDArray[Any]]  # variable -> (P,), or (R, F, P) in folds
+
+
+@unaffected
+def measure_layers(
+    activations: Any,
+    labels: Any,
+    graph_options: GraphOptions,
+    sample_options: SampleOptions,
+    *,
+    pairs: Iterable[tuple[Any, Any]] | None = None,
+    groups: Any = None,
+    progress: bool = False,
+) -> xr.Dataset:
+    """Measure every pair of classes at every layer as `pairwise_hp` does; the clock in the options records the time."""
+    graph_options.check()
+    sample_options.check()
+    layers = list(read_layers(activations, labels, groups))
+    chosen = None if pairs is None else list(pairs)
+    results = []
+    # Limit BLAS once for all layers, since setting the limit takes longer than the pairs of a small layer.
+    with ProgressBar(progress, "pairs of classes") as bar, single_blas():
+        for layer in layers:
+            grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)
+            classes, fold = grouped, None
+            if sample_options.key is not None:
+                with on_device(grouped.points):
+                    classes, fold = draw_and_part(layer, grouped, sample_options, sample_options.key)
+            numbers = pair_numbers(chosen, classes.names)
+            graph_options = graph_options._replace(held=classes.held)
+            bar.expect(len(layers) * len(numbers) * sample_options.repeats)
+            class_a, class_b = classes.names[numbers].T
+            name = partial(_name_pair, layer.where, class_a, class_b)
+            options: Any = {"where": layer.where, "name": name, "advance": bar.update}
+            with on_device(classes.points):
+                if fold is None:
+                    values = measure_pairs(classes.points, classes.starts, numbers, graph_options, **options)
+                else:
+                    values = measure_folds(classes.points, classes.starts, numbers, fold, graph_options, **options)
+            results.append(LayerResult(layer.name, classes.points.shape[1], class_a, class_b, values))
+    collected = kept_attrs(activations.attrs) if isinstance(activations, xr.Dataset) else {}
+    return _assemble(results, graph_options).assign_attrs(collected | sample_options.attrs())
+
+
+def _name_pair(where: str, class_a: Any, class_b: Any, p: int) -> str:
+    """Name pair p of a layer as errors and warnings do."""
+    return f"{where}, classes {class_a[p]} and {class_b[p]}"
 
 
 def pair_numbers(pairs: list[tuple[Any, Any]] | None, names: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -50,7 +104,7 @@ def pair_numbers(pairs: list[tuple[Any, Any]] | None, names: npt.NDArray[Any]) -
     return np.array(numbers, np.intp)
 
 
-def assemble(results: list[LayerResult], options: GraphOptions) -> xr.Dataset:
+def _assemble(results: list[LayerResult], options: GraphOptions) -> xr.Dataset:
     """Put the results of all layers into one Dataset, whose pairs can be selected in either order."""
     first = results[0]
     shape = first.values["hp"].shape

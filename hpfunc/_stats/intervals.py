@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from hpfunc._arrays.types import Floats
 
 __all__ = ["FoldInterval", "fold_intervals"]
-
-Floats = npt.NDArray[np.float64]
 
 # A spread below this share of the values themselves is rounding.
 _ROUNDING = 1e-12

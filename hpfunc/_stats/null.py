@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Graphs", "enumerated_pvalues", "few_labellings", "null_moments", "significance", "third_moment"]
+from hpfunc._arrays.types import Floats
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["Graphs", "enumerated_pvalues", "few_labellings", "null_moments", "significance", "third_moment"]
 
 # Pairs of at most this many labellings, and this many samples, are tested by trying every labelling.
 _MOST_LABELLINGS, _MOST_SAMPLES = 1000, 20

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hpfunc._arrays.types import Ints
 from hpfunc._support.keys import RandomKey, generator
 
 __all__ = ["draw_samples", "part_samples"]
-
-Ints = npt.NDArray[np.intp]
 
 
 def draw_samples(starts: Ints, names: list[Any], identity: npt.NDArray[np.int64], n: int, key: RandomKey) -> Ints:

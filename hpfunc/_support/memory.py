@@ -6,10 +6,11 @@ import os
 import sys
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["free_bytes", "free_device_bytes", "max_bytes", "release_device_memory"]
+__all__ = ["cupy_bytes", "free_bytes", "free_device_bytes", "max_bytes", "release_device_memory"]
 
 # Half of what is free: the rest is for the caller's own arrays and for the next layer.
 _SHARE = 0.5
@@ -58,12 +59,16 @@ def free_device_bytes(number: int | None = None) -> int:
     free, kept = 0, 0
     if torch is not None and torch.cuda.is_available():
         free = int(torch.cuda.mem_get_info(number)[0])
-        kept += int(torch.cuda.memory_reserved(number)) - int(torch.cuda.memory_allocated(number))
+        kept = int(torch.cuda.memory_reserved(number)) - int(torch.cuda.memory_allocated(number))
     if cupy is not None:
-        with cupy.cuda.Device(number):
-            free = int(cupy.cuda.runtime.memGetInfo()[0])
-            kept += int(cupy.get_default_memory_pool().free_bytes())
+        free = cupy_bytes(cupy, number)
     return free + kept
+
+
+def cupy_bytes(cupy: Any, number: int | None = None) -> int:
+    """Return how many bytes of a CUDA device CuPy can have while torch keeps what it holds."""
+    with cupy.cuda.Device(number):
+        return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())
 
 
 def release_device_memory() -> None:

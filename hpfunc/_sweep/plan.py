@@ -40,7 +40,7 @@ class Plan(NamedTuple):
         _check_mapping(self.data, "data", "split", str)
         for label, source in self.checkpoints.items():
             check_source(source, self.build, named(label))
-        check_options(**self.collecting)
+        check_options(self.collecting)
 
     def check_travels(self, executor: Any) -> None:
         """Raise TypeError unless the tasks can be sent to where the executor runs them."""

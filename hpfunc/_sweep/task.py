@@ -12,11 +12,11 @@ import xarray as xr
 from hpfunc._labels.schema import Label
 from hpfunc._measure.folds import SampleOptions
 from hpfunc._measure.pairs import GraphOptions
+from hpfunc._measure.results import measure_layers
 from hpfunc._store import concat
 from hpfunc._support.warn import kept_warnings
 from hpfunc._sweep.folds import with_groups
 from hpfunc._tree.threads import StageClock
-from hpfunc.pairwise import measure_layers
 
 __all__ = ["Measured", "Task", "is_factory", "measure", "named", "samples_of"]
 
@@ -87,7 +87,7 @@ def samples_of(data: Any, options: Mapping[str, Any]) -> str:
     from hpfunc._torch.digest import samples_digest
     from hpfunc._torch.options import check_options
 
-    return samples_digest(data if is_factory(data) else lambda: data, check_options(**options))
+    return samples_digest(data if is_factory(data) else lambda: data, check_options(options))
 
 
 def is_factory(data: Any) -> bool:
@@ -109,7 +109,7 @@ def _measure(model: Any, data: Any, task: Task, split: str, clock: StageClock) -
     from hpfunc._torch.collect import Collection
     from hpfunc._torch.options import check_options
 
-    collection = Collection(model, data, check_options(**task.collecting))
+    collection = Collection(model, data, check_options(task.collecting))
     results, groups = [], collection.in_groups()
     while True:
         with clock("forward"):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.distances import product_dtype
 from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
 from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_directions, orthonormalise
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
-from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = [
     "MOST_DIRECTIONS", "bytes_for_directions", "choose_directions", "is_large", "reduce_cloud", "surviving_edges",

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.exact import THIN
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
 __all__ = [
     "TERMS", "CentredPoints", "block_bounds", "centre", "differences", "error_bound", "fill_class_bounds", "growth",

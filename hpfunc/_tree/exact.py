@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.threads import StageClock, timed
-from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = [
-    "THIN", "LayerPoints", "Scaling", "bytes_for_metric", "canonical_order", "choose_scaling", "equal_rows",
+    "THIN", "LayerPoints", "Scaling", "bytes_for_metric_copy", "canonical_order", "choose_scaling", "equal_rows",
     "keep_distinct", "points_for_metric", "rank_rows", "rescale", "scale", "squared_distances", "unit_rows",
 ]  # fmt: skip
 
@@ -76,7 +76,7 @@ def points_for_metric(x: Any, metric: str) -> tuple[Any, int]:
     return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
 
 
-def bytes_for_metric(x: Any, metric: str) -> int:
+def bytes_for_metric_copy(x: Any, metric: str) -> int:
     """Return the bytes of the copy that `points_for_metric` always makes for this metric."""
     return x.size * 8 if metric == "cosine" else 0
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hpfunc._tree.types import Floats, Ints
+from hpfunc._arrays.types import Floats, Ints
 
 __all__ = ["ThirdOrder", "sum_tree", "sum_weighted"]
 

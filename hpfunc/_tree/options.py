@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from hpfunc._arrays.types import Ints
 from hpfunc._support.checks import check_count, check_option
 from hpfunc._tree.threads import StageClock
-from hpfunc._tree.types import Ints
 
 __all__ = ["GraphOptions"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._tree.types import Array
+from hpfunc._arrays.types import Array
 
 __all__ = ["Scratch", "StageClock", "n_threads", "single_blas", "timed", "worker_threads"]
 

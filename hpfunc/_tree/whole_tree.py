@@ -8,11 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._support import memory
 from hpfunc._tree import device
 from hpfunc._tree.choose_reduction import reduce_cloud
 from hpfunc._tree.distances import TERMS, prepare, working_dtype
-from hpfunc._tree.exact import THIN, bytes_for_metric, equal_rows, points_for_metric, squared_distances
+from hpfunc._tree.exact import (
+    THIN,
+    LayerPoints,
+    bytes_for_metric_copy,
+    equal_rows,
+    points_for_metric,
+    squared_distances,
+)
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
@@ -21,7 +29,6 @@ from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.mst.tie_counts import EveryTree, count_classes, find_every_tree
 from hpfunc._tree.mst.ties import MergedPoints
 from hpfunc._tree.threads import Scratch, single_blas
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["SampleEdges", "class_counts", "edges_of_samples", "span"]
 
@@ -114,7 +121,7 @@ def _every_tree(
 ) -> tuple[EveryTree, Ints]:
     """Find all minimum spanning trees of points on the host, and the merged point of each sample."""
     max_bytes = memory.max_bytes(max_memory)
-    check_copy(held + bytes_for_metric(x, metric), max_bytes, name)
+    check_copy(held + bytes_for_metric_copy(x, metric), max_bytes, name)
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
     first = equal_rows(x, np.array([0, len(x)]))
@@ -196,7 +203,7 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
             edges, squared, exponent = np.sort(found.edges, axis=1), found.squared, found.exponent
     if namespace(x) is np:
         max_bytes = memory.max_bytes(max_memory)
-        check_copy(bytes_for_metric(x, metric), max_bytes, name)
+        check_copy(bytes_for_metric_copy(x, metric), max_bytes, name)
         given = x
         x, exponent = points_for_metric(x, metric)
         tree = _tree_of_all(x, max_bytes, 0 if x is given else x.nbytes, name, exact=exact)[0]
@@ -216,21 +223,21 @@ def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -
     """
     (n, d), dtype = x.shape, working_dtype(x)
     for_tiles = held + tiled.bytes_for_tiles(n, d, dtype.itemsize)
-    for_table = held + _bytes_for_table(x, dtype.itemsize)
+    for_table = held + _bytes_for_whole_table(x, dtype.itemsize)
     enough = for_table + bytes_for_any_ties(n, d)
     if for_table <= max_bytes:
         spare = SpareBytes(max_bytes, for_table, enough)
         centred = prepare(x, np.array([0, n]), exact=exact)
-        path_maxima = [np.empty((n, n), centred.dtype)]
+        points, path_maxima = LayerPoints(x, centred.starts, np.ones(n, np.intp)), [np.empty((n, n), centred.dtype)]
         # Exact trees do not depend on the rounding of products, and so not on the number of BLAS threads.
         with nullcontext() if exact else single_blas():
-            return grow_class_trees(x, centred, path_maxima, Scratch(), spare=spare, exact=exact)[0].tree, spare
+            return grow_class_trees(points, centred, path_maxima, Scratch(), spare=spare, exact=exact)[0].tree, spare
     check_bytes(min(for_table, for_tiles), max_bytes, f"{name}: one tree over {n} points of {d} features", enough)
     spare = SpareBytes(max_bytes, for_tiles, enough)
     return tiled.tree_by_tiles(x, dtype, spare, reduce_cloud(x, tiled.bytes_for_tiles(n, d, dtype.itemsize))), spare
 
 
-def _bytes_for_table(x: Any, itemsize: int) -> int:
+def _bytes_for_whole_table(x: Any, itemsize: int) -> int:
     """Estimate the bytes for one tree from all distances: centred points, the table, path maxima and work arrays."""
     n, d = x.shape
     exact = 8 if d <= THIN else 0

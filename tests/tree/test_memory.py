@@ -107,7 +107,7 @@ def test_bytes_for_any_ties_are_enough(points, tiles, monkeypatch):
     expected = {name: call(x, y) for name, call in CALLS.items() if name not in ("random order", "cosine")}
     if tiles:
         monkeypatch.setattr(count_pairs_module, "bytes_for_blocks", lambda *args, **kwargs: 10**12)
-        monkeypatch.setattr(whole_tree, "_bytes_for_table", lambda *args: 10**12)
+        monkeypatch.setattr(whole_tree, "_bytes_for_whole_table", lambda *args: 10**12)
     for name in expected:
         call = CALLS[name]
         # What is enough without ties is enough, or the second refusal names what is enough for any.

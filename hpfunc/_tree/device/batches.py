@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpfunc._tree.types import Ints
+from hpfunc._arrays.types import Ints
 
 __all__ = ["number_classes", "split_pairs"]
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._support.memory import release_device_memory
 from hpfunc._tree.device.memory import is_shortage, tidy, working_bytes
 from hpfunc._tree.device.points import lengths, prepare_points
 from hpfunc._tree.device.tables import fill_table, place_classes, table_bytes
 from hpfunc._tree.device.tiles import spanning_by_tiles
 from hpfunc._tree.device.trees import CROWDED, UNIQUE, Accuracy, forest_bytes, grow_tree
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["CloudTree", "spanning_tree"]
 

@@ -25,8 +25,7 @@ def working_bytes(xp: Any, max_memory: int | None) -> int:
     number = xp.cuda.Device().id
     free = memory.free_device_bytes(number)
     allowed = int(_SHARE * free) if max_memory is None else memory.max_bytes(max_memory)
-    at_hand = int(xp.cuda.runtime.memGetInfo()[0]) + int(xp.get_default_memory_pool().free_bytes())
-    if at_hand < min(allowed, free):
+    if memory.cupy_bytes(xp, number) < min(allowed, free):
         memory.release_device_memory()
     return allowed
 

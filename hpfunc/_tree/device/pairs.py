@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Bools, Ints
 from hpfunc._support.memory import max_bytes as host_bytes
 from hpfunc._support.memory import release_device_memory
 from hpfunc._tree.device import tiles
 from hpfunc._tree.device.batches import number_classes, split_pairs
 from hpfunc._tree.device.memory import is_shortage, tidy, working_bytes
-from hpfunc._tree.device.points import prepare_points, to_host
+from hpfunc._tree.device.points import points_on_host, prepare_points
 from hpfunc._tree.device.tables import fill_table, place_classes, table_bytes
 from hpfunc._tree.device.trees import CROWDED, MOST_PLACES, TIED, UNIQUE, Accuracy, grow_pairs, grow_tree
 from hpfunc._tree.graph_sums import sum_tree
 from hpfunc._tree.mst.tie_counts import CrossEdges
-from hpfunc._tree.types import Bools, Ints
 
 __all__ = ["cross_edges"]
 
@@ -138,7 +138,7 @@ class _DeviceCount:
         classes, pairs = number_classes(self.pairs[left], len(self.sizes))
         rows = np.concatenate([np.arange(self.starts[k], self.starts[k + 1]) for k in classes.tolist()])
         starts = np.concatenate([[0], np.cumsum(self.sizes[classes])])
-        points = to_host(self.points, rows)
+        points = points_on_host(self.points, rows)
         counts, remeasured = count_on_host(
             points, starts, pairs, exact=self.accuracy.exact, max_bytes=host_bytes(None), advance=self.advance
         )

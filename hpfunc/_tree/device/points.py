@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.device.compiler import kernel
 from hpfunc._tree.distances import is_narrow
 from hpfunc._tree.exact import THIN, Scaling, choose_scaling, scale, unit_rows
-from hpfunc._tree.types import Array, Floats, Ints
 
-__all__ = ["DevicePoints", "lengths", "prepare_points", "to_host"]
+__all__ = ["DevicePoints", "lengths", "points_on_host", "prepare_points"]
 
 
 class DevicePoints(NamedTuple):
@@ -41,7 +41,7 @@ def prepare_points(x: Any, metric: str) -> DevicePoints:
     return DevicePoints(floats, x, False, scaling)
 
 
-def to_host(points: DevicePoints, rows: Ints) -> Array:
+def points_on_host(points: DevicePoints, rows: Ints) -> Array:
     """Return some of the caller's points on the host, prepared there as a host array of all of them would be."""
     every = len(rows) == len(points.original)
     chosen = points.original if every else points.original[namespace(points.x).asarray(rows)]

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Ints
 from hpfunc._tree.device.compiler import kernel
 from hpfunc._tree.distances import TERMS, error_bound
 from hpfunc._tree.exact import THIN
-from hpfunc._tree.types import Ints
 
 __all__ = [
     "DeviceCentred", "DeviceTable", "PlacedClasses", "centre_classes", "centred_bytes", "fill_table", "multiply",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._support.memory import free_device_bytes
 from hpfunc._tree.device.points import lengths
 from hpfunc._tree.device.tables import centre_classes, centred_bytes, multiply, place_classes
@@ -20,7 +21,6 @@ from hpfunc._tree.exact import THIN, squared_distances
 from hpfunc._tree.mst.kruskal import BoundedEdges, certify, components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["spanning_by_tiles"]
 
@@ -77,7 +77,7 @@ def spanning_by_tiles(x: Any, dtype: np.dtype[Any], *, accuracy: Accuracy, max_b
 def _tile_size(n: int, d: int, itemsize: int, max_bytes: int) -> int:
     """Return the largest size of a tile for which the memory is enough."""
     tile = _LARGEST
-    while (need := _bytes_needed(n, d, itemsize, tile)) > max_bytes:
+    while (need := _bytes_for_device_tiles(n, d, itemsize, tile)) > max_bytes:
         if tile <= _SMALLEST:
             raise ValueError(
                 f"{n} points of {d} features need about {need:,} bytes of the device's memory to work in, more than "
@@ -88,7 +88,7 @@ def _tile_size(n: int, d: int, itemsize: int, max_bytes: int) -> int:
     return tile
 
 
-def _bytes_needed(n: int, d: int, itemsize: int, tile: int) -> int:
+def _bytes_for_device_tiles(n: int, d: int, itemsize: int, tile: int) -> int:
     """Return the memory for two copies of the centred points, tiles, and the nearest points of each tile."""
     copies = 8 * n * d if d <= THIN else n * d * itemsize + centred_bytes(n + 3, 1, d, itemsize)
     return int(copies + 6 * tile**2 * (8 if d <= THIN else itemsize) + n * -(-n // tile) * 12)

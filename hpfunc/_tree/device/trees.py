@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._tree.device.compiler import kernel
 from hpfunc._tree.device.tables import DeviceTable
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = [
     "CROWDED", "MOST_PLACES", "TIED", "UNIQUE", "Accuracy", "PairTrees", "forest_bytes", "grow_pairs", "grow_tree",

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Array, Ints
 from hpfunc._support import memory
 from hpfunc._tree.distances import centre, is_narrow, prepare, product_dtype
-from hpfunc._tree.exact import bytes_for_metric, points_for_metric
+from hpfunc._tree.exact import bytes_for_metric_copy, points_for_metric
 from hpfunc._tree.folds.parts import PartGroup, group_parts, part_points
 from hpfunc._tree.folds.shared_bounds import PARTS_TABLE, find_part_candidates, grow_part_trees
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties
@@ -26,7 +27,6 @@ from hpfunc._tree.pairs.count_pairs import PairCounts
 from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.types import ClassGroup, LayerData, PairBlock
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
-from hpfunc._tree.types import Array, Ints
 
 __all__ = ["count_folds"]
 
@@ -66,7 +66,7 @@ def count_folds(
     if namespace(x) is not np or not (options.is_one_tree and options.exact) or 2 * n_repeats < n_folds:
         return None
     max_bytes, held = memory.max_bytes(options.max_memory), options.held
-    if held + bytes_for_metric(x, options.metric) > max_bytes:
+    if held + bytes_for_metric_copy(x, options.metric) > max_bytes:
         return None
     given, x = x, points_for_metric(x, options.metric)[0]
     held += 0 if x is given else x.nbytes

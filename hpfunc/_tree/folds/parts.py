@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Ints
 from hpfunc._tree.exact import LayerPoints, equal_rows
 from hpfunc._tree.pairs.types import ClassGroup
-from hpfunc._tree.types import Ints
 
 __all__ = ["PartGroup", "group_parts", "part_points"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Ints
 from hpfunc._tree.distances import CentredPoints, block_bounds, fill_class_bounds
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.folds.parts import PartGroup
@@ -15,7 +16,6 @@ from hpfunc._tree.mst.class_trees import BATCH_VERTICES, ClassTree, grow_trees
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
 from hpfunc._tree.pairs.types import Candidates, LayerData, PairBlock
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Ints
 
 __all__ = ["PARTS_TABLE", "find_part_candidates", "grow_part_trees"]
 

@@ -12,15 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._tree.graphs.layer_bounds import bytes_for_layer, find_layer_bounds
+from hpfunc._arrays.types import Ints
+from hpfunc._tree.graphs.layer_bounds import bytes_for_layer_bounds, find_layer_bounds
 from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_pair, find_own_neighbours
-from hpfunc._tree.graphs.orthogonal import bytes_for_trees, count_trees_of_pair, find_class_edges
-from hpfunc._tree.graphs.pair_graphs import bytes_for_graph, merge_equal_samples, nearest_neighbours, orthogonal_trees
+from hpfunc._tree.graphs.orthogonal import bytes_for_successive_trees, count_trees_of_pair, find_class_edges
+from hpfunc._tree.graphs.pair_graphs import (
+    bytes_for_pair_graph,
+    merge_equal_samples,
+    nearest_neighbours,
+    orthogonal_trees,
+)
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
-from hpfunc._tree.types import Ints
 
 __all__ = ["count_graphs"]
 
@@ -58,7 +63,7 @@ def count_graphs(
     """
     graph, k = options.graph, options.k
     largest = int(np.diff(starts)[pairs].sum(axis=1).max())
-    need = options.held + bytes_for_graph(largest, x.shape[1], x.dtype.itemsize, graph)
+    need = options.held + bytes_for_pair_graph(largest, x.shape[1], x.dtype.itemsize, graph)
     enough = need + (bytes_for_any_ties(largest, x.shape[1]) if graph == "knn" else 0)
     check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples", enough)
     spare = SpareBytes(max_bytes, need, enough)
@@ -89,10 +94,14 @@ def _count_by_layer(
     """Count the pairs from bounds that they share; None for a pair that must be counted from its points alone."""
     k, is_knn, scratch = options.k, options.graph == "knn", Scratch()
     n_bytes, count_pair = (
-        (bytes_for_neighbours, count_neighbours_of_pair) if is_knn else (bytes_for_trees, count_trees_of_pair)
+        (bytes_for_neighbours, count_neighbours_of_pair)
+        if is_knn
+        else (bytes_for_successive_trees, count_trees_of_pair)
     )
     for_graph = options.held + n_bytes(starts, k) * n_threads()
-    full, reduced = (for_graph + bytes_for_layer(x, starts, reduced=small) <= max_bytes for small in (False, True))
+    full, reduced = (
+        for_graph + bytes_for_layer_bounds(x, starts, reduced=small) <= max_bytes for small in (False, True)
+    )
     if not full:
         return [None] * len(pairs)
     with worker_threads() as threads:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.distances import TERMS, CentredPoints, block_bounds, centre, fill_class_bounds, prepare
 from hpfunc._tree.exact import THIN, rank_rows
@@ -17,9 +18,8 @@ from hpfunc._tree.mst.prim import round_up
 from hpfunc._tree.reduce.coordinates import reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, n_threads
-from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
-__all__ = ["LayerBounds", "bytes_for_layer", "find_layer_bounds", "merge_pair"]
+__all__ = ["LayerBounds", "bytes_for_layer_bounds", "find_layer_bounds", "merge_pair"]
 
 
 class LayerBounds(NamedTuple):
@@ -84,7 +84,7 @@ def find_layer_bounds(
     return LayerBounds(x, starts, copies, rank, centred, Reduction(x, reduced.slack))
 
 
-def bytes_for_layer(x: Any, starts: Ints, *, reduced: bool) -> int:
+def bytes_for_layer_bounds(x: Any, starts: Ints, *, reduced: bool) -> int:
     """Estimate the bytes of `find_layer_bounds`, of one table for each thread, and of a copy without equal points."""
     n, d, largest = len(x), x.shape[1], float(np.diff(starts).max())
     width = MOST_DIRECTIONS + 1 if reduced else d

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.graphs.layer_bounds import LayerBounds, merge_pair
 from hpfunc._tree.graphs.pair_graphs import count_neighbours, share_places
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Bools, Floats, Ints
 
 __all__ = ["OwnNeighbours", "bytes_for_neighbours", "count_neighbours_of_pair", "find_own_neighbours"]
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.graphs.layer_bounds import LayerBounds, merge_pair
 from hpfunc._tree.graphs.pair_graphs import count_weighted, weigh_trees
@@ -22,9 +23,8 @@ from hpfunc._tree.mst.prim import edges_of_order, gaps_from_weights, place_maxim
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Floats, Ints, ParallelMap
 
-__all__ = ["MeasuredEdges", "bytes_for_trees", "count_trees_of_pair", "find_class_edges"]
+__all__ = ["MeasuredEdges", "bytes_for_successive_trees", "count_trees_of_pair", "find_class_edges"]
 
 # A class or a pair is crowded where more than this many edges for each point and tree are left.
 _CROWDED = 8
@@ -45,7 +45,7 @@ class MeasuredEdges(NamedTuple):
         return MeasuredEdges(self.ends[numbers], self.weights[numbers])
 
 
-def bytes_for_trees(starts: Ints, k: int) -> int:
+def bytes_for_successive_trees(starts: Ints, k: int) -> int:
     """Estimate the bytes of the edges of all classes, of the tables of a batch of them, and of one pair."""
     sizes = np.diff(starts)
     largest, batch = float(sizes.max()), len(sizes) * float(sizes.max()) ** 2

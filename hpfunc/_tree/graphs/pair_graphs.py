@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.distances import centre, fill_class_bounds
 from hpfunc._tree.exact import canonical_order, squared_distances
 from hpfunc._tree.graph_sums import sum_weighted
@@ -22,11 +23,10 @@ from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, 
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = [
     "DistinctSamples",
-    "bytes_for_graph",
+    "bytes_for_pair_graph",
     "count_neighbours",
     "count_weighted",
     "merge_equal_samples",
@@ -46,7 +46,7 @@ class DistinctSamples(NamedTuple):
     members: Floats  # (G, 2) samples of each class that equal the point
 
 
-def bytes_for_graph(n: int, d: int, itemsize: int, graph: str) -> int:
+def bytes_for_pair_graph(n: int, d: int, itemsize: int, graph: str) -> int:
     """Estimate the bytes for one pair of n samples in all: copies of the points, and tables of all distances."""
     tables = 2.4 if graph == "knn" else 5.3
     return int(n * d * (4 * itemsize + 9) + n**2 * 8 * tables) + min(8 * n * d, 8_000_000)

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays import namespace, to_host
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._tree.distances import prepare
-from hpfunc._tree.exact import points_for_metric, squared_distances
+from hpfunc._tree.exact import LayerPoints, points_for_metric, squared_distances
 from hpfunc._tree.graphs.pair_graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.prim import place_maxima, prim
 from hpfunc._tree.mst.tie_counts import find_every_tree
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["weight_tables"]
 
@@ -89,8 +89,8 @@ def _tree_tables(samples: list[DistinctSamples]) -> list[Floats]:
     x = np.concatenate([s.x for s in samples])
     centred = prepare(x, starts)
     path_maxima = [np.empty((len(s.x), len(s.x)), centred.dtype) for s in samples]
-    tables = []
-    for s, grown in zip(samples, grow_class_trees(x, centred, path_maxima, Scratch(), exact=True), strict=True):
+    points, tables = LayerPoints(x, starts, np.ones(len(x), np.intp)), []
+    for s, grown in zip(samples, grow_class_trees(points, centred, path_maxima, Scratch(), exact=True), strict=True):
         size, edges = s.members.sum(axis=1), grown.tree.edges
         weight = np.ones(len(edges))
         if len(grown.tree.tied) or len(size) < size.sum():

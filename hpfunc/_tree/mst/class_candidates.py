@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.memory import UNLIMITED, SpareBytes
@@ -21,7 +22,6 @@ from hpfunc._tree.mst.prim import (
 )
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Bools, Floats, Ints
 
 __all__ = ["ClassBatch", "ClassCandidates", "fill_maxima_of_tree", "find_candidates"]
 

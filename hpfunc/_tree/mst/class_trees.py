@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Bools, Ints, ParallelMap
 from hpfunc._tree.distances import CentredPoints, fill_class_bounds
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.memory import UNLIMITED, SpareBytes
@@ -24,8 +25,7 @@ from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from hpfunc._tree.mst.prim import PrimOrder, edges_of_order, fill_path_maxima, prim, round_up
 from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import Scratch, StageClock
-from hpfunc._tree.types import Array, Bools, Ints, ParallelMap
+from hpfunc._tree.threads import Scratch
 
 __all__ = ["BATCH_VERTICES", "ClassTree", "grow_class_trees", "grow_trees"]
 
@@ -41,7 +41,7 @@ class ClassTree(NamedTuple):
 
 
 def grow_class_trees(
-    x: Any,
+    points: LayerPoints,
     centred: CentredPoints,
     path_maxima: list[Array],
     scratch: Scratch,
@@ -49,15 +49,14 @@ def grow_class_trees(
     exact: bool,
     spare: SpareBytes = UNLIMITED,
     reduction: Reduction | None = None,
-    clock: StageClock | None = None,
     parallel_map: ParallelMap = map,
 ) -> list[ClassTree]:
     """Find the minimum spanning trees of every class.
 
     Parameters
     ----------
-    x : (N, d) array
-        The points themselves.
+    points : LayerPoints
+        The points themselves, class by class; their clock is told the seconds that exact distances take.
     centred : CentredPoints
         The same points, centred by class; or their reduced coordinates.
     path_maxima : list of (n, n) arrays
@@ -70,13 +69,10 @@ def grow_class_trees(
         Memory for ties and near ties.
     reduction : Reduction, optional
         Bounds the true distances where ``centred`` holds reduced coordinates.
-    clock : StageClock, optional
-        Adds up the seconds that exact distances take.
     parallel_map : callable
         Apply a function to every class, possibly in threads.
     """
     sizes = np.diff(centred.starts)
-    points = LayerPoints(x, centred.starts, np.ones(len(x), np.intp), clock=clock)
     by_size = np.argsort(sizes, kind="stable")
     n_batches = min(len(sizes), max(1, round(len(sizes) * int(sizes.max()) / BATCH_VERTICES)))
     found: dict[int, ClassTree] = {}

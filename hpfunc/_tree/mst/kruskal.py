@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._tree.types import Array, Bools, Floats, Ints
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
 
 __all__ = ["BoundedEdges", "certify", "components", "kruskal", "kruskal_multigraph", "kruskal_ranks"]
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Bools, Floats, Ints
 from hpfunc._tree.mst.class_trees import ClassTree
 from hpfunc._tree.mst.prim import RangeMaximum, mark_ties, prim_order_of_tree
-from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["ClassTrees", "lay_out_trees"]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Bools, Floats, Ints
 
 __all__ = [
     "PrimOrder", "RangeMaximum", "candidate_edges", "fill_all_path_maxima", "fill_path_maxima", "gaps_from_weights",

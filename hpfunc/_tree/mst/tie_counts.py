@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Bools, Floats, Ints
 from hpfunc._tree.exact import canonical_order, squared_distances
 from hpfunc._tree.graph_sums import sum_weighted
 from hpfunc._tree.mst.kruskal import kruskal_multigraph, kruskal_ranks
 from hpfunc._tree.mst.ties import MergedPoints, edge_probabilities, merge_equal, tied_edges
-from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["CrossEdges", "EveryTree", "count_classes", "count_cross", "find_every_tree"]
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Bools, Floats, Ints
 from hpfunc._tree.mst.kruskal import components
 from hpfunc._tree.mst.prim import RangeMaximum, prim_order_of_tree
 from hpfunc._tree.threads import single_blas
-from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["LARGEST_COMPONENT", "MergedPoints", "edge_probabilities", "merge_equal", "tied_edges"]
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.distances import CentredPoints, centre, multiply_rows
 from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
@@ -29,7 +30,6 @@ from hpfunc._tree.mst.ties import LARGEST_COMPONENT
 from hpfunc._tree.reduce.coordinates import ReducedPoints
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
-from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["bytes_for_tiles", "tree_by_tiles"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hpfunc._arrays.types import Ints
 from hpfunc._tree.exact import THIN
 from hpfunc._tree.mst.kruskal import components
 from hpfunc._tree.pairs.types import ClassGroup, PairBlock
-from hpfunc._tree.types import Ints
 
 __all__ = ["BATCH_POINTS", "WIDTH", "block_height", "block_pairs", "divide_classes", "take_batches"]
 

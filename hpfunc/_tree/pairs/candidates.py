@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.distances import block_bounds, upper_bound
 from hpfunc._tree.mst.prim import round_up
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, PairBlock
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["BlockBounds", "find_candidates", "find_light_edges"]
 

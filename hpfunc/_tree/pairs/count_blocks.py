@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays.types import Bools, Ints
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs.blocking import take_batches
 from hpfunc._tree.pairs.counting import PairBatch
 from hpfunc._tree.pairs.types import Candidates, PairBlock
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Bools, Ints
 
 __all__ = ["count_blocks"]
 

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays import namespace
+from hpfunc._arrays.types import Array, Bools, Ints
 from hpfunc._support import memory
 from hpfunc._tree import device
 from hpfunc._tree.choose_reduction import (
@@ -34,7 +35,7 @@ from hpfunc._tree.choose_reduction import (
     reduce_cloud,
 )  # fmt: skip
 from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
-from hpfunc._tree.exact import LayerPoints, bytes_for_metric, equal_rows, keep_distinct, points_for_metric
+from hpfunc._tree.exact import LayerPoints, bytes_for_metric_copy, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
 from hpfunc._tree.mst import tiled
@@ -52,7 +53,6 @@ from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, StageClock, single_blas, timed, worker_threads
-from hpfunc._tree.types import Array, Bools, Ints
 
 __all__ = ["PairCounts", "count_pairs", "cross_edges", "distinct_points"]
 
@@ -105,7 +105,7 @@ def count_pairs(
             )  # fmt: skip
         return PairCounts(cross, remeasured, trees)
     max_bytes = memory.max_bytes(max_memory)
-    check_copy(held + bytes_for_metric(x, metric), max_bytes, name)
+    check_copy(held + bytes_for_metric_copy(x, metric), max_bytes, name)
     given, x = x, points_for_metric(x, metric)[0]
     held += 0 if x is given else x.nbytes
     if options.is_one_tree:
@@ -223,15 +223,7 @@ def _prepare_layer(
     }
     in_order = [of_class[k] for k in range(len(sizes))]
     class_trees = grow_class_trees(
-        points.x,
-        centred,
-        in_order,
-        Scratch(),
-        spare=spare,
-        exact=exact,
-        reduction=reduction,
-        clock=points.clock,
-        parallel_map=threads.map,
+        points, centred, in_order, Scratch(), exact=exact, spare=spare, reduction=reduction, parallel_map=threads.map
     )  # fmt: skip
     if exact and centred.relative and centred.dtype == np.float32:
         # Between classes, products leave little undecided and are faster than differences.

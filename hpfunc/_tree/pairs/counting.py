@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Bools, Floats, Ints
 from hpfunc._tree.exact import THIN
 from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from hpfunc._tree.mst.lay_out import ClassTrees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs import recount
 from hpfunc._tree.pairs.types import Candidates, LayerData, PairBlock
-from hpfunc._tree.types import Bools, Floats, Ints
 
 __all__ = ["PairBatch", "count_candidates"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpfunc._arrays.types import Ints
 from hpfunc._tree.distances import block_bounds, centre, differences
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.memory import SpareBytes
@@ -12,7 +13,6 @@ from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, find_every_tree
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
 from hpfunc._tree.pairs.types import Candidates, LayerData
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Ints
 
 __all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_every_tree"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.distances import CentredPoints
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.class_trees import ClassTree
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.types import Array, Floats, Ints
 
 __all__ = ["Candidates", "ClassGroup", "LayerData", "PairBlock"]
 

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Array, ParallelMap
 from hpfunc._tree.distances import growth
 from hpfunc._tree.reduce.basis import CHUNK, Basis
 from hpfunc._tree.threads import Scratch
-from hpfunc._tree.types import Array, ParallelMap
 
 __all__ = ["ReducedPoints", "reduce_points"]
 

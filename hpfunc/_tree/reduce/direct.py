@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._tree.distances import growth, is_narrow
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["bound_by_differences"]
 

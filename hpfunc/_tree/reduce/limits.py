@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hpfunc._arrays.types import Floats, Ints
 from hpfunc._tree.reduce.direct import bound_by_differences
 from hpfunc._tree.threads import StageClock, timed
-from hpfunc._tree.types import Floats, Ints
 
 __all__ = ["Reduction"]
 
