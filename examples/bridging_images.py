@@ -2,9 +2,9 @@
 
 Run it with ``python examples/bridging_images.py --out bridges``. HP counts the edges of a tree that join two classes;
 each edge ends at two images. Images with many such edges are often ambiguous, mislabelled or confused by the network.
-`hpfunc.bridging_samples` gives each image the share of its edges that cross. One edge is left out of this share, the
-longest that crosses: a tree joins all images, so it needs an edge between the classes however far apart they are. This
-edge is forced, and says nothing about its two images. The example
+`hpfunc.bridging_samples` gives each image the share of its edges that cross. The longest
+crossing edge is left out of this share: a tree joins all images, so it needs one edge between the classes, however far
+apart they are. This edge says nothing about its two images. The example
 
 1. trains a small network on scikit-learn's handwritten digits,
 2. scores the test images of two classes by their share of cross edges, at the input and at a layer of the network,
@@ -45,13 +45,13 @@ def train(x: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequential:
 
 
 def busiest(bridges: xr.Dataset, most: int) -> pd.DataFrame:
-    """List the images whose edges lead to the other class: those with the largest shares first."""
+    """List the images with edges to the other class, those with the largest shares first."""
     table = hp.to_frame(bridges.assign(excess=bridges.cross_edges - bridges.forced))
     return table[table["excess"] > 0].nlargest(most, ["share", "excess"])
 
 
 def draw_bridges(bridges: xr.Dataset, images: Any, most: int) -> Figure:
-    """Draw the images that bridge most, one row for each layer, with their label and their share of cross edges."""
+    """Draw the images with the largest shares, one row for each layer, with their labels and shares of cross edges."""
     found = {layer: busiest(bridges.sel(layer=layer), most) for layer in bridges.layer.values.tolist()}
     columns = max(4, *map(len, found.values()))
     figure = Figure(figsize=(1.1 * columns, 2.0 * len(found)), layout="constrained")
@@ -71,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", type=int, nargs=2, default=[4, 9], metavar=("A", "B"), help="two digits (4 9)")
-    parser.add_argument("--epochs", type=int, default=30, metavar="N", help="how long to train (30)")
-    parser.add_argument("--most", type=int, default=12, metavar="N", help="images drawn for each layer (12)")
+    parser.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs of training (30)")
+    parser.add_argument("--most", type=int, default=12, metavar="N", help="how many images to draw for each layer (12)")
     parser.add_argument("--out", type=Path, default=Path("bridges"), help="where the pictures are written (bridges)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)

@@ -1,12 +1,12 @@
 """Run a sweep on a Dask cluster and stop it at any time: each checkpoint is one task and one file.
 
-Start it, stop it with Ctrl-C and start it again: it resumes where it stopped. Here the cluster consists of two
-processes on this machine::
+Start the program, stop it with Ctrl-C and start it again: it resumes where it stopped. In this example the cluster
+consists of two processes on this machine::
 
     python examples/dask_sweep.py --out sweep
 
-On another cluster only the cluster object changes; the store must be a folder that this program can write to. This
-starts one worker for each GPU of a machine::
+For another cluster, change only the cluster object; the store must be a folder that this program can write to. These
+lines start one worker for each GPU of a machine::
 
     from dask_cuda import LocalCUDACluster
     with LocalCUDACluster() as cluster, Client(cluster) as client:
@@ -45,7 +45,7 @@ def digits(split: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def train(folder: Path, epochs: int) -> dict[int, Path]:
-    """Save the weights before training and after each epoch; files of an earlier run are used again."""
+    """Save the weights before training and after each epoch; use the files of an earlier run if there are any."""
     paths = {epoch: folder / f"epoch{epoch}.ckpt" for epoch in range(epochs + 1)}
     if all(path.exists() for path in paths.values()):
         return paths

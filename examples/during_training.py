@@ -2,7 +2,7 @@
 
 Run it with ``python examples/during_training.py --out watched``, stop it when you like, and run it again with
 ``--resume``. `hpfunc.collect_activations` leaves the model, its training mode and the random state as they were, so the
-training goes on exactly as it would have done without the measurement. The example
+training goes on exactly as it would without the measurement. The example
 
 1. trains a small network on scikit-learn's handwritten digits, and measures it in folds after each epoch,
 2. gives the mean HP of each layer and its 95 % interval for new images to every logger: here a CSV file, and with
@@ -10,8 +10,8 @@ training goes on exactly as it would have done without the measurement. The exam
 3. keeps the weights, the optimizer and the random state, so that a resumed training ends with the same bits,
 4. joins the epochs along the dim ``checkpoint``, as `hpfunc.sweep` does with files, and draws the course of each layer.
 
-A logger is a function ``log(name, value, step)``. ``SummaryWriter.add_scalar`` is one as it stands; for Weights &
-Biases write ``lambda name, value, step: wandb.log({name: value}, step=step)``.
+A logger is a function ``log(name, value, step)``. ``SummaryWriter.add_scalar`` is such a function; for Weights &
+Biases, write ``lambda name, value, step: wandb.log({name: value}, step=step)``.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def record(measured: xr.Dataset, epoch: int, logs: Sequence[Log]) -> None:
     intervals = hp.fold_interval(measured.hp.mean("pair"))
     for split in intervals.split.values:
         for layer in intervals.layer.values:
-            here = intervals.sel(split=split, layer=layer)
+            interval = intervals.sel(split=split, layer=layer)
             for part in ("estimate", "low", "high"):
                 for log in logs:
-                    log(f"hp/{split}/{layer}/{part}", float(here[part]), epoch)
+                    log(f"hp/{split}/{layer}/{part}", float(interval[part]), epoch)
 
 
 def csv_log(path: Path, first: int) -> Log:
-    """Return a logger that appends rows to a CSV file; rows of the epoch ``first`` and later are removed before."""
+    """Return a logger that appends rows to a CSV file; first remove the rows of the epoch ``first`` and later ones."""
     rows = []
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
@@ -72,7 +72,7 @@ def csv_log(path: Path, first: int) -> Log:
 
 
 def tensorboard_log(folder: Path, first: int, closing: contextlib.ExitStack) -> Log:
-    """Return a logger that writes for TensorBoard; what it holds of the epoch ``first`` and later is hidden."""
+    """Return a logger that writes for TensorBoard; hide earlier entries of the epoch ``first`` and later ones."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -82,14 +82,14 @@ def tensorboard_log(folder: Path, first: int, closing: contextlib.ExitStack) -> 
 
 
 def save_state(path: Path, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Keep what the training needs to go on after ``epoch``; a stop while it is written leaves the older file."""
+    """Save what the training needs to go on after ``epoch``; a stop during the writing leaves the older file intact."""
     state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     torch.save({**state, "random": torch.get_rng_state()}, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
 
 
 def restore_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Bring model, optimizer and random state back to what they were, and return the last finished epoch."""
+    """Restore the model, the optimizer and the random state, and return the last finished epoch."""
     state = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
@@ -109,12 +109,12 @@ def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, data: Data) 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the options, and check that the folder holds what they need and nothing that would be lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=8, metavar="N", help="how long to train in all (8)")
+    parser.add_argument("--epochs", type=int, default=8, metavar="N", help="epochs of the whole training (8)")
     parser.add_argument("--samples", type=int, default=60, metavar="N", help="digits of each class and split (60)")
     parser.add_argument("--folds", type=int, default=6, metavar="N", help="folds, of 5 samples or more each (6)")
-    parser.add_argument("--tensorboard", action="store_true", help="write for TensorBoard too, into --out/tensorboard")
+    parser.add_argument("--tensorboard", action="store_true", help="also write for TensorBoard, into --out/tensorboard")
     parser.add_argument("--out", type=Path, default=Path("watched"), help="where everything is written (watched)")
-    parser.add_argument("--resume", action="store_true", help="go on where an earlier run in --out stopped")
+    parser.add_argument("--resume", action="store_true", help="continue an earlier run in --out that stopped")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)
     present = [name for name in WRITTEN if (args.out / name).exists()]

@@ -1,4 +1,4 @@
-"""Train from five seeds: ask where training separates the digits better, for new trainings of the same network."""
+"""Train from five seeds: find the layers at which new trainings of the network will separate the digits better."""
 
 import argparse
 import copy

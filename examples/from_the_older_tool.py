@@ -29,7 +29,7 @@ WRITTEN = ("results.nc", *(f"{name}.png" for name in PICTURES))
 
 
 def make_files(folder: Path) -> dict[str, Path]:
-    """Write two files in the older tool's format: digits in a linear layer, first random, then fitted to them."""
+    """Write two files in the older tool's format: digits in a linear layer, with random and then fitted weights."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -71,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, metavar="FILE", help="the older tool's results before training")
-    parser.add_argument("--after", type=Path, metavar="FILE", help="and after training")
-    parser.add_argument("--n", type=int, default=9999, metavar="N", help="permutations of each test (9999)")
+    parser.add_argument("--after", type=Path, metavar="FILE", help="the older tool's results after training")
+    parser.add_argument("--n", type=int, default=9999, metavar="N", help="number of permutations of each test (9999)")
     parser.add_argument("--out", type=Path, default=Path("moved"), help="where everything is written (moved)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in --out")
     args = parser.parse_args(argv)

@@ -8,11 +8,11 @@ guide, with hpfunc in place of that tool:
 3. the measurement is one `hpfunc.sweep` over checkpoints and data sets; a second one measures the first and the last
    checkpoint in folds of the test images,
 4. the analysis draws histograms, Fisher's tests of training and of layers, and principal components with their tree.
-   Fisher's tests describe these 45 pairs. What holds for new images of the same digits is told by the intervals over
-   folds: how much HP changed in training, at each layer.
+   Fisher's tests describe only these 45 pairs. The intervals over folds show how much training changed HP at each layer
+   for new images of the same digits.
 
 MNIST is read with torchvision; ``--data FOLDER`` names the folder that holds ``MNIST/raw``. An epoch of its 60,000
-images takes some minutes on two CPU cores.
+images takes a few minutes on two CPU cores.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ def train(model: CNN, data: MNIST, *, epochs: int, save_every: int, folder: Path
 
 
 def analyse(runs: xr.Dataset, folds: xr.Dataset, out: Path) -> None:
-    """Write the pictures of the older tool and further ones; they need nothing but the stored results."""
+    """Write the pictures of the older tool and some others; all of them need only the stored results."""
     first, last = runs.checkpoint.values[[0, -1]].tolist()
-    # For new images: the mean over pairs in each fold, and how it varies from fold to fold.
+    # A statement about new images uses the mean over pairs in each fold, and how this mean varies between folds.
     by_fold = folds.hp.mean("pair")
     change = hp.fold_interval(by_fold.sel(checkpoint=last) - by_fold.sel(checkpoint=first))
-    # For these pairs only, as the older tool did.
+    # Fisher's test makes a statement about these pairs only, as in the older tool.
     ends = runs.sel(checkpoint=[first, last])
     training = hp.fisher_permutation(runs.hp.sel(checkpoint=first), runs.hp.sel(checkpoint=last), key=0)
     steps = hp.fisher_steps(runs.hp.sel(checkpoint=last), along="layer", key=1)
@@ -138,14 +138,14 @@ def draw_components(checkpoints: dict[int, Path], data: MNIST, pair: Sequence[in
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("MNISTdata"), help="holds MNIST/raw (MNISTdata)")
-    parser.add_argument("--download", action="store_true", help="fetch MNIST into --data if it is not there")
+    parser.add_argument("--data", type=Path, default=Path("MNISTdata"), help="the folder of MNIST/raw (MNISTdata)")
+    parser.add_argument("--download", action="store_true", help="download MNIST into --data if it is missing")
     parser.add_argument("--out", type=Path, default=Path("mnist"), help="a new folder for everything written (mnist)")
-    parser.add_argument("--epochs", type=int, default=2, help="how long to train (2)")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of training (2)")
     parser.add_argument("--save-every", type=int, default=1, help="epochs between checkpoints (1)")
-    parser.add_argument("--samples", type=int, default=100, help="images of each class that are measured (100)")
-    parser.add_argument("--folds", type=int, default=10, help="parts of the test images (10)")
-    parser.add_argument("--repeats", type=int, default=10, help="how often they are parted anew (10)")
+    parser.add_argument("--samples", type=int, default=100, help="how many images of each class to measure (100)")
+    parser.add_argument("--folds", type=int, default=10, help="folds of the test images (10)")
+    parser.add_argument("--repeats", type=int, default=10, help="how many random partitions into folds (10)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
     args = parser.parse_args(argv)
     present = [name for name in WRITTEN if (args.out / name).exists()]

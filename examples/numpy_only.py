@@ -1,7 +1,8 @@
 """Compare feature sets that are NumPy arrays: which of them separates the classes best? torch is not needed.
 
 Run it with ``python examples/numpy_only.py --out features`` on features of scikit-learn's handwritten digits, or with
-``--data FILE.npz`` on your own arrays: ``labels`` with n entries, and one array of n rows for each feature set. It
+``--data FILE.npz`` on your own arrays: ``labels`` with n entries, and one array of n rows for each feature set. The
+example
 
 1. measures with `hpfunc.pairwise_hp` how well each pair of classes is separated in each feature set,
 2. bounds the error of the best possible classifier for each pair,

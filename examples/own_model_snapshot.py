@@ -1,13 +1,13 @@
 """Measure stages that no module returns, with the model's own ``snapshot_forward`` or with a function.
 
 Run it with ``python examples/own_model_snapshot.py``. Hooks record what modules return. The sum of a skip connection, a
-functional call or a value between two lines of ``forward`` is not the output of a module. Two ways record it:
+functional call or a value between two lines of ``forward`` is not the output of a module. Two ways can record it:
 
 1. ``method="snapshot"``: the model has ``refresh()``, ``snapshot_forward(x)`` and the dict ``snapshot``, as the older
    tool required. A model that was written for that tool works unchanged.
 2. ``method=function``: any function that takes a batch and returns a dict name -> tensor. The model needs no change.
 
-The example prints both beside the layers that hooks record.
+The example prints HP by both ways, beside HP at the layers that hooks record.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import hpfunc as hp
 
 
 class Residual(nn.Module):
-    """Apply two linear layers; the input skips the first of them and is added to its output (``sum``)."""
+    """Apply two linear layers; add the input of the first layer to its output (``sum``)."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
@@ -35,10 +35,10 @@ class Residual(nn.Module):
         """Compute the scores of the classes."""
         return self.fc2(functional.relu(self.fc1(x)) + x)
 
-    # The older tool required these two methods: the same forward pass, which also keeps each stage.
+    # The older tool required these two methods. The second one computes the same as forward, and keeps each stage.
 
     def refresh(self) -> None:
-        """Empty the snapshot; `hpfunc.collect_activations` calls this around each batch."""
+        """Empty the snapshot; `hpfunc.collect_activations` calls this method before and after each batch."""
         self.snapshot = {name: [] for name in ("initial", "fc1", "relu", "sum", "fc2")}
 
     def snapshot_forward(self, x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Residual(nn.Module):
 
 
 def stages(model: Residual, x: Tensor) -> dict[str, Tensor]:
-    """Return the stages of interest by name; the model itself stays unchanged."""
+    """Return the stages of interest by name, without any change to the model."""
     carried = functional.relu(model.fc1(x))
     return {"carried": carried, "sum": carried + x, "score": model.fc2(carried + x)}
 

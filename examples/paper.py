@@ -1,4 +1,4 @@
-"""Repeat a published study with more certainty than it had: what training adds at each layer, true and random labels.
+"""Repeat a published study and add intervals: what training changes at each layer, with true and with random labels.
 
 Run it with ``python examples/paper.py --small --out paper``, in less than three minutes, or with ``--data FOLDER`` on
 MNIST and CIFAR-10. The study is "Characterizing Inter-Layer Functional Mappings of Deep Learning Models"
@@ -8,11 +8,11 @@ of classes at each layer, before and after training, for training and for valida
 1. trains the network with several seeds, and keeps the weights before and after each training,
 2. measures every training with `hpfunc.sweep`: once with all samples, as the paper did, and once in folds,
 3. writes results, the paper's table of steps from layer to layer, and its four forms of picture,
-4. puts each claim of the paper to the test, over folds (new images) and over runs (new trainings), and says which hold.
+4. tests each claim of the paper, over folds (new images) and over runs (new trainings), and says which hold.
 
-A run that was stopped goes on where it stopped, with the same command. ``--data`` names a folder as torchvision lays
-it out: ``MNIST/raw``, ``cifar-10-batches-py`` or both. Of MNIST the two files of test images are enough, which may also
-lie in the folder itself, as they are or compressed by gzip; one half is then used to train. Nothing is downloaded.
+If a run is stopped, the same command continues it. ``--data`` names a folder in torchvision's layout: ``MNIST/raw``,
+``cifar-10-batches-py`` or both. The two files of MNIST's test images are enough, and one half of them is then used
+to train; these files may also lie in the folder itself, plain or compressed by gzip. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ Data = dict[str, tuple[Tensor, Tensor]]
 LAYERS = ["input", "conv", "relu1", "pool", "dense1", "relu2", "dense2"]
 LATE = LAYERS[4:]  # the layers that see the whole image
 REPEATS = 3  # partitions into folds
-MARGIN = 0.05  # differences of HP below this count as none
-OVER = ("new images", "new trainings")  # what intervals hold for: over folds, over runs
+MARGIN = 0.05  # a smaller difference of HP counts as no difference
+OVER = ("new images", "new trainings")  # what an interval holds for: over folds, new images; over runs, new trainings
 
 
 # ---- the network and the images
 
 
 def build(shape: Sequence[int], seed: int) -> nn.Sequential:
-    """Make the untrained network for images of ``shape`` (channels, rows, columns), the same for the same seed."""
+    """Make the untrained network for images of ``shape`` (channels, rows, columns); equal seeds give equal networks."""
     channels, rows, columns = shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -76,7 +76,7 @@ def as_data(train: tuple[Any, Any], validation: tuple[Any, Any], n: int | None) 
         if n is not None and n < len(labels):
             at, _ = train_test_split(at, train_size=n, stratify=labels, random_state=0)
         chosen[split] = images[at], labels[at]
-    # By NumPy, because sums by torch depend on the number of threads, and a study that goes on needs the same images.
+    # NumPy computes these sums, because torch's depend on the number of threads, and a resumed study needs the same.
     mean, deviation = (float(f(chosen["train"][0], dtype=np.float64)) for f in (np.mean, np.std))
     return {
         split: ((torch.tensor(images).float() - mean) / deviation, torch.tensor(labels).long())
@@ -92,7 +92,7 @@ def halve(images: Any, labels: Any, n: int | None) -> Data:
 
 
 def load(folder: Path | None, n: int | None, *, small: bool) -> dict[str, Data]:
-    """Load scikit-learn's digits, or what the folder holds of MNIST and CIFAR-10; digits and MNIST for a small run."""
+    """Load scikit-learn's digits, or MNIST and CIFAR-10 if the folder holds them; small: digits and MNIST."""
     data = {}
     if small or folder is None:
         digits = load_digits()
@@ -114,7 +114,7 @@ def load_mnist(folder: Path, n: int | None, halved: bool) -> Data | None:
     """Load MNIST: all of it, or the two halves of its test images."""
     try:
         splits = [] if halved else [MNIST(folder, train=train) for train in (True, False)]
-    except RuntimeError:  # The training images are not there.
+    except RuntimeError:  # The folder holds no training images.
         splits = []
     if splits:
         train, validation = ((s.data[:, None].numpy(), s.targets.numpy()) for s in splits)
@@ -153,12 +153,12 @@ def shuffle_labels(data: Data, seed: int) -> Data:
     }
 
 
-# ---- training and measuring, each of which goes on where it stopped
+# ---- training and measuring; both continue where an earlier run stopped
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute by one thread: sums then have one order on every machine, and small steps need no more."""
+    """Let torch use one thread: the order of sums is then the same on every machine, and small steps need no more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -169,7 +169,7 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def train(network: Callable[[], nn.Module], data: Data, *, epochs: int, seed: int, folder: Path) -> dict[str, Path]:
-    """Train, and return the files of weights before and after; nothing is done if they are there."""
+    """Train, and return the files of weights before and after training; if both exist already, only return them."""
     checkpoints = {name: folder / f"{name}.ckpt" for name in ("before", "after")}
     if all(path.exists() for path in checkpoints.values()):
         return checkpoints
@@ -189,7 +189,7 @@ def train(network: Callable[[], nn.Module], data: Data, *, epochs: int, seed: in
 
 
 def save(model: nn.Module, data: Data, path: Path) -> None:
-    """Save the weights and the accuracy; a program that is stopped meanwhile leaves no half of a file."""
+    """Save the weights and the accuracy; a stop during the writing leaves no incomplete file."""
     with torch.no_grad():
         right = {s: float((model(x).argmax(1) == label).float().mean()) for s, (x, label) in data.items()}
     torch.save({"weights": model.state_dict(), "accuracy": right}, path.with_suffix(".part"))
@@ -197,28 +197,28 @@ def save(model: nn.Module, data: Data, path: Path) -> None:
 
 
 def read_accuracy(checkpoints: dict[str, Path]) -> xr.DataArray:
-    """Read the share of images whose label the network gives, by checkpoint and split."""
+    """Read the share of images that the network labels correctly, by checkpoint and split."""
     saved = {name: torch.load(path, weights_only=True)["accuracy"] for name, path in checkpoints.items()}
     coords = {"checkpoint": list(saved), "split": list(saved["after"])}
     return xr.DataArray([list(row.values()) for row in saved.values()], coords, list(coords))
 
 
 def measure(data: Data, *, samples: int, folds: int, epochs: int, seed: int, folder: Path) -> list[xr.Dataset]:
-    """Train once, and measure the network before and after: with all samples, and in folds."""
+    """Train once, and measure the network before and after training: with all samples, and in folds."""
     network = partial(build, data["train"][0].shape[1:], seed)
     checkpoints = train(network, data, epochs=epochs, seed=seed, folder=folder)
     options = {"build": network, "layers": LAYERS, "samples_per_class": samples, "key": 0}
     whole = hp.sweep(checkpoints, data, store=folder / "whole", **options)
     folded = hp.sweep(checkpoints, data, store=folder / "folds", folds=folds, repeats=REPEATS, **options)
     whole = whole[["cross_edges", "n_a", "n_b"]].load()
-    # Estimates below 0 are kept, since HP cut off at 0 would lie above chance in the mean.
+    # Estimates below 0 are kept, because HP that is clipped at 0 would have a mean above 0 at chance.
     whole = whole.assign(hp=hp.hp_estimate(whole, clip=False), accuracy=read_accuracy(checkpoints))
     return [whole, folded[["hp"]].load()]
 
 
 def run_study(data: dict[str, Data], args: argparse.Namespace) -> list[xr.Dataset]:
     """Train and measure every run of every task, and join all along the dims dataset, labels and run."""
-    # Equal numbers make HP comparable: of each class as many as the rarest has, in folds of equal size.
+    # HP is comparable only at equal numbers: each class has as many samples as the rarest, in folds of equal size.
     samples = min(1000, *(int(y.bincount().min()) for splits in data.values() for _, y in splits.values()))
     samples -= samples % args.folds
     parts: dict[str, Any] = {}
@@ -237,10 +237,10 @@ def run_study(data: dict[str, Data], args: argparse.Namespace) -> list[xr.Datase
                 )
                 parts.setdefault(dataset, {}).setdefault(labels, []).append(measured)
 
-    concat = partial(xr.concat, combine_attrs="drop_conflicts")  # what says from which weights they come
+    concat = partial(xr.concat, combine_attrs="drop_conflicts")  # drops the digest of weights
 
     def join(part: int) -> xr.Dataset:
-        """Join one of the two results."""
+        """Join the parts of one of the two results along the dims dataset, labels and run."""
         by_dataset = []
         for by_labels in parts.values():
             runs = [concat([m[part] for m in measured], "run") for measured in by_labels.values()]
@@ -265,10 +265,10 @@ def find_intervals(contrast: xr.DataArray, over: Sequence[str] = OVER) -> xr.Dat
 
 
 def tabulate_steps(whole: xr.Dataset, mean: xr.DataArray) -> pd.DataFrame:
-    """Make the paper's table: the change of mean HP from layer to layer and its p-value, run by run, and intervals.
+    """Make the paper's table: the change of mean HP from layer to layer with its p-value, run by run, and intervals.
 
-    Changes and p-values are at all samples. The p-values are those of Fisher's test over pairs, as in the paper: they
-    describe these images only. Intervals are at the samples of a fold, where HP is lower.
+    Changes and p-values are measured on all samples. The p-values are those of Fisher's test over pairs, as in the
+    paper: they describe these images only. Intervals are measured in folds, where HP is lower.
     """
     tests = hp.fisher_steps(whole.hp.sel(checkpoint="after", drop=True), along="layer", key=0)
     rows = hp.to_frame(tests[["statistic", "pvalue"]])
@@ -286,7 +286,7 @@ def tabulate_steps(whole: xr.Dataset, mean: xr.DataArray) -> pd.DataFrame:
 
 
 class Claim(NamedTuple):
-    """Hold what the paper says, and the differences of HP that must be above 0, or near 0."""
+    """Hold a claim of the paper, and the differences of HP that must be above 0, or near 0, if it holds."""
 
     text: str
     relation: str
@@ -319,14 +319,14 @@ def state_claims(mean: xr.DataArray) -> list[Claim]:
     ]
     if {"mnist", "cifar10"} <= set(mean.dataset.values.tolist()):
         order = pixels.sel(labels="true", dataset="mnist") - pixels.sel(labels="true", dataset="cifar10")
-        # Pixels and true labels are the same in every run, so that only folds tell how sure their order is.
+        # Pixels and true labels are the same in every run, so only folds show how certain their order is.
         both = order.expand_dims(dataset=["mnist, cifar10"])
         claims.append(Claim("pixels: MNIST above CIFAR-10", "above", both, over=["new images"]))
     return claims
 
 
 def judge(claims: list[Claim]) -> pd.DataFrame:
-    """Tell for each claim, data set and kind of interval whether it holds in every layer and split.
+    """Judge for each data set and kind of interval whether each claim holds in every layer and split.
 
     "near" holds if the interval lies within ``MARGIN`` of 0, "above" if it lies above 0. Each row shows the layer and
     split that is farthest from holding.
@@ -335,7 +335,7 @@ def judge(claims: list[Claim]) -> pd.DataFrame:
     for claim in claims:
         frame = hp.to_frame(find_intervals(claim.contrast, claim.over)[["estimate", "low", "high"]])
         near = claim.relation == "near"
-        # Values that do not vary give no interval, so the claim counts as one that does not hold.
+        # Values that do not vary give no interval, so the claim counts as not holding.
         worst = (np.maximum(-frame.low, frame.high) if near else -frame.low).fillna(np.inf)
         frame = frame.assign(
             claim=claim.text, relation=claim.relation, worst=worst, holds=worst < (MARGIN if near else 0)
@@ -349,7 +349,7 @@ def judge(claims: list[Claim]) -> pd.DataFrame:
 
 
 def draw(whole: xr.Dataset, mean: xr.DataArray) -> dict[str, Figure]:
-    """Draw the four forms of the paper, as means over the runs, and the steps with both kinds of interval."""
+    """Draw the paper's four kinds of picture, as means over the runs, and the steps with both kinds of interval."""
     tasks = [(dataset, labels) for dataset in whole.dataset.values for labels in whole.labels.values]
     values = {f"{d}, {x} labels": whole.hp.sel(dataset=d, labels=x, drop=True) for d, x in tasks}
     steps = find_intervals(mean.sel(checkpoint="after", drop=True).diff("layer")).rename(over="step")
@@ -397,12 +397,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--out", type=Path, default=Path("paper"), metavar="FOLDER", help="where to write (paper)")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="holds MNIST, CIFAR-10 or both (only digits)")
-    parser.add_argument("--small", action="store_true", help="digits, MNIST test images if in --data, fewer of all")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="the folder of MNIST, CIFAR-10 or both (only digits)"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="less of all: digits, and MNIST's test images if in --data"
+    )
     parser.add_argument("--images", type=int, metavar="N", help="images to train and to validate (all; small: 700)")
-    parser.add_argument("--runs", type=int, metavar="N", help="trainings of each task (6; small: 4)")
+    parser.add_argument("--runs", type=int, metavar="N", help="how many trainings of each task (6; small: 4)")
     parser.add_argument("--folds", type=int, metavar="N", help="folds of the measured images (10; small: 6)")
-    parser.add_argument("--epochs", type=int, metavar="N", help="how long to train (30; small: 50)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="epochs of training (30; small: 50)")
     args = parser.parse_args(argv)
     full = {"images": None, "runs": 6, "folds": 10, "epochs": 30}
     defaults = {"images": 700, "runs": 4, "folds": 6, "epochs": 50} if args.small else full
@@ -416,7 +420,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_settings(args: argparse.Namespace, datasets: list[str]) -> None:
-    """Keep the settings in the folder, and stop if it holds a run with other settings (more runs may be added)."""
+    """Save the settings, and stop if the folder holds a run with other settings (runs may be added)."""
     settings = {"datasets": datasets, "images": args.images, "folds": args.folds, "epochs": args.epochs}
     path = args.out / "settings.json"
     if path.exists() and (kept := json.loads(path.read_text(encoding="utf-8"))) != settings:

@@ -6,8 +6,8 @@ Run it with ``python examples/quickstart.py --out results``. It
    saves a checkpoint before training and after every few epochs,
 2. measures with ``hpfunc.sweep`` how well each pair of classes is separated at each layer of each checkpoint,
    for training and test images,
-3. measures the first and the last checkpoint once more in folds, disjoint groups of samples, which tell what changes
-   would also show on new images of the same digits: by layer, and from each layer to the next,
+3. measures the first and the last checkpoint once more in folds, which are disjoint groups of samples. They show which
+   changes hold for new images of the same digits: changes by training, and from each layer to the next,
 4. writes ``results.nc``, ``folds.nc`` and pictures into the folder ``--out``.
 """
 
@@ -63,7 +63,7 @@ class CNN(nn.Module):
 
 
 def build(side: int, seed: int) -> CNN:
-    """Make the untrained network, the same for the same seed."""
+    """Make the untrained network; equal seeds give equal networks."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CNN(side)
@@ -125,7 +125,7 @@ def train(model: CNN, data: Data, *, epochs: int, save_at: Sequence[int], folder
 
 def print_changes(title: str, names: Sequence[str], changes: xr.Dataset) -> None:
     """Print each change of mean HP with its 95 % interval and its p-value, adjusted by Holm within the table."""
-    # Without any spread there is no p-value; counting it as 1 finds nothing.
+    # Values without any spread have no p-value; a p-value of 1 says that no change was found.
     p = hp.adjust_pvalues(changes.pvalue.fillna(1), method="holm")
     splits = changes.split.values.tolist()
     print(f"\n{title}")
@@ -141,7 +141,7 @@ def print_changes(title: str, names: Sequence[str], changes: xr.Dataset) -> None
 
 
 def analyse_folds(folded: xr.Dataset) -> xr.Dataset:
-    """Print which changes hold for new images, and return those between the two checkpoints."""
+    """Print which changes hold for new images, and return the changes between the two checkpoints."""
     mean = folded.hp.mean("pair")
     first, last = folded.checkpoint.values.tolist()
     samples = int(folded.n_a.max())
@@ -206,15 +206,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run in --out")
     images = parser.add_argument_group("images")
     images.add_argument("--mnist", type=Path, metavar="FOLDER", help="use MNIST: the folder that holds MNIST/raw")
-    images.add_argument("--download", action="store_true", help="fetch MNIST into the folder of --mnist if absent")
+    images.add_argument("--download", action="store_true", help="download MNIST into --mnist if it is missing")
     images.add_argument(
-        "--samples", type=int, default=80, metavar="N", help="images of each class that are measured (80)"
+        "--samples", type=int, default=80, metavar="N", help="how many images of each class to measure (80)"
     )
     images.add_argument(
         "--folds", type=int, default=8, metavar="N", help="folds of these images, each of at least 5 of a class (8)"
     )
     training = parser.add_argument_group("training")
-    training.add_argument("--epochs", type=int, default=10, metavar="N", help="how long to train (10)")
+    training.add_argument("--epochs", type=int, default=10, metavar="N", help="epochs of training (10)")
     training.add_argument(
         "--save-every",
         type=int,
@@ -222,16 +222,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="N",
         help="epochs between checkpoints; the last is always saved (2)",
     )
-    training.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (0)")
+    training.add_argument("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
     parser.add_argument(
-        "--layer", default="fc2", metavar="NAME", help="layer of the picture of principal components (fc2)"
+        "--layer", default="fc2", metavar="NAME", help="the layer whose principal components are drawn (fc2)"
     )
     parser.add_argument(
         "--pair",
         type=int,
         nargs=2,
         metavar=("A", "B"),
-        help="its classes (those that the untrained network separates least)",
+        help="the two classes in that picture (those that the untrained network separates least)",
     )
     args = parser.parse_args(argv)
     for name, least in (("samples", 2), ("folds", 2), ("epochs", 1), ("save_every", 1), ("seed", 0)):
@@ -240,12 +240,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.samples < 5 * args.folds:
         parser.error(f"--samples {args.samples} is too few for --folds {args.folds}: take 5 for each fold")
     if args.download and args.mnist is None:
-        parser.error("--download fetches MNIST; say where with --mnist FOLDER")
+        parser.error("--download needs --mnist FOLDER, the folder into which MNIST is downloaded")
     return args
 
 
 def prepare(out: Path, overwrite: bool) -> None:
-    """Make the folder, and stop before any work if files of an earlier run would be lost or cannot be written."""
+    """Make the folder, and stop before any work if files of an earlier run would be lost or files cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         present = [name for name in WRITTEN if (out / name).exists()]

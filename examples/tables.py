@@ -1,4 +1,4 @@
-"""Compare tables of NumPy and pandas: which species are hard to tell apart by which measurements of iris flowers."""
+"""Compare tables of NumPy and pandas: find which species of iris are hard to tell apart, and by which measurements."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     out = parser.parse_args(argv).out
     out.mkdir(parents=True, exist_ok=True)
     iris = load_iris(as_frame=True)
-    flowers, species = iris.data, iris.target_names[iris.target]  # a DataFrame, and an array of names
+    flowers, species = iris.data, iris.target_names[iris.target]  # a DataFrame, and an array of the names of classes
     features = {"sepal": flowers.filter(like="sepal"), "petal": flowers.filter(like="petal"), "all": flowers}
     features["standardised"] = (flowers - flowers.mean()) / flowers.std()
     results = hp.pairwise_hp(features, species)

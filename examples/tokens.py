@@ -1,10 +1,11 @@
 """Pool the tokens of a transformer by its attention mask, and measure how well each layer separates topics.
 
-Run it with ``python examples/tokens.py --out tokens``. The model is a small encoder of transformers that is built from
-its configuration and trained here for a moment, so nothing is downloaded; ``pip install transformers`` is needed. It
+Run it with ``python examples/tokens.py --out tokens``. The model is a small encoder from the package transformers
+(``pip install transformers``), built from its configuration and trained for a moment, so nothing is downloaded. The
+example
 
 1. makes short texts of three topics and pads them, as a tokenizer does,
-2. collects each layer three times: the first token, the last token, and the mean over the tokens that are no padding,
+2. collects each layer three times: the first token, the last token, and the mean over the tokens that are not padding,
 3. measures with `hpfunc.pairwise_hp` how well each layer separates the topics,
 4. writes a table (CSV) and a results file.
 """
@@ -22,12 +23,12 @@ import hpfunc as hp
 
 WRITTEN = ("pairs.csv", "token-mean.nc")
 
-# Word 0 is padding, word 1 begins each text, words 2 to 11 are common; then come 6 words of each topic.
+# Word 0 is padding, word 1 begins each text, words 2 to 11 are common to all topics; 6 words of each topic follow.
 TOPICS, COMMON, OWN, TOKENS = 3, 10, 6, 12
 
 
 def make_texts(per_topic: int, seed: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Draw texts of 4 to 12 words, of which every third is of the text's topic."""
+    """Draw texts of 4 to 12 words; every third word belongs to the topic of the text."""
     random = np.random.default_rng(seed)
     topics = np.repeat(np.arange(TOPICS), per_topic)
     ids = np.zeros((len(topics), TOKENS), np.int64)
@@ -41,7 +42,7 @@ def make_texts(per_topic: int, seed: int) -> tuple[dict[str, torch.Tensor], torc
 
 
 def make_model() -> torch.nn.Module:
-    """Build a small BERT that sorts texts into topics."""
+    """Build a small BERT that classifies texts by topic."""
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(

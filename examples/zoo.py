@@ -3,8 +3,8 @@
 Run it with ``python examples/zoo.py --out results``, on scikit-learn's handwritten digits enlarged to colour images, or
 with ``--images FOLDER`` on a folder that holds one folder of images for each class. It
 
-1. runs the network once over some images of each class and keeps the mean over space of every layer
-   (``reduce="mean"``), so that layers of any size fit in memory,
+1. runs the network once over some images of each class, and averages every layer over space (``reduce="mean"``), so
+   that layers of any size fit in memory,
 2. measures at each layer how well each pair of classes is separated,
 3. prints the mean over the pairs by layer, and writes ``<model>.nc`` and ``<model>.png`` into the folder ``--out``.
 
@@ -87,15 +87,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--layers", nargs="+", metavar="NAME", help="only these: names, or globs such as 'layer?' (all)"
     )
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="images, one folder for each class (digits)")
-    parser.add_argument("--size", type=int, default=64, metavar="N", help="pixels of a side (64)")
-    parser.add_argument("--samples", type=int, default=40, metavar="N", help="images of each class (40)")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="images in one pass (64)")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="a folder of images by class (digits)")
+    parser.add_argument("--size", type=int, default=64, metavar="N", help="pixels on each side of an image (64)")
+    parser.add_argument("--samples", type=int, default=40, metavar="N", help="how many images of each class (40)")
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="how many images in one pass (64)")
     parser.add_argument("--device", metavar="NAME", help="where the network runs, such as cuda (cpu)")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--pretrained", action="store_true", help="fetch torchvision's weights")
+    source.add_argument("--pretrained", action="store_true", help="download torchvision's pretrained weights")
     source.add_argument("--weights", type=Path, metavar="FILE", help="a state dict that fits the network")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes the random weights (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random weights (0)")
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="FOLDER", help="where to write (results)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
     args = parser.parse_args(argv)
