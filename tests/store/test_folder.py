@@ -133,31 +133,32 @@ def test_the_list_is_checked_without_the_checksum_being_right(store):
 
 PREPARE = """
 import pathlib
-from tests.sweep_parts import FACTORIES, save_checkpoints
+from tests.sweep_parts import make_data, save_checkpoints
 from tests.models import Mlp
 import hpfunc as hp
 folder = pathlib.Path(FOLDER)
-paths, opened = save_checkpoints(folder, 7), []
+paths, opened = save_checkpoints(folder, 2), []
+data = {"a": make_data(n=12)}
 options = {"build": Mlp, "store": folder / "store", "layers": ["input"]}
-hp.sweep({0: paths[0]}, {"a": FACTORIES["train"]}, **options)
+hp.sweep({0: paths[0]}, data, **options)
 """
 OPEN_AND_SWEEP = """
 runs = hp.open_results(folder / "store")
 opened.append(runs)
 runs.hp.to_netcdf(folder / "copy.nc")
-number = len(opened)
-_ = hp.sweep({0: paths[0], number: paths[number]}, {"a": FACTORIES["train"]}, **options)
+number = 1 + len(opened) // 4
+_ = hp.sweep({0: paths[0], number: paths[1]}, data, **options)
 """
 LOOK = "print([runs.hp.load().sizes['checkpoint'] for runs in opened])"
 
 
 @pytest.mark.slow
-def test_a_store_is_opened_and_swept_six_times_in_one_process(tmp_path):
+def test_a_store_is_opened_and_swept_twelve_times_in_one_process(tmp_path):
     """With netCDF4 1.7.5 the second sweep ended the interpreter."""
-    code = PREPARE.replace("FOLDER", repr(str(tmp_path))) + 6 * OPEN_AND_SWEEP + LOOK
+    code = PREPARE.replace("FOLDER", repr(str(tmp_path))) + 12 * OPEN_AND_SWEEP + LOOK
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(list(range(1, 7)))
+    assert done.stdout.strip() == str([1] + 3 * [2] + 4 * [3] + 4 * [4])
 
 
 @pytest.mark.slow
