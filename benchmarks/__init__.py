@@ -1,1 +1,1 @@
-"""Measurements of speed and memory; each is a command, ``python -m benchmarks.NAME --help`` tells how."""
+"""Measure speed and memory; each module is a command, and ``python -m benchmarks.NAME --help`` lists its options."""

@@ -1,4 +1,4 @@
-"""Time and memory of collecting activations against the plain forward pass: ``python -m benchmarks.activations``.
+"""Compare collecting activations with a plain forward pass in time and memory: ``python -m benchmarks.activations``.
 
 The limits: 1.15 times the plain pass, and 200 MB of memory beside it and what is returned. The two take turns in one
 process, and the best run of each counts; the peaks are of a new process for each. The layers are learnt from one
@@ -63,7 +63,7 @@ def plain(model: Any, images: Any, labels: Any, batch_size: int) -> int:
 
 
 def collect(model: Any, images: Any, labels: Any, batch_size: int) -> int:
-    """All layers, each averaged over space; tells how many bytes they are."""
+    """Collect all layers, each averaged over space, and return their size in bytes."""
     import hpfunc as hp
 
     return int(hp.collect_activations(model, (images, labels), reduce="mean", batch_size=batch_size).nbytes)
@@ -73,7 +73,7 @@ WAYS = {"plain": plain, "collect": collect}
 
 
 def ways(model: str, size: int, images: int, batch_size: int) -> dict[str, partial[int]]:
-    """Make both ways on random images, with everything loaded that is loaded once."""
+    """Return the two functions to compare, on random images; load beforehand what is loaded only once."""
     import numpy as np
     import torch
     import torchvision
@@ -91,7 +91,7 @@ def measure_seconds(model: str, size: int, images: int, batch_size: int, repeat:
 
 
 def measure_peak(way: str, *shape: Any) -> dict[str, int] | None:
-    """Bytes that one way needs at its peak beyond what was there, and the bytes that it returns."""
+    """Measure the bytes that a function needs at its peak beyond what was there, and the bytes that it returns."""
     work, returned = ways(*shape)[way], []
     peak = peak_memory(lambda: returned.append(work()))
     return None if peak is None else {"bytes": peak[1] - peak[0], "returned": returned[0]}

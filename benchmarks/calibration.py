@@ -1,4 +1,4 @@
-"""Sizes, coverage and power of intervals and p-values, by simulation: ``python -m benchmarks.calibration``.
+"""Simulate sizes, coverage and power of intervals and p-values: ``python -m benchmarks.calibration``.
 
 Intervals: two independent layers of the same distribution are compared on the same samples, so that their true
 difference is 0. A size is the share of data sets in which a test rejects this at 5 %; coverage is that of the 95 %
@@ -35,7 +35,7 @@ __all__ = ["Case", "main", "measure_power", "measure_set", "measure_sizes"]
 
 # Data sets of a row, by the number of classes.
 _SETS = {2: 200, 10: 100}
-# A size that is found may be at most this, a coverage at least.
+# A size should be at most the first number, a coverage at least the second.
 _MOST, _LEAST = 0.06, 0.93
 _TESTS = ("folds", "one partition", "one pair", "Fisher", "t over pairs", "covered", "pair covered")
 _LABELLINGS = 2000
@@ -92,7 +92,7 @@ def measure_set(case: Case, seed: int) -> list[float]:
 
     layers, label = draw_layers(case, seed)
     with warnings.catch_warnings():
-        # Folds of few samples and pairs at the ceiling are what is looked at here.
+        # The simulation includes folds of few samples and pairs at the ceiling, so their warnings are expected.
         warnings.simplefilter("ignore", UserWarning)
         folds = hp.pairwise_hp(layers, label, folds=10, repeats=10, key=seed).hp
         change = folds.sel(layer="second") - folds.sel(layer="first")
@@ -161,7 +161,7 @@ def measure_intervals(
         missing = {case: n - len(done.get(case.name, [])) for case, n in wanted.items()}
         if max(missing.values()) <= 0:
             break
-        # The rows of which the least share is there come first.
+        # Rows of which the smallest share is complete come first.
         case = max(missing, key=lambda case: missing[case] / wanted[case])
         first = len(done.get(case.name, []))
         seeds = range(first, first + min(missing[case], max(1, wanted[case] // 10)))
@@ -256,7 +256,7 @@ def broken_bounds(done: dict[str, Any]) -> list[str]:
             *((name, found[name], _MOST) for name in ("folds", "one pair")),
             *((name, 1 - found[name], 1 - _LEAST) for name in ("covered", "pair covered")),
         ):
-            # Pairs share classes: of one data set they count as one.
+            # Pairs share classes, so all pairs of a data set count as one observation.
             if share > bound + 2 * np.sqrt(bound * (1 - bound) / n_sets):
                 broken.append(f"{case.name}: {name} {percent(found[name])} %")
     return broken

@@ -1,4 +1,4 @@
-"""The layers that are measured: how many classes, samples and features, and where the points come from."""
+"""Define the layers that are measured: numbers of classes, samples and features, and the source of the points."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from benchmarks import points
 
 
 class Sources(NamedTuple):
-    """Real data, where the user has it."""
+    """Hold the paths of real data, if the user has them."""
 
     mnist: tuple[Path, ...] = ()
     checkpoint: Path | None = None
 
 
 class Case(NamedTuple):
-    """One row of the table."""
+    """Describe one row of the table."""
 
     name: str
     n_classes: int
@@ -29,7 +29,7 @@ class Case(NamedTuple):
 
     @property
     def family(self) -> str:
-        """The name without that of a checkpoint."""
+        """Return the name of the row without the name of its checkpoint."""
         return self.name.partition(" ")[0]
 
 
@@ -73,7 +73,7 @@ FAMILIES = tuple(case.name for case in CASES["large"])
 
 
 def chosen_cases(size: str, families: Sequence[str] | None, sources: Sources) -> list[Case]:
-    """Choose the rows asked for, by default all of this size; those of a checkpoint bear its name."""
+    """Choose the requested rows, by default all rows of this size; rows of a checkpoint carry its name."""
     if families is None:
         cases = list(CASES[size])
     else:
@@ -86,7 +86,7 @@ def chosen_cases(size: str, families: Sequence[str] | None, sources: Sources) ->
 
 
 def points_of(case: Case, sources: Sources) -> tuple[Any, str]:
-    """Points (n_classes * n_samples, n_features) in float32, class by class, and where they come from."""
+    """Return points (n_classes * n_samples, n_features) in float32, class by class, and a note of their source."""
     if case.family == "mnist" and sources.mnist:
         images, labels = points.read_mnist(sources.mnist)
         rows = points.first_of_each_class(labels, case.n_classes, case.n_samples)

@@ -1,4 +1,4 @@
-"""Cost of ten folds parted ten times, beside one run without folds and one product: ``python -m benchmarks.folds``."""
+"""Compare ten partitions into ten folds with a run without folds and a product: ``python -m benchmarks.folds``."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def table_of(rows: dict[str, Any]) -> str:
     """Lay out one line for each layer."""
     lines = []
     for row in rows.values():
-        folds, one, products = (median(row["seconds"][name]) for name in ("folds", "one run", "product"))
+        folds, whole, products = (median(row["seconds"][name]) for name in ("folds", "one run", "product"))
         sizes = [f"{row[key]:,}" for key in ("n_classes", "n_samples", "n_features")]
-        times = [in_seconds(folds), in_seconds(one), in_seconds(products)]
-        ratios = [f"{folds / products:.2f}", f"{folds / one:.2f}"]
+        times = [in_seconds(folds), in_seconds(whole), in_seconds(products)]
+        ratios = [f"{folds / products:.2f}", f"{folds / whole:.2f}"]
         lines.append([row["name"], *sizes, str(len(row["seconds"]["folds"])), *times, *ratios, in_cores(row)])
     return markdown(
         ["points", "K", "n", "d", "runs", "10 x 10 folds", "one run", "X·Yᵀ", "folds / X·Yᵀ", "folds / run", "others"],

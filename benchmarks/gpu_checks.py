@@ -61,10 +61,10 @@ def counts(
                 for dtype in (x.dtype,) if x.dtype == np.uint8 else (np.float32, np.float64):
                     points = x.astype(dtype)
                     try:
-                        host, there = hp.pairwise_hp(points, labels), cupy.asarray(points)
+                        on_host, on_device = hp.pairwise_hp(points, labels), cupy.asarray(points)
                         for places in (1, 2**30):
                             with mock.patch.object(pairs, "_PLACES_PER_TREE", places):
-                                assert_equal(host, hp.pairwise_hp(there, labels))
+                                assert_equal(on_host, hp.pairwise_hp(on_device, labels))
                     except Exception as error:
                         what = f"{name}, classes of {size}, {d} features, {np.dtype(dtype)}"
                         wrong.append(f"{what}: {type(error).__name__}: {error}")
@@ -102,13 +102,13 @@ def other_functions(cupy: Any, sizes: tuple[int, int] = (700, 1300)) -> dict[str
     """Compare single trees, cosine distances, permutation tests and principal components with the host's."""
     kinds = _kinds(sizes, 64)
     x, labels = kinds["normal"].astype(np.float32), kinds["labels"]
-    there = cupy.asarray(x)
+    copy = cupy.asarray(x)
     del kinds["labels"]
     for points in kinds.values():
         trees = hp.euclidean_mst(points), hp.euclidean_mst(cupy.asarray(points))
         assert_equal(*(tree[["source", "target"]] for tree in trees))
-    assert_equal(hp.multiclass_hp(x, labels), hp.multiclass_hp(there, labels))
-    assert_equal(hp.pairwise_hp(x, labels, metric="cosine"), hp.pairwise_hp(there, labels, metric="cosine"))
+    assert_equal(hp.multiclass_hp(x, labels), hp.multiclass_hp(copy, labels))
+    assert_equal(hp.pairwise_hp(x, labels, metric="cosine"), hp.pairwise_hp(copy, labels, metric="cosine"))
     before, after = x[:20, :40].astype(float), x[20:40, :40].astype(float)
     for paired in (True, False):
         on_host = hp.fisher_permutation(before, after, key=0, paired=paired)

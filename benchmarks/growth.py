@@ -1,4 +1,4 @@
-"""How time grows with the numbers of classes, samples and features."""
+"""Measure how time grows with the numbers of classes, samples and features."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LABELS = {"n_classes": "classes K", "n_samples": "samples of each class n", "n_
 
 
 def measure_growth(size: str, repeat: int) -> dict[str, Any]:
-    """Median seconds along each axis, and the exponents of the powers that fit them best."""
+    """Measure the median seconds along each axis, and fit a power to them; return both."""
     hp.pairwise_hp(around_means(2, 20, 8), labels_of(2, 20))
     others_busy, axes = other_work(), {}
     for axis, (held, values) in _AXES["tiny" if size == "tiny" else "standard"].items():
@@ -57,7 +57,7 @@ def exponent(values: list[int], seconds: list[float]) -> float:
 
 
 def draw_growth(growth: dict[str, Any], path: Path) -> None:
-    """Write a picture of logarithmic axes, one panel for each number that grows."""
+    """Draw the times on logarithmic axes, with one panel for each number that grows, and save the picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
@@ -77,7 +77,7 @@ def draw_growth(growth: dict[str, Any], path: Path) -> None:
 
 
 def growth_table(growth: dict[str, Any]) -> str:
-    """Markdown: the exponents."""
+    """Write the exponents as a Markdown table."""
     lines = ["| grows | held | pairwise_hp | one product |", "| --- | --- | --- | --- |"]
     for axis, found in growth["axes"].items():
         held = ", ".join(f"{_LABELS[other].split()[-1]} = {value:,}" for other, value in found["held"].items())

@@ -1,4 +1,4 @@
-"""Results larger than memory should be: ``python -m benchmarks.long_results [--folder DISK] [--json FILE]``.
+"""Open results that are larger than memory: ``python -m benchmarks.long_results [--folder DISK] [--json FILE]``.
 
 Writes the store of a sweep with made-up values (200 checkpoints, 2 data sets, 20 layers and 4,950 pairs: 2.5 GB), opens
 it in a new process, takes one pair of one layer, reduces one variable, and then all of them. Seconds, and the most
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write_store(folder: Path, checkpoints: int, layers: int, classes: int) -> int:
-    """Write made-up results as a sweep writes them; the bytes on disk."""
+    """Write made-up results as a sweep writes them; return the bytes on disk."""
     labels = list(range(checkpoints))
     with locked(folder) as store:
         store.register(labels)
@@ -80,7 +80,7 @@ def write_checkpoint(store: Store, label: int, layers: int, classes: int) -> Non
 
 
 def read_store(folder: Path) -> dict[str, Any]:
-    """Each step with its seconds, and the most memory that the process ever had by then."""
+    """Read the store step by step; return the seconds of each step, and the peak memory of the process up to then."""
     rows: dict[str, Any] = {}
 
     def step(name: str, work: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What was measured on: processor, memory, versions."""
+"""Describe the machine of a measurement: processor, memory, versions."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _memory() -> int:
 
 
 def _blas() -> str:
-    """NumPy's BLAS, and which of its kernels the processor makes it take."""
+    """Name the BLAS of NumPy, and the kernels that it chose for this processor."""
     import numpy as np
 
     try:

@@ -1,4 +1,4 @@
-"""Seconds and bytes, measured the same way everywhere."""
+"""Measure seconds and bytes in the same way for all benchmarks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def seconds_of(work: Work) -> float:
 
 
 def interleaved(works: Mapping[str, Work], repeat: int) -> dict[str, list[float]]:
-    """Time each in turns: what slows the machine down for a while slows all of them down."""
+    """Time all functions in turns, so that a temporary slowdown of the machine affects all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeat):
         for name, work in works.items():
@@ -53,7 +53,7 @@ def median(seconds: list[float]) -> float:
 
 
 def product(x: npt.NDArray[np.float32]) -> Work:
-    """One matrix product of the points with a copy of themselves (of the same array, NumPy would do half of it)."""
+    """Prepare one product of the points with a copy of themselves (NumPy computes half if both are one array)."""
     y = x.copy()
     if len(x) ** 2 <= _MOST_ENTRIES:
         return lambda: x @ y.T
@@ -69,9 +69,9 @@ def product(x: npt.NDArray[np.float32]) -> Work:
 
 
 def peak_memory(work: Work) -> tuple[int, int] | None:
-    """Bytes of this process before some work and at its peak; None where the system does not tell (not Linux)."""
+    """Measure the bytes of this process before some work and at its peak; return None on systems other than Linux."""
     try:
-        # Sets the peak back to what is in memory now.
+        # This resets the peak to what is in memory now.
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         work()
@@ -99,13 +99,13 @@ def other_work() -> Callable[[], float | None]:
 
 
 def _own_seconds() -> float:
-    """Seconds that this process has worked, and those that it started and that have ended."""
+    """Return the CPU seconds of this process and of its children that have ended."""
     children = os.times()
     return time.process_time() + children.children_user + children.children_system
 
 
 def _busy_seconds() -> float | None:
-    """Seconds that all cores together have worked since the system started."""
+    """Return the busy seconds of all cores together since the system started."""
     try:
         words = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     except OSError:
@@ -115,7 +115,7 @@ def _busy_seconds() -> float | None:
 
 
 class FirstRun:
-    """Some work of which the first run is watched: its ``peak`` is what `peak_memory` tells."""
+    """Wrap some work, and measure the memory of its first run: `peak` is what `peak_memory` returns."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -123,7 +123,7 @@ class FirstRun:
         self.peak: tuple[int, int] | None = None
 
     def __call__(self) -> None:
-        """Do the work."""
+        """Run the work."""
         self.runs += 1
         if self.runs == 1:
             self.peak = peak_memory(self.work)

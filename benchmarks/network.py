@@ -1,4 +1,4 @@
-"""The network of the older tool: two convolutions, two linear layers, eleven layers with the input."""
+"""Build the network of the older tool: two convolutions and two linear layers, eleven layers with the input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYERS = 11
 
 
 class Network(nn.Module):
-    """For square grey images with ``side`` pixels a side."""
+    """Classify square grey images of ``side`` by ``side`` pixels."""
 
     def __init__(self, side: int = 28) -> None:
         super().__init__()
@@ -41,14 +41,14 @@ def builder(side: int) -> Callable[[], Network]:
 
 
 def untrained(side: int) -> dict[str, Tensor]:
-    """Weights as a new network has them, the same each time."""
+    """Return the weights of a new network, the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Network(side).state_dict()
 
 
 def layer_points(checkpoint: Path | None, images: Any, labels: Any, layers: Sequence[str]) -> dict[str, Any]:
-    """Points (n, d) at some layers for all of these images, in their order."""
+    """Return points (n, d) at the given layers for all of the images, in their order."""
     side = images.shape[-1]
     model = Network(side)
     model.load_state_dict(untrained(side) if checkpoint is None else torch.load(checkpoint, weights_only=True))

@@ -1,4 +1,4 @@
-"""A layer that is larger than memory: ``python -m benchmarks.on_disk --folder FOLDER``.
+"""Measure a layer that is larger than memory: ``python -m benchmarks.on_disk --folder FOLDER``.
 
 The ReLU of the older tool's network over MNIST's test images, twice as large and in a frame, has 131,072 features. Its
 values for images of each digit in ten places (a class is a digit in a place) are written to a file, which is mapped
@@ -140,7 +140,7 @@ def _own_memory() -> Iterator[list[Any]]:
 
 
 def _anonymous() -> int | None:
-    """Bytes in memory that are no pages of files."""
+    """Return the bytes in memory that are not pages of files."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:

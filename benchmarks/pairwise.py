@@ -1,4 +1,4 @@
-"""Time and memory of ``pairwise_hp`` on whole layers: ``python -m benchmarks.pairwise``.
+"""Measure time and memory of ``pairwise_hp`` on whole layers: ``python -m benchmarks.pairwise``.
 
 The yardstick is one float32 matrix product of all points with a copy of themselves, on the same data in the same
 run: score = time of pairwise_hp / time of the product, medians of runs that take turns.
@@ -82,7 +82,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_seconds: float) -> dict[str, Any]:
-    """One row. It wants a process of its own, so that the peak is its own."""
+    """Measure one row. Call this in a new process, so that the peak memory is that of the row."""
     x, origin = points_of(case, sources)
     labels = labels_of(case.n_classes, case.n_samples)
     # A first small call imports and loads what later calls use, so that no measured run pays for it.
@@ -120,7 +120,7 @@ def measure_case(case: Case, sources: Sources, repeat: int, others: bool, peer_s
 
 
 def _fits(peer: str, case: Case) -> bool:
-    """Whether a peer's own tables fit: float64 distances of a pair, several times over."""
+    """Tell whether a peer's tables fit in memory: several tables of float64 distances of a pair."""
     return peer == "DataEval" or (2 * case.n_samples) ** 2 * 8 * 3 < 8 * 2**30
 
 

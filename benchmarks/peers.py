@@ -1,4 +1,4 @@
-"""Other ways to the same counts: SciPy, and packages that are measured where they are installed."""
+"""Count cross edges with SciPy, and with other packages if they are installed."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ Points = npt.NDArray[np.float32]
 Count = Callable[[Points, Points], float]
 
 
-def scipy_count(one: Points, other: Points) -> float:
-    """SciPy's tree over a table of squared distances in float64, which stand in the same order as distances."""
+def scipy_count(class_a: Points, class_b: Points) -> float:
+    """Count with SciPy's tree over squared distances in float64, which have the same order as the distances."""
     from scipy.sparse.csgraph import minimum_spanning_tree
     from scipy.spatial.distance import pdist, squareform
 
-    points = np.concatenate([one, other]).astype(np.float64)
+    points = np.concatenate([class_a, class_b]).astype(np.float64)
     squared = pdist(points, "sqeuclidean")
-    # What is below 1e-8 would be no edge: all are scaled to be above, with those of equal points in front.
+    # SciPy ignores weights below 1e-8, so all are scaled to lie above, and equal points get the smallest weight.
     if squared.min() <= 1e-8:
         smallest = squared.min(where=squared > 0, initial=np.inf)
         squared *= 2.0 ** -np.frexp(smallest)[1]
         squared[squared == 0] = 0.25
     tree = minimum_spanning_tree(squareform(squared)).tocoo()
-    return float(((tree.row < len(one)) != (tree.col < len(one))).sum())
+    return float(((tree.row < len(class_a)) != (tree.col < len(class_a))).sum())
 
 
-def dataeval_count(one: Points, other: Points) -> float:
-    """DataEval's tree over the 15 nearest neighbours. It reports one edge less."""
-    errors: int = import_module("dataeval.core").divergence_mst(one, other)["errors"]
+def dataeval_count(class_a: Points, class_b: Points) -> float:
+    """Count with DataEval's tree over 15 nearest neighbours, which reports one edge too few."""
+    errors: int = import_module("dataeval.core").divergence_mst(class_a, class_b)["errors"]
     return float(errors) + 1
 
 
-def smartsvm_count(one: Points, other: Points) -> float:
-    """SmartSVM's tree, in C, over SciPy's distances. It reports one edge less."""
-    points = np.concatenate([one, other]).astype(np.float64)
-    side = np.repeat([-1, 1], [len(one), len(other)])
+def smartsvm_count(class_a: Points, class_b: Points) -> float:
+    """Count with SmartSVM's tree, in C, over SciPy's distances, which reports one edge too few."""
+    points = np.concatenate([class_a, class_b]).astype(np.float64)
+    side = np.repeat([-1, 1], [len(class_a), len(class_b)])
     count: float = import_module("smartsvm.cross_connections").binary_cross_connections(points, side, nTrees=1)
     return count + 1
 
 
 def installed(others: bool) -> dict[str, Count]:
-    """SciPy, and if ``others`` those further ones that can be imported."""
+    """Return the count functions by name: SciPy's, and if ``others``, those of the packages that can be imported."""
     counts: dict[str, Count] = {"SciPy": scipy_count}
     if others:
         for name, module, count in (
@@ -66,7 +66,7 @@ def installed(others: bool) -> dict[str, Count]:
 def measure_peer(
     count: Count, x: Points, n_classes: int, ours: Mapping[str, Any], most_seconds: float
 ) -> dict[str, Any]:
-    """Seconds for all pairs, from as many as fit in the time (at least one), and how many counts equal ours.
+    """Measure pairs for a limited time (at least one); return the seconds for all pairs, and how many counts agree.
 
     ``ours`` holds ``cross_edges_min`` and ``cross_edges_max`` of all pairs: where distances tie, any count of a
     minimum spanning tree is right.

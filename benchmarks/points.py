@@ -1,4 +1,4 @@
-"""Where the points of a benchmark come from: MNIST files, or random numbers of a known structure."""
+"""Make the points of a benchmark from MNIST files, or from random numbers of a known structure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IMAGES, _LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 def read_mnist(places: Sequence[Path]) -> tuple[Floats, Ints]:
-    """Test images (n, 1, 28, 28) of pixels from 0 to 1 and their labels, from a folder or from the two files."""
+    """Read test images (n, 1, 28, 28) of pixels from 0 to 1 and their labels, from a folder or from the two files."""
     images, labels = places if len(places) == 2 else (_find(places, _IMAGES), _find(places, _LABELS))
     return read_idx(images)[:, None].astype(np.float32) / np.float32(255), read_idx(labels).astype(np.intp)
 
@@ -32,10 +32,10 @@ def _find(places: Sequence[Path], name: str) -> Path:
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """Read the array in a file of MNIST's format, packed by gzip or not."""
+    """Read the array in a file of MNIST's format, plain or compressed by gzip."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
         data = stream.read()
-    # Two zero bytes, the type (8: bytes without a sign), the number of axes, and the length of each.
+    # The header: two zero bytes, the type (8: unsigned bytes), the number of axes, and the length of each axis.
     if data[:3] != b"\0\0\x08":
         raise SystemExit(f"{path} is not a file of bytes in MNIST's idx format.")
     shape = np.frombuffer(data, ">u4", count=data[3], offset=4)
@@ -43,7 +43,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def first_of_each_class(labels: Ints, n_classes: int, n_samples: int) -> Ints:
-    """Positions of the first samples of each class, class by class."""
+    """Return the positions of the first samples of each class, class by class."""
     rows = [np.flatnonzero(labels == k)[:n_samples] for k in range(n_classes)]
     if min(map(len, rows)) < n_samples:
         raise SystemExit(f"A class has {min(map(len, rows))} samples only; {n_samples} of each are needed.")
@@ -63,7 +63,7 @@ def around_means(n_classes: int, n_samples: int, n_features: int) -> Floats:
 
 
 def low_rank(n_classes: int, n_samples: int, n_features: int, rank: int = 1000) -> Floats:
-    """Draw what a wide convolution gives: few directions, a little noise, cut off below zero."""
+    """Draw points like those of a wide convolution: few directions, a little noise, cut off below zero."""
     random = np.random.default_rng(0)
     latent = around_means(n_classes, n_samples, rank)
     spread = random.standard_normal((rank, n_features), dtype=np.float32) / np.float32(np.sqrt(rank))
@@ -74,12 +74,12 @@ def low_rank(n_classes: int, n_samples: int, n_features: int, rank: int = 1000) 
 
 
 def images_like(n_classes: int, n_samples: int, n_features: int) -> Floats:
-    """Values from 0 to 1, many of them at the ends, of classes that overlap: what pixels are like."""
+    """Draw points of overlapping classes that are like pixels: values from 0 to 1, many of them equal to 0 or 1."""
     return np.clip(low_rank(n_classes, n_samples, n_features, rank=30), 0, 1)
 
 
 def logits(n_classes: int, n_samples: int, n_features: int) -> Floats:
-    """Each class high in its own feature: the last layer of a trained classifier."""
+    """Draw points like the last layer of a trained classifier: each class is high in its own feature."""
     points = around_means(n_classes, n_samples, n_features)
     own = labels_of(n_classes, n_samples) % n_features
     points[np.arange(len(points)), own] += 5

@@ -58,12 +58,12 @@ def _measure(path: Path, good: Path, read: Callable[[Path], Any]) -> bytes:
         refused = True
     seconds, work = time.perf_counter() - begin, sum(os.times()[:4]) - work
     own = _status("VmHWM") - before
-    other = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - checked
+    checker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - checked
     row = {
         "refused": refused,
         "seconds": round(seconds, 2),
         "work_seconds": round(work, 2),
-        "megabytes": round(max(own, other) * 1024 / 1e6),
+        "megabytes": round(max(own, checker) * 1024 / 1e6),
     }
     return json.dumps(row).encode()
 

@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def updated(text: str) -> str:
-    """Return the text with each part between ``<!-- NAME -->`` and ``<!-- end -->`` made anew from the results."""
+    """Return the text with each part between ``<!-- NAME -->`` and ``<!-- end -->`` written again from the results."""
 
     def part(found: re.Match[str]) -> str:
         return f"<!-- {found[1]} -->\n{PARTS[found[1]]()}\n<!-- end -->"

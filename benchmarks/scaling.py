@@ -198,9 +198,9 @@ def scaling_table(rows: dict[str, Any]) -> str:
     """Write how many times as many tasks of seconds two workers do in a time, one line for each way."""
     lines = []
     for way, runs in rows.items():
-        one = f"{way.partition(',')[0]}, 1" if "," in way else "here"
+        single = f"{way.partition(',')[0]}, 1" if "," in way else "here"
         per_task = _per_task(rows, way, "work")
-        cells = [in_seconds(per_task), f"{_per_task(rows, one, 'work') / per_task:.2f}" if one in rows else "–"]
+        cells = [in_seconds(per_task), f"{_per_task(rows, single, 'work') / per_task:.2f}" if single in rows else "–"]
         starts = in_seconds(min(run["start_seconds"] for run in runs)) if "," in way else "–"
         busy = min((run for run in runs), key=lambda run: run["work"]["seconds"])
         lines.append([way, str(runs[0]["work"]["tasks"]), str(len(runs)), *cells, starts, in_cores(busy)])

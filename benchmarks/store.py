@@ -1,4 +1,4 @@
-"""Results as JSON: one file for one machine, to which later runs add rows."""
+"""Keep results as JSON in one file for each machine, to which later runs add rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def new_store(benchmark: str, size: str, machine: dict[str, Any]) -> dict[str, A
 
 
 def open_store(path: Path | None, benchmark: str, size: str, machine: dict[str, Any]) -> dict[str, Any]:
-    """Read what the file holds; it must hold the same benchmark of the same machine."""
+    """Read the file; raise an error if it holds another benchmark or results of another machine."""
     fresh = new_store(benchmark, size, machine)
     if path is None or not path.exists():
         return fresh

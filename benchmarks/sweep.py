@@ -1,4 +1,4 @@
-"""The full job of the older tool, one checkpoint and one split at a time: ``python -m benchmarks.sweep``.
+"""Measure the full job of the older tool by checkpoint and split: ``python -m benchmarks.sweep``.
 
 Its network has eleven layers of up to 32,768 features; 892 samples of each of ten classes make 45 pairs. Timed is
 ``sweep`` with loading and all forward passes, against the float32 products X.Y^T of the layers (Y a copy of X) in the
@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def images_of(size: str, mnist: Sequence[Path]) -> tuple[Any, Any, str]:
-    """Images (n, 1, side, side), their labels, and where they come from."""
+    """Return images (n, 1, side, side), their labels, and a description of their source."""
     n_classes, n_samples, side = _SHAPES[size]
     if not mnist:
         images = points.images_like(n_classes, n_samples, side * side).reshape(-1, 1, side, side)
@@ -123,7 +123,7 @@ def warm_up() -> None:
 def measure_checkpoint(
     size: str, mnist: Sequence[Path], checkpoint: Path | None, max_memory: int, repeat: int, product_repeat: int
 ) -> dict[str, Any]:
-    """Seconds of the sweep and of each layer's product, in turns, and the peak of the first sweep."""
+    """Measure seconds of the sweep and of each layer's product, in turns, and the peak of the first sweep."""
     images, labels, origin = images_of(size, mnist)
     warm_up()
     sweeps: list[float] = []

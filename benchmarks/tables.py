@@ -1,4 +1,4 @@
-"""Results as Markdown tables, for the terminal and for README.md."""
+"""Write results as Markdown tables, for the terminal and for README.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.measure import median
 
 
 def pairwise_table(rows: dict[str, Any]) -> str:
-    """One line for each layer."""
+    """Write one line for each layer."""
     peers = list(dict.fromkeys(name for row in rows.values() for name in row["peers"]))
     header = ["layer", "points", "K", "n", "d", "runs", "pairwise_hp", "X·Yᵀ", "score", *peers]
     header += ["memory beyond the input", "others", "counts equal to SciPy's", "measured"]
@@ -38,7 +38,7 @@ def _agreement(row: dict[str, Any]) -> str:
 
 
 def peer_table(rows: dict[str, Any]) -> str:
-    """How many times our time each peer takes, and how often it finds the count of a minimum spanning tree."""
+    """Write how many times our time each peer takes, and how often its count is that of a minimum spanning tree."""
     peers = list(dict.fromkeys(name for row in rows.values() for name in row["peers"]))
     lines = []
     for name, row in rows.items():
@@ -53,7 +53,7 @@ def peer_table(rows: dict[str, Any]) -> str:
 
 
 def sweep_table(rows: dict[str, Any]) -> str:
-    """One line for each checkpoint."""
+    """Write one line for each checkpoint."""
     header = ["checkpoint", "images", "layers", "K", "n", "runs", "sweep", "products X·Yᵀ", "score"]
     header += ["peak of the process", "others", "measured"]
     lines = []
@@ -79,7 +79,7 @@ def stage_table(rows: dict[str, Any]) -> str:
 
 
 def sweep_layer_table(row: dict[str, Any]) -> str:
-    """One line for each layer of a checkpoint."""
+    """Write one line for each layer of a checkpoint."""
     lines = [
         [layer, f"{width:,}", in_seconds(median(row["seconds"]["products"][layer])), f"{row['mean_hp'][layer]:.4f}"]
         for layer, width in row["n_features"].items()
@@ -112,7 +112,7 @@ def in_seconds(seconds: float) -> str:
 
 
 def in_cores(row: dict[str, Any]) -> str:
-    """How busy other processes were meanwhile."""
+    """Write how many cores other processes kept busy during the measurement."""
     busy = row["others_busy_cores"]
     return "not measured" if busy is None else f"{busy:.1f} cores"
 
