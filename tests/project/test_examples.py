@@ -167,7 +167,7 @@ def test_quickstart_on_mnist_in_the_layout_of_torchvision(quickstart, few_layers
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--download"], "say where with --mnist"),
+        (["--download"], "--download needs --mnist FOLDER"),
         (["--epochs", "0"], "--epochs 0 is too small; the least is 1"),
         (["--samples", "1"], "--samples 1 is too small"),
         (["--samples", "39"], "--samples 39 is too few for --folds 8: take 5 for each fold"),

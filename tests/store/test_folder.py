@@ -171,7 +171,7 @@ def test_a_store_is_opened_and_swept_in_a_notebook(tmp_path):
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     nbclient.NotebookClient(notebook, timeout=300).execute(env=os.environ | {"PYTHONPATH": path})
     [output] = notebook.cells[-1].outputs
-    assert output.text.strip() == str([1, 2, 3])
+    assert output.text.strip() == str([1, 2, 2])
 
 
 def test_a_store_that_is_open_is_swept_again(paths, store):
