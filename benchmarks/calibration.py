@@ -217,7 +217,7 @@ def interval_table(done: dict[str, Any]) -> str:
         power, n_sets = case.further > 0, len(done[case.name])
         if power:
             shares[-2:] = np.nan
-        # A share below 5 % gets the error of 5 %, since a test of size 5 % may give so small a share by chance.
+        # A share below 5 % gets the standard error of 5 %, because a test of size 5 % can give such a share by chance.
         error = np.sqrt((p := shares[0] if power else max(0.05, shares[0])) * (1 - p) / n_sets)
         share = f"power, {case.further:.0%} further" if power else "size"
         what = [str(case.n_classes), f"{case.n} x {case.d}", case.points, share, str(n_sets), percent(error)]

@@ -32,7 +32,7 @@ __all__ = ["curve_table", "main", "overhead_table", "scaling_table"]
 _WORK = {"tiny": (2, 3, 8, 12), "standard": (4, 10, 80, 28)}
 _SMALL = {"tiny": (2, 2, 4, 12), "standard": (20, 2, 4, 12)}
 _SPLITS = ("train", "test")
-# Of the curve: workers, seconds of a task, and tasks.
+# The curve is calculated for these numbers of workers and seconds of a task, and for this number of tasks.
 _WORKERS, _TASK_SECONDS, _TASKS = (1, 2, 4, 8, 16, 32, 64), (1.0, 4.0, 20.0), 640
 
 
@@ -160,7 +160,7 @@ def _measure(way: str, size: str, mnist: tuple[Path, ...], folder: Path) -> dict
     others_busy, start = other_work(), time.perf_counter()
     with _WAYS[way]() as executor:
         started = time.perf_counter() - start
-        # What is read and compiled once is not timed, and the files of the checkpoints are there afterwards.
+        # This first sweep writes the checkpoints and loads the libraries, so that the timed sweeps do neither.
         run_sweep(_SMALL["tiny"], (), folder, executor)
         work = _WORK[size]
         if way == "two programs":

@@ -24,7 +24,7 @@ class AxisKeys(NamedTuple):
     """Hold the labels along one axis, by the names of the coords or the index that they come from."""
 
     columns: Mapping[Hashable, list[Any]]
-    # "default" stands for labels that only count from 0: an index of pandas, or the columns of polars.
+    # The kind is "default" if the labels only count from 0, as those that pandas and polars give by themselves.
     kind: Literal["xarray", "pandas", "polars", "default"]
 
 

@@ -131,7 +131,7 @@ def _sizes_of_parts(starts: Ints, fold: Ints, n_folds: int) -> Ints:
 def _copy_folds(
     points: Any, starts: Ints, pairs: Ints, fold: Ints, max_memory: int | None
 ) -> Iterator[tuple[Any, Ints, Ints]]:
-    """Copy some folds at a time, in the order of repeats and folds; each class of a fold becomes a class of its own.
+    """Copy several folds at a time, ordered by repeat and fold; each class of a fold becomes a separate class.
 
     Yields
     ------

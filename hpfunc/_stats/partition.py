@@ -94,7 +94,7 @@ def _part_groups(starts: Ints, groups: npt.NDArray[Any], folds: int, draw: _Draw
     filled = np.zeros((folds, len(starts) - 1), np.intp)
     fold_of = np.empty(len(names), np.intp)
     for g in draw.order(names.tolist()):
-        # Of equally filled folds take the first, since the groups are in random order already.
+        # If several folds are equally full, take the first: the groups are already in random order.
         fold_of[g] = np.argmin(filled @ members[g])
         filled[fold_of[g]] += members[g]
     return fold_of[group]

@@ -75,7 +75,7 @@ def measure(task: Task) -> list[Measured]:
                 for warning in dict.fromkeys(warnings):
                     error.add_note(f"after the warning: {warning}")
                 raise
-        # Where layers are collected in groups, every group issues the same warnings.
+        # If layers are collected in groups, every group issues the same warnings; keep one of each.
         warned = tuple(dict.fromkeys(warnings))
         measured.append(Measured(task.label, split, result, samples, weights, warned, _stages(clock.seconds)))
         clock = StageClock()

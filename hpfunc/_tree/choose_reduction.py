@@ -26,7 +26,7 @@ MOST_DIRECTIONS = 256
 _STEPS = (16, 32, 48, 64, 96, 128, 160, 192, MOST_DIRECTIONS)
 # Rows of the sample from which the directions are found: few, or many where much work depends on them.
 _FEW_ROWS, _MANY_ROWS = 512, 1024
-# Where a first trial with few rows and directions excludes less than this share of the edges, no larger one follows.
+# A first trial uses few rows and few directions. If it excludes less than this share of the edges, no other follows.
 _FIRST_ROWS, _FIRST_DIRECTIONS, _FIRST_SHARE = 256, 48, 0.6
 _TEST_ROWS = 384
 # Cost of one feature of a direct difference, in multiplications of a product.

@@ -39,4 +39,4 @@ class GraphOptions(NamedTuple):
         samples = sizes.sum(axis=1)
         n, p = int(samples.min()), int(samples.argmin())
         if self.graph == "knn" and self.k >= n:
-            raise ValueError(f"k={self.k} neighbours among the {n} samples of {name(p)}; at most {n - 1} are there")
+            raise ValueError(f"k={self.k} neighbours among the {n} samples of {name(p)}; at most {n - 1} are possible")

@@ -11,7 +11,8 @@ from hpfunc._support.warn import warn
 
 __all__ = ["MIXED", "PARTIAL", "REORDERED", "TABLE", "UNDEFINED", "UNPOOLED", "VARYING", "LayerPlan", "report_left_out"]
 
-# Why a tensor is left out, in the words of the warning. A table has no rows of samples, and no warning names it.
+# Each text is the reason that a warning gives for a tensor that is left out. A table has no rows of samples; it is left
+# out without a warning.
 TABLE = "table"
 MIXED = "where no axis counts the samples alone; method= with a function can give one row for each sample"
 REORDERED = (

@@ -34,8 +34,8 @@ HostEngine = Callable[..., tuple[CrossEdges, Bools]]
 
 _log = logging.getLogger("hpfunc")
 _OPEN = -1
-# A pair by itself takes a few rounds of the whole device, about as long as this many steps of all trees together. Where
-# trees have more points for each pair, pairs are counted one by one. Reckoned, not measured.
+# Counting one pair alone takes about as long as this many steps of growing all trees together. So pairs are counted one
+# by one if the largest tree has more points than this number times the number of pairs. It is estimated, not measured.
 _PLACES_PER_TREE = 512
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "slack_of", "team_for",
 ]  # fmt: skip
 
-# What becomes of a pair, as in pair.cuh: its tree is certain; too many bounds overlap; lengths tie.
+# The status of a pair, with the same numbers as in pair.cuh: the tree is certain; too many bounds overlap; lengths tie.
 UNIQUE, CROWDED, TIED = 0, 1, 2
 
 # Threads for a pair of up to so many places, of which each thread has four; in larger pairs each thread has more.

@@ -244,7 +244,7 @@ def count_trees_of_pair(
     if np.count_nonzero(light) > _CROWDED * k * (m + n):
         return None
     left = np.flatnonzero(light)
-    # Where only edges chosen before are left, the forests are known already.
+    # If every light edge was chosen before, the forests are already known.
     if not np.isin(left, across, assume_unique=True).all():
         edges = join(np.stack(np.divmod(left, n), axis=1))
         forests = _forests(m + n, edges, k)

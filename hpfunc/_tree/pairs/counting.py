@@ -157,7 +157,7 @@ def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:
         new = np.flatnonzero(np.append(True, point[1:] != point[:-1]))
         number = np.diff(np.append(new, len(point)))
         least = np.repeat(np.minimum.reduceat(weight, new), number)
-        # Where several candidates are lightest, the last of them represents all.
+        # If several candidates are equally light, keep the last of them.
         last = np.maximum.reduceat(np.where(weight == least, np.arange(len(weight)), -1), new)
         far_ends = rows[np.stack([kept, np.repeat(kept[last], number)]), 1 - side]
         lo, hi = np.sort(trees.place[far_ends], axis=0)
