@@ -8,6 +8,7 @@ effective resistance (Kirchhoff 1847). Equal points are tied at weight 0 and are
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,14 @@ def tied_edges(n: int, edges: Ints, weights: Floats, tree: Bools) -> Bools:
 
 def _forest_path_maxima(n: int, edges: Ints, weights: Floats, source: Ints, target: Ints) -> Floats:
     """Compute the path maximum in a forest of n vertices between each source and target, infinite without a path."""
+    place, gaps = _order_forest(n, edges, weights)
+    lo, hi = np.sort(place[np.stack([source, target])], axis=0)
+    gaps = gaps[1:]
+    return np.asarray(gaps[RangeMaximum(gaps, n)(lo, hi)])
+
+
+def _order_forest(n: int, edges: Ints, weights: Floats) -> tuple[Ints, Floats]:
+    """Return the place of each vertex of a forest in one Prim order, and the gaps before all places, infinite first."""
     count, label = components(n, edges)
     if count > 1:
         # Edges of infinite weight make the forest a tree.
@@ -84,9 +93,7 @@ def _forest_path_maxima(n: int, edges: Ints, weights: Floats, source: Ints, targ
     vertices, edge_numbers = prim_order_of_tree(n, edges, weights)
     place = np.empty(n, np.intp)
     place[vertices] = np.arange(n)
-    lo, hi = np.sort(place[np.stack([source, target])], axis=0)
-    gaps = weights[edge_numbers]
-    return np.asarray(gaps[RangeMaximum(gaps, n)(lo, hi)])
+    return place, np.append(np.inf, weights[edge_numbers])
 
 
 def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools) -> Floats:
@@ -96,19 +103,76 @@ def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools) -> Floats
     is that of the tree containing any of them. It is NaN where a component has more than `LARGEST_COMPONENT` vertices.
     """
     probability = tree.astype(np.float64)
+    if not tied.any():
+        return probability
     size = merged.members.sum(axis=1)
-    multiplicity = size[merged.edges].prod(axis=1)
-    for weight in np.unique(merged.weights[tied]):
-        level = np.flatnonzero((tree | tied) & (merged.weights == weight))
-        n, joined = components(len(size), merged.edges[tree & (merged.weights < weight)])
-        ends = joined[merged.edges[level]]
-        _, component = components(n, ends)
-        of_edge = component[ends[:, 0]]
-        for c in np.unique(component[joined[merged.edges[tied & (merged.weights == weight)][:, 0]]]):
-            inside = of_edge == c
-            at = level[inside]
-            probability[at] = _resistances(ends[inside], multiplicity[at]) * multiplicity[at]
+    level = np.flatnonzero((tree | tied) & np.isin(merged.weights, merged.weights[tied]))
+    component, vertex = _contract(len(size), merged.edges[tree], merged.weights[tree], merged, level)
+    order = np.argsort(component, kind="stable")
+    level, component, vertex = level[order], component[order], vertex[order]
+    conductance = size[merged.edges[level]].prod(axis=1)
+    first = np.flatnonzero(np.diff(component, prepend=-1))
+    has_ties = np.logical_or.reduceat(tied[level], first)
+    # Between two contracted vertices all edges are parallel, and each carries its share of the current.
+    n_vertices = 1 + np.maximum.reduceat(vertex.max(axis=1), first)
+    share = conductance / np.repeat(np.add.reduceat(conductance, first), np.diff(first, append=len(level)))
+    parallel = (has_ties & (n_vertices == 2))[component]
+    probability[level[parallel]] = share[parallel]
+    solved = np.flatnonzero(has_ties & (n_vertices > 2))
+    # With several threads the last bits would depend on their number.
+    with single_blas() if solved.size else nullcontext():
+        for begin, end in zip(first[solved], np.append(first, len(level))[solved + 1], strict=True):
+            inside = slice(begin, end)
+            probability[level[inside]] = _resistances(vertex[inside], conductance[inside]) * conductance[inside]
     return probability
+
+
+def _contract(n: int, tree: Ints, weights: Floats, merged: MergedPoints, level: Ints) -> tuple[Ints, Ints]:
+    """Contract all lighter edges of a tree, for each weight of some edges, and find the connected components.
+
+    Parameters
+    ----------
+    n : int
+        Vertices.
+    tree : (F, 2) array
+        Edges of a minimum spanning forest.
+    weights : (F,) array
+    merged : MergedPoints
+    level : (L,) array
+        Numbers of edges.
+
+    Returns
+    -------
+    component : (L,) array
+        Edges of one weight that contracted vertices connect.
+    vertex : (L, 2) array
+        Contracted vertices at the ends of each edge, numbered from 0 in each component.
+    """
+    place, gaps = _order_forest(n, tree, weights)
+    rank = np.unique(merged.weights[level], return_inverse=True)[1]
+    # Lighter edges join exactly the places of the Prim order between two gaps of at least this weight.
+    start = _last_of_at_least(gaps, place[merged.edges[level]], merged.weights[level, None])
+    vertices, ends = np.unique(rank[:, None] * n + start, return_inverse=True)
+    ends = ends.reshape(start.shape)
+    _, component = components(len(vertices), ends)
+    # Sums of fractions must not depend on the tree that was chosen, so vertices are numbered by their smallest member.
+    smallest = np.full(len(vertices), n)
+    np.minimum.at(smallest, ends, merged.edges[level])
+    by_component = np.lexsort((smallest, component))
+    number = np.empty_like(by_component)
+    first = np.flatnonzero(np.diff(component[by_component], prepend=-1))
+    number[by_component] = np.arange(len(vertices)) - first[component[by_component]]
+    return component[ends[:, 0]], number[ends]
+
+
+def _last_of_at_least(gaps: Floats, place: Ints, weight: Floats) -> Ints:
+    """Find, for each place, the last place up to it whose gap is at least a weight; the first gap is infinite."""
+    largest = RangeMaximum(gaps, len(gaps))
+    for step in range(len(largest.place) - 1, -1, -1):
+        begin = place - (1 << step) + 1
+        light = (begin >= 0) & (gaps[largest.place[step, np.maximum(begin, 0)]] < weight)
+        place = np.where(light, begin - 1, place)
+    return place
 
 
 def _resistances(ends: Ints, conductance: Floats) -> Floats:
@@ -117,8 +181,6 @@ def _resistances(ends: Ints, conductance: Floats) -> Floats:
     n = len(vertices)
     if n > LARGEST_COMPONENT:
         return np.full(len(ends), np.nan)
-    if n < 2:
-        return np.zeros(len(ends))
     low, high = np.sort(local.reshape(-1, 2), axis=1).T
     degree = np.bincount(low, conductance, n) + np.bincount(high, conductance, n)
     # The Laplacian with vertex 0 grounded is positive definite, and its inverse gives every resistance. Only its lower
@@ -136,10 +198,8 @@ def _resistances(ends: Ints, conductance: Floats) -> Floats:
 
 def _invert(matrix: Floats) -> Floats:
     """Invert the lower triangle of a positive definite matrix in Fortran order, in its own memory."""
-    # With several threads the last bits would depend on their number.
-    with single_blas():
-        from scipy.linalg import lapack  # slow to import
+    from scipy.linalg import lapack  # slow to import
 
-        factor, _ = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
-        inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    factor, _ = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+    inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
     return np.asarray(inverse)

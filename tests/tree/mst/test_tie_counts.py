@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from hpfunc._tree.mst import ties
+from hpfunc._tree.mst.kruskal import components
 from hpfunc._tree.mst.tie_counts import count_classes, count_cross, find_every_tree
 from hpfunc._tree.mst.ties import tied_edges
 from tests.oracles import all_minimum_trees, direct_squared, kruskal
@@ -114,3 +115,25 @@ def test_probabilities_of_a_cycle_of_equal_edges():
     every = every_tree_of_samples(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), np.array([0, 1, 0, 1]))
     assert len(every.probability) == 4
     np.testing.assert_allclose(every.probability, 0.75)
+
+
+@pytest.mark.parametrize("largest", [2, 5, 30])
+def test_probabilities_are_those_of_a_search_weight_by_weight(largest):
+    rng = np.random.default_rng(largest)
+    x = rng.integers(0, largest, (150, 3))
+    x = np.concatenate([x, x[:20] + 100])  # many edges tie between two far clusters
+    merged, _, probability = every_tree_of_samples(x, rng.integers(0, 2, len(x)))
+    size, expected = merged.members.sum(axis=1), np.zeros(len(merged.edges))
+    for weight in np.unique(merged.weights):
+        _, contracted = components(len(size), merged.edges[merged.weights < weight])
+        level = np.flatnonzero(merged.weights == weight)
+        source, target = contracted[merged.edges[level]].T
+        n = int(contracted.max()) + 1
+        laplacian, conductance = np.zeros((n, n)), size[merged.edges[level]].prod(axis=1)
+        for a, b in ((source, source), (target, target), (source, target), (target, source)):
+            np.add.at(laplacian, (a, b), conductance * np.where(a is b, 1, -1))
+        inverse = np.linalg.pinv(laplacian)
+        diagonal = inverse.diagonal()
+        expected[level] = conductance * (diagonal[source] + diagonal[target] - 2 * inverse[source, target])
+    assert (probability < 1).any()
+    np.testing.assert_allclose(probability, expected, rtol=1e-9)
