@@ -12,6 +12,8 @@ __all__ = ["ThirdOrder", "sum_tree", "sum_weighted"]
 
 # Above this share of all possible edges, a dense product counts triangles faster than a sparse one.
 _DENSE = 0.05
+# Entries of the dense tables that are multiplied at a time.
+_TABLE = 2**18
 # A vertex is a leaf if its weighted degree is at most 1, up to rounding.
 _LEAF = 1 + 1e-9
 
@@ -39,8 +41,10 @@ def sum_tree(n: int, edges: Ints) -> tuple[float, ThirdOrder]:
     return degree2, ThirdOrder(*(np.asarray(float(value)) for value in third))
 
 
-def sum_weighted(size: Floats, ends: Ints, weight: Floats) -> ThirdOrder:
-    """Compute the sums over a graph of samples that is given by its distinct points.
+def sum_weighted(
+    size: Floats, ends: Ints, weight: Floats, graph: Ints | None = None, n_graphs: int | None = None
+) -> ThirdOrder:
+    """Compute the sums over one or more graphs of samples that are given by their distinct points.
 
     Parameters
     ----------
@@ -50,7 +54,16 @@ def sum_weighted(size: Floats, ends: Ints, weight: Floats) -> ThirdOrder:
         Edges between points, each once. An edge from a point to itself joins its copies.
     weight : (E,) array
         Their weights, each spread evenly over the pairs of samples that the edge stands for.
+    graph : (G,) array, optional
+        The number of the graph of each point; by default there is one graph.
+    n_graphs : int, optional
+
+    Returns
+    -------
+    ThirdOrder
+        Of ``(n_graphs,)`` arrays, or of scalars if there is one graph by default.
     """
+    of_point = np.zeros(len(size), np.intp) if graph is None else graph
     source, target = ends.T
     own = source == target
     pairs = np.where(own, size[source] * (size[source] - 1) / 2, size[source] * size[target])
@@ -60,23 +73,31 @@ def sum_weighted(size: Floats, ends: Ints, weight: Floats) -> ThirdOrder:
     degree = (np.bincount(source, weight, len(size)) + np.bincount(target, weight, len(size))) / size
     squares = np.bincount(source, weight * each, len(size)) + np.bincount(target, weight * each, len(size))
     inside = np.bincount(source[own], each[own], len(size)).astype(np.float64)
-    sums = (
-        (weight * each**2).sum(),
-        (size * degree**3).sum(),
-        (degree * squares).sum(),
-        (weight * degree[source] * degree[target]).sum(),
-        _triangles(size, source[~own], target[~own], each[~own], inside),
-        size[degree <= _LEAF].sum(),
-    )
-    return ThirdOrder(*(np.asarray(float(value)) for value in sums))
+    triangles = _triangles(size, of_point, n_graphs or 1, source[~own], target[~own], each[~own], inside)
+    edge, point = of_point[source], of_point
+    sums = [
+        np.bincount(index, values, n_graphs or 1).astype(np.float64)
+        for index, values in (
+            (edge, weight * each**2),
+            (point, size * degree**3),
+            (point, degree * squares),
+            (edge, weight * degree[source] * degree[target]),
+            (point, np.where(degree <= _LEAF, size, 0)),
+        )
+    ]
+    sums.insert(4, triangles)
+    return ThirdOrder(*(values[0] if graph is None else values for values in sums))
 
 
-def _triangles(size: Floats, source: Ints, target: Ints, each: Floats, inside: Floats) -> float:
-    """Sum the products of three weights over the triangles of samples.
+def _triangles(
+    size: Floats, of_point: Ints, n_graphs: int, source: Ints, target: Ints, each: Floats, inside: Floats
+) -> Floats:
+    """Sum the products of three weights over the triangles of samples of each graph: ``(n_graphs,)``.
 
     Parameters
     ----------
-    size : (G,) array
+    size, of_point : (G,) arrays
+    n_graphs : int
     source, target : (E,) arrays
         Edges between different points.
     each : (E,) array
@@ -85,23 +106,51 @@ def _triangles(size: Floats, source: Ints, target: Ints, each: Floats, inside: F
         Weight of an edge between two copies of a point.
     """
     # Triangles of samples at one point, at two points, and at three.
-    at_one_point = (size * (size - 1) * (size - 2) / 6 * inside**3).sum()
+    at_one_point = np.bincount(of_point, size * (size - 1) * (size - 2) / 6 * inside**3, n_graphs)
     couples = size * (size - 1) / 2 * inside
-    at_two_points = (each**2 * (couples[source] * size[target] + couples[target] * size[source])).sum()
-    at_three_points = _triangles_between(len(size), source, target, each * np.sqrt(size[source] * size[target]))
-    return float(at_one_point + at_two_points + at_three_points)
+    at_two_points = each**2 * (couples[source] * size[target] + couples[target] * size[source])
+    weight = each * np.sqrt(size[source] * size[target])
+    result = at_one_point + np.bincount(of_point[source], at_two_points, n_graphs)
+    return np.asarray(result + _triangles_between(of_point, n_graphs, source, target, weight))
 
 
-def _triangles_between(n: int, source: Ints, target: Ints, weight: Floats) -> float:
-    """Sum the products of three weights over the triangles of a graph without loops."""
-    if len(source) < 3 or np.isnan(weight).any():
-        return float(0 * weight.sum())
-    if len(source) > _DENSE * n**2:
-        table = np.zeros((n, n))
-        table[source, target] = table[target, source] = weight
-        return float(((table @ table) * table).sum()) / 6
-    from scipy import sparse  # slow to import
+def _triangles_between(of_point: Ints, n_graphs: int, source: Ints, target: Ints, weight: Floats) -> Floats:
+    """Sum the products of three weights over the triangles of graphs without loops: ``(n_graphs,)``.
 
-    ends = np.concatenate([source, target]).astype(np.int32), np.concatenate([target, source]).astype(np.int32)
-    matrix = sparse.coo_array((np.tile(weight, 2), ends), shape=(n, n)).tocsr()
-    return float((matrix @ matrix).multiply(matrix).sum()) / 6
+    A graph is NaN if one of its weights is.
+    """
+    of_edge = of_point[source]
+    n_points, n_edges = np.bincount(of_point, minlength=n_graphs), np.bincount(of_edge, minlength=n_graphs)
+    result = np.zeros(n_graphs) * np.bincount(of_edge, weight, n_graphs)
+    counted = ~np.isnan(result) & (n_edges >= 3)
+    is_dense = counted & (n_edges > _DENSE * n_points**2)
+    rest = np.flatnonzero((counted & ~is_dense)[of_edge])
+    if rest.size:
+        from scipy import sparse  # slow to import
+
+        few, n = (source[rest], target[rest]), len(of_point)
+        ends = np.concatenate(few).astype(np.int32), np.concatenate(few[::-1]).astype(np.int32)
+        matrix = sparse.coo_array((np.tile(weight[rest], 2), ends), shape=(n, n)).tocsr()
+        at_point = (matrix @ matrix).multiply(matrix).sum(axis=1)
+        result += np.bincount(of_point, np.asarray(at_point).reshape(-1), n_graphs) / 6
+    if is_dense.any():
+        # Number the points within each graph.
+        by_graph = np.argsort(of_point, kind="stable")
+        local = np.empty_like(by_graph)
+        local[by_graph] = np.arange(len(by_graph)) - (np.cumsum(n_points) - n_points)[of_point[by_graph]]
+        for n in np.unique(n_points[is_dense]).tolist():
+            same = np.flatnonzero(is_dense & (n_points == n))
+            step = max(1, _TABLE // n**2)
+            for lo in range(0, len(same), step):
+                some = same[lo : lo + step]
+                result[some] = _dense_triangles(n, some, of_edge, local[source], local[target], weight)
+    return np.asarray(result)
+
+
+def _dense_triangles(n: int, graphs: Ints, of_edge: Ints, source: Ints, target: Ints, weight: Floats) -> Floats:
+    """Sum the products over the triangles of graphs of n points each, the points numbered within their graph."""
+    edges = np.flatnonzero(np.isin(of_edge, graphs))
+    number = np.searchsorted(graphs, of_edge[edges])
+    table = np.zeros((len(graphs), n, n))
+    table[number, source[edges], target[edges]] = table[number, target[edges], source[edges]] = weight[edges]
+    return np.asarray(((table @ table) * table).reshape(len(graphs), -1).sum(axis=1)) / 6

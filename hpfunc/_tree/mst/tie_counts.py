@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._arrays.types import Bools, Floats, Ints
-from hpfunc._tree.exact import canonical_order, squared_distances
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
+from hpfunc._tree.exact import rank_rows, squared_distances
 from hpfunc._tree.graph_sums import sum_weighted
 from hpfunc._tree.mst.kruskal import kruskal_multigraph, kruskal_ranks
-from hpfunc._tree.mst.ties import MergedPoints, edge_probabilities, merge_equal, tied_edges
+from hpfunc._tree.mst.ties import MergedPoints, edge_probabilities, find_tied_edges, merge_equal
 
 __all__ = ["CrossEdges", "EveryTree", "count_classes", "count_cross", "find_every_tree"]
 
@@ -38,7 +38,7 @@ class CrossEdges(NamedTuple):
 
 
 class EveryTree(NamedTuple):
-    """Describe all minimum spanning trees of one graph."""
+    """Describe all minimum spanning trees of one graph, or of several that no edge joins."""
 
     merged: MergedPoints
     rank: Ints  # (E,) order of the weights from 1, the same for equal weights
@@ -62,21 +62,28 @@ def find_every_tree(x: Any, vertices: Ints, members: Floats, edges: Ints) -> Eve
     merged = merge_equal(members, edges, weights)
     tree = np.zeros(len(merged.edges), bool)
     tree[kruskal_multigraph(len(merged.members), merged.edges, merged.weights)] = True
-    tied = tied_edges(len(merged.members), merged.edges, merged.weights, tree)
+    tied, forest = find_tied_edges(len(merged.members), merged.edges, merged.weights, tree)
     # Only edges of minimum spanning trees are kept, because rounding decides which other edges were candidates.
     used = tree | tied
     merged, tree, tied = merged._replace(edges=merged.edges[used], weights=merged.weights[used]), tree[used], tied[used]
     rank = np.unique(merged.weights, return_inverse=True)[1].astype(np.intp) + 1
     if tied.any() or merged.members.sum() > len(merged.members):
         # Fractions are added up in an order that does not depend on the order of the samples.
-        merged, order = _sort_canonically(merged, x[vertices[merged.representative]])
+        by_value = _canonical_order(x, vertices[merged.representative])
+        merged, order = _reorder(merged, by_value)
         rank, tree, tied = rank[order], tree[order], tied[order]
-    return EveryTree(merged, rank, edge_probabilities(merged, tree, tied))
+        forest = None if forest is None else forest._replace(place=forest.place[by_value])
+    return EveryTree(merged, rank, edge_probabilities(merged, tree, tied, forest))
 
 
-def _sort_canonically(merged: MergedPoints, points: Any) -> tuple[MergedPoints, Ints]:
-    """Sort merged points by their coordinates, and return the new order of their edges too."""
-    by_value = canonical_order(points)
+def _canonical_order(x: Any, rows: Ints) -> Ints:
+    """Order rows, which may repeat, by their coordinates; neither their positions nor their dtype matter."""
+    distinct, place = np.unique(rows, return_inverse=True)
+    return np.argsort(rank_rows(x, distinct)[place], kind="stable")
+
+
+def _reorder(merged: MergedPoints, by_value: Ints) -> tuple[MergedPoints, Ints]:
+    """Put merged points into a new order, and return the new order of their edges too."""
     place = np.empty_like(by_value)
     place[by_value] = np.arange(len(by_value))
     ends = np.sort(place[merged.edges], axis=1)
@@ -86,28 +93,51 @@ def _sort_canonically(merged: MergedPoints, points: Any) -> tuple[MergedPoints, 
     ), order
 
 
-def count_cross(every: EveryTree) -> CrossEdges:
-    """Count the cross edges between two classes: mean, least and most over all minimum spanning trees."""
+def count_cross(every: EveryTree, graph: Ints, n_graphs: int) -> CrossEdges:
+    """Count the cross edges between the two classes of each graph: mean, least and most over all its trees.
+
+    Parameters
+    ----------
+    every : EveryTree
+    graph : (V,) array
+        The number of the graph of each vertex, as the vertices were given to `find_every_tree`.
+    n_graphs : int
+
+    Returns
+    -------
+    CrossEdges
+        Of ``(n_graphs,)`` arrays.
+    """
     merged, rank, probability = every
+    of_point = graph[merged.representative]
+    of_edge = of_point[merged.edges[:, 0]]
+
+    def add_points(values: Array) -> Floats:
+        return np.bincount(of_point, values, n_graphs).astype(np.float64)
+
+    def add_edges(values: Array) -> Floats:
+        return np.bincount(of_edge, values, n_graphs).astype(np.float64)
+
     a, b = merged.members.T
     size = a + b
     source, target = merged.edges.T
     pairs = size[source] * size[target]
     share = (a[source] * b[target] + a[target] * b[source]) / pairs
-    mean = (2 * a * b / size).sum() + (probability * share).sum()
+    n_points, n_samples = np.bincount(of_point, minlength=n_graphs), add_points(size)
     mixed = (a > 0) & (b > 0)
     alike, unlike = share < 1, share > 0
-    low = mixed.sum() + _least_count(merged, rank, ~alike)
-    high = (size[mixed] - 1).sum() + (len(size) - 1 - _least_count(merged, rank, ~unlike))
-    if low == high:
-        mean = float(low)  # without rounding, because all trees agree
-    weight2 = (2 * (size - 1) / size).sum() + (probability**2 / pairs).sum()
+    low = add_points(mixed) + _least_counts(merged, rank, of_edge, n_points, ~alike)
+    high = add_points(np.where(mixed, size - 1, 0)) + (
+        n_points - 1 - _least_counts(merged, rank, of_edge, n_points, ~unlike)
+    )
+    mean = add_points(2 * a * b / size) + add_edges(probability * share)
+    mean = np.where(low == high, low, mean)  # without rounding where all trees agree
+    weight2 = add_points(2 * (size - 1) / size) + add_edges(probability**2 / pairs)
     degree = 2 * (size - 1) + _sum_at(source, probability, len(size)) + _sum_at(target, probability, len(size))
-    degree2 = (degree**2 / size).sum()
     copied = np.flatnonzero(size > 1)
     ends = np.concatenate([merged.edges, np.stack([copied, copied], axis=1)])
-    third = sum_weighted(size, ends, np.concatenate([probability, size[copied] - 1]))
-    return CrossEdges(float(mean), float(low), float(high), size.sum() - 1, weight2, degree2, *third)
+    third = sum_weighted(size, ends, np.concatenate([probability, size[copied] - 1]), of_point, n_graphs)
+    return CrossEdges(mean, low, high, n_samples - 1, weight2, add_points(degree**2 / size), *third)
 
 
 def count_classes(every: EveryTree) -> Floats:
@@ -121,11 +151,19 @@ def count_classes(every: EveryTree) -> Floats:
     return np.asarray(count)
 
 
-def _least_count(merged: MergedPoints, rank: Ints, cost: Bools) -> int:
-    """Count the costly edges of the minimum spanning tree that has the fewest: Kruskal on (weight, cost)."""
-    if len(merged.edges) == len(merged.members) - 1:
-        return int(cost.sum())  # only copies tie: between distinct points there is one tree
-    return int((kruskal_ranks(len(merged.members), merged.edges, 2 * rank + cost) % 2).sum())
+def _least_counts(merged: MergedPoints, rank: Ints, of_edge: Ints, n_points: Ints, cost: Bools) -> Floats:
+    """Count the costly edges of the tree of each graph that has the fewest: Kruskal on (weight, cost)."""
+    n_graphs = len(n_points)
+    # Between distinct points there may be one tree only, even if points have copies.
+    several = (np.bincount(of_edge, minlength=n_graphs) > n_points - 1)[of_edge]
+    counts = np.bincount(of_edge[~several], cost[~several], n_graphs).astype(np.float64)
+    if several.any():
+        # The graph is part of the rank, so that it can be told from the ranks of the edges taken.
+        levels = int(rank.max()) + 1
+        by_graph = 2 * (of_edge[several] * levels + rank[several]) + cost[several]
+        taken = kruskal_ranks(len(merged.members), merged.edges[several], by_graph)
+        counts += np.bincount(taken // 2 // levels, taken % 2, n_graphs)
+    return counts
 
 
 def _sum_at(index: Ints, values: Floats, n: int) -> Floats:

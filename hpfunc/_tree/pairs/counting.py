@@ -102,15 +102,25 @@ def count_candidates(
         counts.low[:] = counts.high[:] = np.nan
         return counts, np.zeros(len(pairs), bool)
     has_copies = np.maximum.reduceat(layer.points.copies, layer.points.starts[:-1]) > 1
-    n_found = len(candidates.rows)
-    for p in np.flatnonzero(tied | crowded | (has_copies | trees.has_ties)[pairs].any(axis=1)):
-        if crowded[p]:
-            rows = recount.candidates_in_float64(layer, pairs[p])
-        else:
-            rows = candidates.rows[graphs.edges.graph[:n_found] == p]
-        for field, value in zip(counts, recount.count_every_tree(layer, pairs[p], rows), strict=True):
-            field[p] = value
+    tied |= (has_copies | trees.has_ties)[pairs].any(axis=1)
+    _count_again(layer, pairs, counts, np.flatnonzero(tied & ~crowded), candidates.rows, candidates.found.pair)
+    for p in np.flatnonzero(crowded):
+        rows = recount.candidates_in_float64(layer, pairs[p])
+        _count_again(layer, pairs, counts, np.array([p]), rows, np.full(len(rows), p))
     return counts, crowded | trees.remeasured[pairs].any(axis=1)
+
+
+def _count_again(layer: LayerData, pairs: Ints, counts: CrossEdges, chosen: Ints, rows: Ints, pair: Ints) -> None:
+    """Replace the counts of the chosen pairs by those over all trees, given candidates and the pair of each."""
+    if not chosen.size:
+        return
+    number = np.full(len(pairs), -1)
+    number[chosen] = np.arange(len(chosen))
+    order = np.flatnonzero(number[pair] >= 0)
+    order = order[np.argsort(pair[order], kind="stable")]
+    again = recount.count_every_tree(layer, pairs[chosen], rows[order], number[pair[order]])
+    for field, values in zip(counts, again, strict=True):
+        field[chosen] = values
 
 
 def _select(found: Candidates, which: Any) -> Candidates:
@@ -216,7 +226,7 @@ def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGrap
     graph = graphs.edges.graph
     cross = np.arange(len(tree)) < len(tree) - len(graphs.paths)
     mean = np.bincount(graph[tree & cross], minlength=len(pairs)).astype(np.float64)
-    rows, offset, first = _list_points(starts, pairs)
+    rows, offset, first = recount.list_points(starts, pairs)
     # Degrees are those within the classes, except at the ends of edges that joined or left the tree.
     changed = np.flatnonzero(tree == cross)
     ends, sign = graphs.rows[changed], np.where(tree[changed], 1, -1)
@@ -241,21 +251,3 @@ def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGrap
         weight3=weight.copy(), degree3=degree3, degree_weight2=degree2.copy(), edge_degrees=edge_degrees,
         triangles=np.zeros(len(pairs)), leaves=leaves,
     )  # fmt: skip
-
-
-def _list_points(starts: Ints, pairs: Ints) -> tuple[Ints, Ints, Ints]:
-    """List the points of P pairs, pair after pair and class after class.
-
-    Returns
-    -------
-    rows : (L,) array
-        Of the layer.
-    offset : (L,) array
-        What to add to a row of the same class to find its place in the list.
-    first : (P, 2) array
-        The place in the list where each class of a pair begins.
-    """
-    sizes = np.diff(starts)[pairs].reshape(-1)
-    first = np.cumsum(sizes) - sizes
-    offset = np.repeat(first - starts[pairs].reshape(-1), sizes)
-    return np.arange(sizes.sum()) - offset, offset, first.reshape(-1, 2)

@@ -1,6 +1,9 @@
-"""Count one pair again, over all its minimum spanning trees: where edges tie or float32 leaves too much undecided."""
+"""Count pairs again over all their minimum spanning trees: where edges tie or float32 leaves too much undecided."""
 
 from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,18 +17,74 @@ from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
 from hpfunc._tree.pairs.types import Candidates, LayerData
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_every_tree"]
+__all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_every_tree", "list_points"]
 
 # A pair with more candidates than this for each sample is measured more precisely: by products in float64 after
 # float32, by differences after float64.
 CROWDED = 30
+# Edges of the pairs that are counted together: so many that the fixed cost of one batch is negligible for small pairs.
+_BATCH_EDGES = 2**14
 
 
-def count_every_tree(layer: LayerData, pair: Ints, candidates: Ints) -> CrossEdges:
-    """Count the cross edges of two classes over all minimum spanning trees, given all candidate cross edges as rows."""
-    starts, trees = layer.points.starts, [layer.class_trees[k].tree for k in pair]
-    within = [np.concatenate([tree.edges, tree.tied]) + starts[k] for k, tree in zip(pair, trees, strict=True)]
-    return average_over_trees(layer.points, pair, np.concatenate([candidates, *within]), layer.spare)
+def count_every_tree(layer: LayerData, pairs: Ints, rows: Ints, pair: Ints) -> CrossEdges:
+    """Count the cross edges of pairs of classes over all minimum spanning trees, many small pairs at once.
+
+    Parameters
+    ----------
+    layer : LayerData
+    pairs : (P, 2) array
+        Class numbers.
+    rows : (E, 2) array
+        All candidate cross edges, from a row of the first class to one of the second.
+    pair : (E,) array
+        The number of the pair of each, in rising order.
+
+    Returns
+    -------
+    CrossEdges
+        Of ``(P,)`` arrays.
+    """
+    classes, place = np.unique(pairs, return_inverse=True)
+    within = [np.concatenate([tree.edges, tree.tied]) for tree, _ in (layer.class_trees[k] for k in classes)]
+    trees = _ClassEdges(np.concatenate(within), np.cumsum([0, *map(len, within)]))
+    place, result = place.reshape(-1, 2), CrossEdges(*(np.empty(len(pairs)) for _ in CrossEdges._fields))
+    first = np.searchsorted(pair, np.arange(len(pairs) + 1))
+    for lo, hi in _batches(np.diff(first) + np.diff(trees.starts)[place].sum(axis=1)):
+        found = slice(first[lo], first[hi])
+        counts = _count_batch(layer, pairs[lo:hi], rows[found], pair[found] - lo, trees, place[lo:hi])
+        for field, values in zip(result, counts, strict=True):
+            field[lo:hi] = values
+    return result
+
+
+class _ClassEdges(NamedTuple):
+    """Hold the edges of all minimum spanning trees of some classes."""
+
+    edges: Ints  # (E, 2) counted from the start of the class
+    starts: Ints  # (K + 1,) edges starts[k]:starts[k + 1] are those of class k
+
+
+def _batches(n_edges: Ints) -> list[tuple[int, int]]:
+    """Divide pairs into batches ``(first, last + 1)`` of few edges each. A pair of many edges is a batch by itself."""
+    borders, total = [0], 0
+    for p, n in enumerate(n_edges.tolist()):
+        if total + n > _BATCH_EDGES and total:
+            borders.append(p)
+            total = 0
+        total += n
+    return list(itertools.pairwise([*borders, len(n_edges)]))
+
+
+def _count_batch(layer: LayerData, pairs: Ints, rows: Ints, pair: Ints, trees: _ClassEdges, place: Ints) -> CrossEdges:
+    """Count pairs at once, given the place ``(P, 2)`` of each class among ``trees``; see `count_every_tree`."""
+    starts = layer.points.starts
+    first = list_points(starts, pairs)[2]
+    # Candidates join the two classes of a pair; the other edges lie within one of them.
+    between = rows - starts[pairs[pair]] + first[pair]
+    inner = list_points(trees.starts, place)[0]
+    lengths = np.diff(trees.starts)[place].reshape(-1)
+    within = trees.edges[inner] + np.repeat(first.reshape(-1), lengths)[:, None]
+    return _count_graphs(layer.points, pairs, np.concatenate([between, within]), layer.spare)
 
 
 def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, spare: SpareBytes) -> CrossEdges:
@@ -35,21 +94,56 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, spare: Spar
     ----------
     points : LayerPoints
     pair : (2,) array
-        Class numbers.
+        Class numbers, the lower first.
     edges : (E, 2) array
         Rows.
     spare : SpareBytes
         Memory for ties and near ties.
+
+    Returns
+    -------
+    CrossEdges
+        Of numbers.
     """
-    class_rows = [np.arange(points.starts[k], points.starts[k + 1]) for k in pair]
-    vertices = np.concatenate(class_rows)
+    rows, offset, _ = list_points(points.starts, pair[None])
     place = np.empty(points.starts[-1], np.intp)
-    place[vertices] = np.arange(len(vertices))
-    members = np.zeros((len(vertices), 2))
-    members[: len(class_rows[0]), 0] = points.copies[class_rows[0]]
-    members[len(class_rows[0]) :, 1] = points.copies[class_rows[1]]
-    with spare.for_ties(len(edges), len(vertices)):
-        return count_cross(find_every_tree(points.x, points.rows_of(vertices), members, place[edges]))
+    place[rows] = rows + offset
+    return CrossEdges(*(values[0] for values in _count_graphs(points, pair[None], place[edges], spare)))
+
+
+def _count_graphs(points: LayerPoints, pairs: Ints, edges: Ints, spare: SpareBytes) -> CrossEdges:
+    """Count P pairs, given edges ``(E, 2)`` between the points of all pairs as `list_points` lists them."""
+    rows, _, first = list_points(points.starts, pairs)
+    ends = np.append(first[1:, 0], len(rows))
+    graph = np.repeat(np.arange(len(pairs)), ends - first[:, 0])
+    members = np.zeros((len(rows), 2))
+    members[np.arange(len(rows)), (np.arange(len(rows)) >= first[graph, 1]).astype(np.intp)] = points.copies[rows]
+    with spare.for_ties(len(edges), int((ends - first[:, 0]).max())):
+        return count_cross(find_every_tree(points.x, points.rows_of(rows), members, edges), graph, len(pairs))
+
+
+def list_points(starts: Ints, pairs: Ints) -> tuple[Ints, Ints, Ints]:
+    """List the points of P pairs of classes, pair after pair and class after class.
+
+    Parameters
+    ----------
+    starts : (K + 1,) array
+        Points ``starts[k]:starts[k + 1]`` are class k.
+    pairs : (P, 2) array
+        Class numbers.
+
+    Returns
+    -------
+    points : (L,) array
+    offset : (L,) array
+        What to add to a point of the same class to find its place in the list.
+    first : (P, 2) array
+        The place in the list where each class of a pair begins.
+    """
+    sizes = np.diff(starts)[pairs].reshape(-1)
+    first = np.cumsum(sizes) - sizes
+    offset = np.repeat(first - starts[pairs].reshape(-1), sizes)
+    return np.arange(sizes.sum()) - offset, offset, first.reshape(-1, 2)
 
 
 def candidates_in_float64(layer: LayerData, pair: Ints) -> Ints:

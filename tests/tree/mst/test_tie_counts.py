@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from hpfunc._tree.mst import ties
 from hpfunc._tree.mst.kruskal import components
-from hpfunc._tree.mst.tie_counts import count_classes, count_cross, find_every_tree
+from hpfunc._tree.mst.tie_counts import CrossEdges, count_classes, count_cross, find_every_tree
 from hpfunc._tree.mst.ties import tied_edges
 from tests.oracles import all_minimum_trees, direct_squared, kruskal
 from tests.strategies import labelled_integers
@@ -19,6 +19,12 @@ def every_tree_of_samples(x, label):
     members = np.eye(int(label.max()) + 1)[label]
     edges = np.stack(np.triu_indices(len(x), 1), axis=1)
     return find_every_tree(x, np.arange(len(x)), members, edges)
+
+
+def counts_of(every):
+    """Cross edges of one graph, as numbers."""
+    graph = np.zeros(int(every.merged.representative.max()) + 1, int)
+    return CrossEdges(*(values.item() for values in count_cross(every, graph, 1)))
 
 
 def averages(x, label):
@@ -49,7 +55,7 @@ def assert_averages(counts, x, label):
 @given(labelled_integers(max_points=6, max_value=2))
 def test_counts_are_averages_over_every_tree(case):
     x, label = case
-    counts = count_cross(every_tree_of_samples(x, label))
+    counts = counts_of(every_tree_of_samples(x, label))
     assert_averages(counts, x, label)
 
 
@@ -66,13 +72,42 @@ def test_counts_between_several_classes_are_averages_over_every_tree(case):
     np.testing.assert_allclose(counts, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_many_graphs_at_once_give_the_bits_of_each_alone():
+    rng = np.random.default_rng(0)
+    parts, alone, first = [], [], 0
+    for g in range(40):
+        # Grids of all sizes, so that components of few and of many vertices tie; and all points of some graphs equal.
+        n, d = int(rng.integers(2, 40)), int(rng.integers(1, 4))
+        x = np.zeros((n, 3))
+        x[:, :d] = rng.integers(0, 1 + g % 4, (n, d))
+        label = np.concatenate([[0, 1], rng.integers(0, 2, n - 2)])
+        alone.append(counts_of(every_tree_of_samples(x, label)))
+        parts.append((x, label, np.stack(np.triu_indices(n, 1), axis=1) + first, np.full(n, g)))
+        first += n
+    x, label, edges, graph = (np.concatenate(field) for field in zip(*parts, strict=True))
+    every = find_every_tree(x, np.arange(len(x)), np.eye(2)[label], edges)
+    for name, values in count_cross(every, graph, 40)._asdict().items():
+        assert values.tolist() == [getattr(counts, name) for counts in alone], name
+
+
+def test_points_merge_where_squares_underflow():
+    # The first two distances are 0 when squared, that between their outer ends is not.
+    x, label = np.array([[0], [1e-162], [2e-162], [1], [2]]), np.array([0, 1, 0, 1, 0])
+    every = every_tree_of_samples(x, label)
+    assert every.merged.members.tolist() == [[2, 1], [0, 1], [1, 0]]
+    assert every.merged.edges.tolist() == [[0, 1], [1, 2]]
+    counts = counts_of(every)
+    assert (counts.low, counts.high) == (1 + 0 + 1, 2 + 1 + 1)
+    assert counts.mean == pytest.approx(4 / 3 + 2 / 3 + 1)
+
+
 def test_copies_may_stand_for_samples():
     # Three copies of one point and two of another, as vertices with several members, count as the samples themselves.
     x = np.array([[0], [0], [0], [3], [3], [6]])
     label = np.array([0, 1, 1, 0, 1, 0])
     vertices = np.array([0, 3, 5])
     members = np.array([[1, 2], [1, 1], [1, 0.0]])
-    counts = count_cross(find_every_tree(x, vertices, members, np.array([[0, 1], [1, 2], [0, 2]])))
+    counts = counts_of(find_every_tree(x, vertices, members, np.array([[0, 1], [1, 2], [0, 2]])))
     assert_averages(counts, x, label)
 
 
@@ -81,14 +116,14 @@ def test_the_order_of_the_samples_changes_no_bit(seed):
     rng = np.random.default_rng(seed)
     x, label = rng.integers(0, 3, (30, 3)), rng.integers(0, 2, 30)
     order = rng.permutation(30)
-    here = count_cross(every_tree_of_samples(x, label))
-    there = count_cross(every_tree_of_samples(x[order], label[order]))
+    here = counts_of(every_tree_of_samples(x, label))
+    there = counts_of(every_tree_of_samples(x[order], label[order]))
     assert here == there
 
 
 def test_components_too_large_to_solve_have_no_mean_but_extremes(monkeypatch):
     monkeypatch.setattr(ties, "LARGEST_COMPONENT", 5)
-    counts = count_cross(every_tree_of_samples(np.eye(7), np.arange(7) % 2))
+    counts = counts_of(every_tree_of_samples(np.eye(7), np.arange(7) % 2))
     assert np.isnan(counts.mean)
     assert (counts.low, counts.high) == (1, 6)
 
