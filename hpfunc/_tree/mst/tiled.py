@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hpfunc._arrays.types import Array, Floats, Ints
-from hpfunc._tree.distances import CentredPoints, centre, multiply_rows
+from hpfunc._tree.distances import TERMS, centre, growth, multiply_rows
 from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree, round_up
@@ -37,6 +37,8 @@ __all__ = ["bytes_for_tiles", "tree_by_tiles"]
 _TILE, _TILES, _LEAST_TILE = 1024, 16, 64
 # Neighbours of each point whose edges the first tree is chosen from.
 _NEIGHBOURS = 12
+# A tile is searched with a single limit unless that finds more than one of ``_FEW`` entries.
+_FEW = 64
 # With more candidates than this for each point, candidates are searched again in float64.
 _CROWDED = 30
 
@@ -66,30 +68,47 @@ def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes, reduced: ReducedPoints 
     reduced : ReducedPoints, optional
         The same points, reduced to few coordinates: their products are tried before all others.
     """
-    n, (starts, wide) = len(x), (np.array([0, len(x)]), np.dtype(np.float64))
-    edges = None
+    n, wide, edges = len(x), np.dtype(np.float64), None
     if reduced is not None:
-        coordinates = centre(reduced.points, starts, reduced.points.dtype)
-        edges = _candidates(coordinates, _CROWDED * n, Reduction(x, reduced.slack))
+        edges = _candidates(_extend(reduced.points, np.dtype(np.float32)), _CROWDED * n, Reduction(x, reduced.slack))
     if edges is None and dtype != wide:
-        edges = _candidates(centre(x, starts, dtype), _CROWDED * n)
+        edges = _candidates(_extend(x, dtype), _CROWDED * n)
     if remeasured := edges is None and dtype != wide:
         spare.check(bytes_for_tiles(n, x.shape[1], wide.itemsize), n)
     if edges is None:
-        edges = _candidates(centre(x, starts, wide), spare.most_edges)
+        edges = _candidates(_extend(x, wide), spare.most_edges)
     if edges is None:
         spare.refuse(n)
     with spare.for_ties(len(edges), n):
         return tree_with_ties(x, edges)._replace(remeasured=remeasured)
 
 
-def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None = None) -> Ints | None:
+class _Extended(NamedTuple):
+    """Hold points so that one product of two of them, the first changed by `_tile_bounds`, bounds their distance."""
+
+    points: Array  # (n, d + 2): x', the point less the centre of all; |x'|^2; and 1
+    error: float  # how far the product may exceed the squared distance
+
+
+def _extend(x: Any, dtype: Any) -> _Extended:
+    """Centre ``(n, d)`` points, and put two columns behind their features."""
+    d = x.shape[1]
+    centred = centre(x, np.array([0, len(x)]), dtype)
+    points = np.empty((len(x), d + 2), dtype)
+    points[:, :d], points[:, d], points[:, d + 1] = centred.points, centred.norms, 1
+    # The squared norms are summed together with the products.
+    reach = 2 * float(centred.norms.max()) ** 0.5
+    rounding = growth(min(d + 2, TERMS)) + growth(1 + (d + 2) // TERMS)
+    return _Extended(points, centred.error[0, 0] + 1.01 * rounding * float(np.finfo(dtype).eps) / 2 * reach**2)
+
+
+def _candidates(cloud: _Extended, most: float, reduction: Reduction | None = None) -> Ints | None:
     """Find every candidate edge of the minimum spanning trees; return None if there are more than ``most``."""
-    tree, weights = _nearly_minimum_tree(centred, reduction)
-    limits = weights + 2 * centred.error[0, 0] if reduction is None else reduction.limits(weights)
-    vertices, edge_numbers = prim_order_of_tree(len(centred.points), tree, weights)
-    gaps = round_up(gaps_from_weights(limits[edge_numbers]), centred.points.dtype)
-    ordered = centred._replace(points=centred.points[vertices], norms=centred.norms[vertices])
+    tree, weights = _nearly_minimum_tree(cloud, reduction)
+    limits = weights + 2 * cloud.error if reduction is None else reduction.limits(weights)
+    vertices, edge_numbers = prim_order_of_tree(len(cloud.points), tree, weights)
+    gaps = round_up(gaps_from_weights(limits[edge_numbers]), cloud.points.dtype)
+    ordered = cloud._replace(points=cloud.points[vertices])
     tiles = _tiles(len(vertices))
     starts = np.array([tile.start for tile in tiles])
     largest_gap = np.maximum.reduceat(gaps, starts)  # of each tile
@@ -100,7 +119,8 @@ def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None
         lower = _tile_bounds(ordered, rows, cols, scratch)
         if i == j:
             maxima = place_maxima(gaps[rows], scratch)
-            light = np.triu(lower <= maxima, 1)
+            source, target = np.nonzero(np.triu(lower <= maxima, 1))
+            heaviest = maxima[source, target]
         else:
             # The path maximum covers the gaps from the row to the end of its tile, those of the tiles between, and
             # those from the start of the column's tile to the column.
@@ -108,16 +128,13 @@ def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None
             row_maxima = np.maximum.accumulate(behind)[::-1]
             row_maxima = np.maximum(row_maxima, largest_gap[i + 1 : j].max(initial=0))
             col_maxima = np.maximum.accumulate(gaps[cols])
-            light = np.less_equal(lower, row_maxima[:, None], out=scratch("light", lower.shape, np.bool_))
-            light |= np.less_equal(lower, col_maxima, out=scratch("light of columns", lower.shape, np.bool_))
-        measurable = most if reduction is None else reduction.most_edges(lower.size, sum(lower.shape))
-        if np.count_nonzero(light) > measurable:
+            source, target = _light_entries(lower, row_maxima, col_maxima, scratch)
+            heaviest = np.maximum(row_maxima[source], col_maxima[target])
+        if len(source) > (most if reduction is None else reduction.most_edges(lower.size, sum(lower.shape))):
             return None
-        source, target = np.divmod(np.flatnonzero(light), lower.shape[1])
         ends = np.stack([vertices[rows][source], vertices[cols][target]], axis=1)
         if reduction is None:
             return ends
-        heaviest = maxima[source, target] if i == j else np.maximum(row_maxima[source], col_maxima[target])
         return ends[reduction.limits(reduction.bounds(*ends.T)[0]) <= heaviest]
 
     found, count = [], 0
@@ -128,20 +145,33 @@ def _candidates(centred: CentredPoints, most: float, reduction: Reduction | None
     return np.concatenate(found)
 
 
-def _nearly_minimum_tree(centred: CentredPoints, reduction: Reduction | None) -> tuple[Ints, Floats]:
+def _light_entries(lower: Array, row_maxima: Array, col_maxima: Array, scratch: Scratch) -> tuple[Ints, Ints]:
+    """Find the entries of a tile that are at most the larger of a number of their row and one of their column."""
+    light = scratch("light", lower.shape, np.bool_)
+    # A comparison with a single number is the fastest, and mostly finds few entries too many.
+    np.less_equal(lower, max(row_maxima.max(), col_maxima.max()), out=light)
+    if np.count_nonzero(light) > lower.size // _FEW:
+        np.less_equal(lower, row_maxima[:, None], out=light)
+        light |= np.less_equal(lower, col_maxima, out=scratch("light of columns", lower.shape, np.bool_))
+    source, target = np.divmod(np.flatnonzero(light), lower.shape[1])
+    kept = lower[source, target] <= np.maximum(row_maxima[source], col_maxima[target])
+    return source[kept], target[kept]
+
+
+def _nearly_minimum_tree(cloud: _Extended, reduction: Reduction | None) -> tuple[Ints, Floats]:
     """Build a light spanning tree from every point's nearest point in each tile.
 
     Its edges are weighted by lower bounds; where there is a reduction, by upper bounds of their true weights.
     """
-    n = len(centred.points)
+    n = len(cloud.points)
     tiles = _tiles(n)
     nearest = np.zeros((n, len(tiles)), np.intp)
-    lower = np.full((n, len(tiles)), np.inf, centred.points.dtype)
+    lower = np.full((n, len(tiles)), np.inf, cloud.points.dtype)
 
     def record(j: int, rows: slice, targets: Ints, distances: Array) -> None:
         nearest[rows, j], lower[rows, j] = targets, distances
 
-    _visit_nearest(centred, tiles, None, record)
+    _visit_nearest(cloud, tiles, None, record)
     kept = min(_NEIGHBOURS, len(tiles))
     best = np.argpartition(lower, kept - 1, axis=1)[:, :kept]
     ends = np.stack([np.repeat(np.arange(n), kept), np.take_along_axis(nearest, best, axis=1).ravel()], axis=1)
@@ -155,18 +185,18 @@ def _nearly_minimum_tree(centred: CentredPoints, reduction: Reduction | None) ->
         ends, weights = ends[tree], weights[tree]
         if len(ends) == n - 1:
             return ends, weights
-        joints, joint_weights = _join_components(centred, tiles, components(n, ends)[1])
+        joints, joint_weights = _join_components(cloud, tiles, components(n, ends)[1])
         if reduction is not None:
             joint_weights = reduction.bounds(*joints.T)[1]
         ends, weights = np.concatenate([ends, joints]), np.concatenate([weights, joint_weights])
 
 
-def _join_components(centred: CentredPoints, tiles: list[slice], component: Ints) -> tuple[Ints, Floats]:
+def _join_components(cloud: _Extended, tiles: list[slice], component: Ints) -> tuple[Ints, Floats]:
     """Find the lightest edge that leaves each component of the points, as Boruvka's algorithm does.
 
     Parameters
     ----------
-    centred : CentredPoints
+    cloud : _Extended
     tiles : list of slice
     component : (n,) array
 
@@ -185,14 +215,14 @@ def _join_components(centred: CentredPoints, tiles: list[slice], component: Ints
             nearest[rows] = np.where(nearer, targets, nearest[rows])
             lower[rows] = np.where(nearer, distances, lower[rows])
 
-    _visit_nearest(centred, tiles, component, record)
+    _visit_nearest(cloud, tiles, component, record)
     order = np.lexsort((lower, component))
     source = order[np.unique(component[order], return_index=True)[1]]
     return np.stack([source, nearest[source]], axis=1), lower[source]
 
 
 def _visit_nearest(
-    centred: CentredPoints,
+    cloud: _Extended,
     tiles: list[slice],
     component: Ints | None,
     record: Callable[[int, slice, Ints, Array], None],
@@ -201,7 +231,7 @@ def _visit_nearest(
 
     Parameters
     ----------
-    centred : CentredPoints
+    cloud : _Extended
     tiles : list of slice
     component : (n,) array, optional
     record : callable
@@ -212,7 +242,7 @@ def _visit_nearest(
 
     def visit(i: int, j: int) -> None:
         rows, cols = tiles[i], tiles[j]
-        distances = _tile_bounds(centred, rows, cols, scratch)
+        distances = _tile_bounds(cloud, rows, cols, scratch)
         if component is not None:
             distances[component[rows, None] == component[cols]] = np.inf
         elif i == j:
@@ -232,14 +262,14 @@ def _visit_nearest(
         pass
 
 
-def _tile_bounds(centred: CentredPoints, rows: slice, cols: slice, scratch: Scratch) -> Array:
-    """Compute lower bounds of the squared distances between two ranges of rows of a single class, in ``scratch``."""
-    left, right = centred.points[rows], centred.points[cols]
+def _tile_bounds(cloud: _Extended, rows: slice, cols: slice, scratch: Scratch) -> Array:
+    """Compute lower bounds of the squared distances between two ranges of points, in ``scratch``."""
+    points, right = cloud.points[rows], cloud.points[cols]
+    # |x|^2 - 2 x.y + |y|^2 is one product of (-2 x, 1, |x|^2) and (y, |y|^2, 1).
+    left = np.multiply(points, -2, out=scratch("left", points.shape, points.dtype))
+    left[:, -2], left[:, -1] = 1, points[:, -2] - points.dtype.type(cloud.error)
     result = scratch("block", (len(left), len(right)), left.dtype)
     multiply_rows(left, right, result, scratch)
-    result *= -2
-    result += (centred.norms[rows] - centred.error[0, 0]).astype(result.dtype)[:, None]
-    result += centred.norms[cols].astype(result.dtype)
     return result
 
 

@@ -54,7 +54,7 @@ from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.threads import Scratch, StageClock, single_blas, timed, worker_threads
 
-__all__ = ["PairCounts", "count_pairs", "cross_edges", "distinct_points"]
+__all__ = ["PairCounts", "count_pairs", "cross_edges"]
 
 
 class PairCounts(NamedTuple):
@@ -160,7 +160,7 @@ def cross_edges(
         ``(P,)``, the pairs that were measured again in float64.
     """
     d = x.shape[1]
-    copies = np.bincount(equal_rows(x, starts), minlength=len(x)) if exact else np.ones(len(x), np.intp)
+    copies = _count_copies(x, starts) if exact else np.ones(len(x), np.intp)
     copied = held + (0 if copies.all() else x.nbytes)
     narrow, largest = is_narrow(x.dtype), int(np.diff(starts)[pairs].sum(axis=1).max())
     need = copied + bytes_for_blocks(starts, pairs, d, working_dtype(x).itemsize, narrow=narrow)
@@ -185,7 +185,9 @@ def cross_edges(
     held += 2 * largest * d * x.dtype.itemsize
     for_tiles = held + tiled.bytes_for_tiles(largest, d, working_dtype(x).itemsize)
     check_bytes(min(need, for_tiles), max_bytes, f"a pair of {largest} samples of {d} features", enough)
-    return _count_large_pairs(x, starts, pairs, SpareBytes(max_bytes, for_tiles, enough), exact=exact, advance=advance)
+    spare = SpareBytes(max_bytes, for_tiles, enough)
+    copies = copies if exact else _count_copies(x, starts)
+    return _count_large_pairs(x, starts, pairs, copies, spare, exact=exact, advance=advance)
 
 
 def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor) -> ReducedPoints | None:
@@ -194,9 +196,9 @@ def _reduce_layer(points: LayerPoints, pairs: Ints, threads: ThreadPoolExecutor)
     return None if basis is None else reduce_points(points.x, basis, threads.map)
 
 
-def distinct_points(x: Any, starts: Ints) -> LayerPoints:
-    """Leave out samples that equal an earlier one of their class, and count the copies of each remaining sample."""
-    return keep_distinct(x, starts, np.bincount(equal_rows(x, starts), minlength=len(x)))
+def _count_copies(x: Any, starts: Ints) -> Ints:
+    """Count how many samples of its class each row represents: 0 where an earlier row of the class equals it."""
+    return np.bincount(equal_rows(x, starts), minlength=len(x))
 
 
 def _prepare_layer(
@@ -241,9 +243,19 @@ def _room_for_path_maxima(groups: list[ClassGroup], dtype: Any) -> list[Array]:
 
 
 def _count_large_pairs(
-    x: Any, starts: Ints, pairs: Ints, spare: SpareBytes, *, exact: bool, advance: Callable[[int], Any]
+    x: Any,
+    starts: Ints,
+    pairs: Ints,
+    copies: Ints,
+    spare: SpareBytes,
+    *,
+    exact: bool,
+    advance: Callable[[int], Any],
 ) -> tuple[CrossEdges, Bools]:
-    """Count pairs too large for a table of all their distances: each pair is one cloud, processed tile by tile."""
+    """Count pairs too large for a table of all their distances: each pair is one cloud, processed tile by tile.
+
+    ``copies`` ``(N,)`` is what `_count_copies` gives; see `cross_edges` for the rest.
+    """
     result = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields))
     remeasured = np.zeros(len(pairs), bool)
     dtype, sizes = working_dtype(x), np.diff(starts)
@@ -251,7 +263,9 @@ def _count_large_pairs(
     with single_blas():
         for p, pair in enumerate(pairs):
             rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in pair])
-            points = distinct_points(x[rows], np.array([0, sizes[pair[0]], len(rows)]))
+            # A copy of all points is not worth its time.
+            chosen = x if len(rows) == len(x) else x[rows]
+            points = keep_distinct(chosen, np.array([0, sizes[pair[0]], len(rows)]), copies[rows])
             reduced = reduce_cloud(points.x, tiled.bytes_for_tiles(len(points.x), x.shape[1], dtype.itemsize))
             tree = tiled.tree_by_tiles(points.x, dtype, spare, reduced)
             edges = np.concatenate([tree.edges, tree.tied])
