@@ -10,6 +10,7 @@ measured in float64.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -31,10 +32,26 @@ def kruskal(n: int, ends: Ints, weights: Array) -> Ints:
     weights : (E,) array
         Among equal weights the edge that comes first is taken first.
     """
-    by_weight = np.argsort(weights, kind="stable")
+    by_weight = _stable_order(weights)
     rank = np.empty_like(by_weight)
     rank[by_weight] = np.arange(1, len(weights) + 1)
     return np.asarray(by_weight[kruskal_ranks(n, ends, rank) - 1])
+
+
+def _stable_order(weights: Array) -> Ints:
+    """Sort weights so that equal ones keep their order: ``(E,)`` numbers.
+
+    NumPy sorts numbers of 16 bits in linear time. Four such sorts of the bits take a third of the time of one stable
+    sort of the weights.
+    """
+    # Adding 0 turns -0 into 0. The bits of positive numbers rise with the number, those of negative ones fall.
+    bits = (np.asarray(weights, np.float64) + 0.0).view(np.uint64)
+    bits ^= np.where(bits >> 63, ~np.uint64(0), np.uint64(1) << 63)
+    digits = bits.view(np.uint16).reshape(-1, 4)
+    order = np.arange(len(bits))
+    for digit in digits.T if sys.byteorder == "little" else digits.T[::-1]:
+        order = order[np.argsort(digit[order], kind="stable")]
+    return order
 
 
 def kruskal_multigraph(n: int, ends: Ints, weights: Array) -> Ints:
@@ -102,7 +119,7 @@ def certify(
     tree : (E,) array
         Whether each edge is in the minimum spanning tree of the lower bounds of its graph.
     measure : callable
-        Return the true weights of the edges of given numbers.
+        Return the true weights of the edges of given numbers, which rise.
     n_graphs, n_vertices : int
         Number of graphs, and of vertices in all of them.
 
@@ -138,14 +155,12 @@ def _find_overlaps(edges: BoundedEdges, tree: Bools, n_graphs: int) -> tuple[Boo
     The bounds of graph g are moved into the range from 2 g to 2 g + 1, so that all are sorted at once. Rounding may
     make bounds of one graph equal there, but never changes their order, so no overlap is missed.
     """
-    least, most = np.full(n_graphs, np.inf), np.full(n_graphs, -np.inf)
-    np.minimum.at(least, edges.graph, edges.lower)
-    np.maximum.at(most, edges.graph, edges.upper)
+    least, most = _range_of_graphs(edges, n_graphs)
     first, scale = least[edges.graph], 1 / np.maximum(most - least, np.finfo(np.float64).tiny)[edges.graph]
     begin, end = ((bound - first) * scale + 2.0 * edges.graph for bound in (edges.lower, edges.upper))
     # A tree edge comes before the edges outside whose lower bound is the same.
     begin = np.where(tree, np.nextafter(begin, -np.inf), begin)
-    order = np.argsort(begin)
+    order = _stable_order(begin)
     inside, begin = tree[order], begin[order]
     end = np.where(inside, end[order], -np.inf)
     loose, rivals = np.empty(len(tree), bool), np.empty(len(tree), bool)
@@ -153,3 +168,16 @@ def _find_overlaps(edges: BoundedEdges, tree: Bools, n_graphs: int) -> tuple[Boo
     loose[order] = next_outside <= end
     rivals[order] = ~inside & (begin <= np.maximum.accumulate(end))
     return loose, rivals
+
+
+def _range_of_graphs(edges: BoundedEdges, n_graphs: int) -> tuple[Floats, Floats]:
+    """Find the lowest lower bound and the highest upper bound of each graph: two ``(n_graphs,)`` arrays."""
+    # Sorting numbers of 16 bits takes linear time, and less than ``np.minimum.at``.
+    small = np.uint16 if n_graphs <= 2**16 else np.intp
+    order = np.argsort(edges.graph.astype(small), kind="stable")
+    count = np.bincount(edges.graph, minlength=n_graphs)
+    first, present = (np.cumsum(count) - count)[count > 0], count > 0
+    least, most = np.full(n_graphs, np.inf), np.full(n_graphs, -np.inf)
+    least[present] = np.minimum.reduceat(edges.lower[order], first)
+    most[present] = np.maximum.reduceat(edges.upper[order], first)
+    return least, most

@@ -21,10 +21,11 @@ class ClassTrees(NamedTuple):
 
     place: Ints  # (N,) of each row
     edges: Ints  # (N, 2) rows
+    ends: Ints  # (2, N) the places of these rows; at the first place of a class, this place itself
     weights: Floats  # (N,) exact squared distances, 0 at the first place of a class
     heaviest: RangeMaximum  # finds the places of the heaviest edges
     tied: Bools  # (N,) whether another edge is as heavy, with none heavier between the two
-    degree: Ints  # (N,) of each row
+    degree: Ints  # (N,) of the point at each place
     has_ties: Bools  # (K,) whether other edges may replace those of the tree
     remeasured: Bools  # (K,) whether float32 left too much undecided
 
@@ -42,15 +43,15 @@ def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
     class_trees : list of K ClassTree
     """
     sizes, n = np.diff(starts), int(starts[-1])
-    ends = np.concatenate([class_tree.tree.edges for class_tree in class_trees])
+    tree_edges = np.concatenate([class_tree.tree.edges for class_tree in class_trees])
     length = np.concatenate([class_tree.tree.weights for class_tree in class_trees])
-    ends += np.repeat(starts[:-1], sizes - 1)[:, None]
+    tree_edges += np.repeat(starts[:-1], sizes - 1)[:, None]
     visited = np.concatenate([class_tree.visited for class_tree in class_trees]) + np.repeat(starts[:-1], sizes)
     place, edges, weights = np.empty(n, np.intp), np.zeros((n, 2), np.intp), np.zeros(n)
     place[visited] = np.arange(n)
     # In a Prim order each edge attaches its later end.
-    later_end = place[ends].max(axis=1)
-    edges[later_end], weights[later_end] = ends, length
+    later_end = place[tree_edges].max(axis=1)
+    edges[later_end], weights[later_end] = tree_edges, length
     attached = np.bincount(later_end, minlength=n)
     attached[starts[:-1]] = 1
     longest = int(sizes.max())
@@ -67,10 +68,11 @@ def lay_out_trees(starts: Ints, class_trees: list[ClassTree]) -> ClassTrees:
         weights[start + 1 : starts[k + 1]] = tree.weights[edge_numbers]
     if reordered.size:
         heaviest = RangeMaximum(weights, longest)
-    # The first place of every class holds no edge.
-    degree = np.bincount(np.delete(edges, starts[:-1], axis=0).reshape(-1), minlength=n)
+    ends = np.ascontiguousarray(place[edges].T)
+    ends[:, starts[:-1]] = starts[:-1]
+    degree = np.bincount(np.delete(ends, starts[:-1], axis=1).reshape(-1), minlength=n)
     has_ties, remeasured = np.array(
         [(len(class_tree.tree.tied) > 0, class_tree.tree.remeasured) for class_tree in class_trees]
     ).T
     tied = mark_ties(starts, weights, heaviest)
-    return ClassTrees(place, edges, weights, heaviest, tied, degree, has_ties, remeasured)
+    return ClassTrees(place, edges, ends, weights, heaviest, tied, degree, has_ties, remeasured)

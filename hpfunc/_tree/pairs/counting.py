@@ -19,6 +19,7 @@ from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from hpfunc._tree.mst.lay_out import ClassTrees
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.pairs import recount
+from hpfunc._tree.pairs.point_list import PointList, list_points
 from hpfunc._tree.pairs.types import Candidates, LayerData, PairBlock
 
 __all__ = ["PairBatch", "count_candidates"]
@@ -67,7 +68,8 @@ class _PairGraphs(NamedTuple):
     edges: BoundedEdges  # (E + W) edges between the points at which candidates end
     n_vertices: int  # number of these points in all pairs
     paths: Ints  # (W,) places of the tree edges that represent the paths
-    rows: Ints  # (E + W, 2) ends of each edge as rows of the layer
+    half: Ints  # (W,) the class of each path
+    positions: Ints  # (E, 2) ends of each candidate in the list of points
 
 
 def count_candidates(
@@ -95,9 +97,10 @@ def count_candidates(
     if crowded.any():
         found = _select(found, ~crowded[found.pair])
     candidates = _measure_candidates(layer, trees, pairs, found, exact=exact)
-    graphs = _build_graphs(trees, candidates)
-    tree, tied = _find_trees(layer, trees, graphs, len(pairs), exact=exact)
-    counts = _count_trees(trees, layer.points.starts, pairs, graphs, tree)
+    points = list_points(layer.points.starts, pairs)
+    graphs = _build_graphs(trees, points, candidates)
+    tree, tied = _find_trees(layer, trees, graphs, candidates.rows, len(pairs), exact=exact)
+    counts = _count_trees(trees, points, graphs, tree)
     if not exact:
         counts.low[:] = counts.high[:] = np.nan
         return counts, np.zeros(len(pairs), bool)
@@ -178,26 +181,38 @@ def _drop_detoured(trees: ClassTrees, found: Candidates, rows: Ints) -> Ints:
     return kept
 
 
-def _build_graphs(trees: ClassTrees, candidates: _MeasuredCandidates) -> _PairGraphs:
+def _build_graphs(trees: ClassTrees, points: PointList, candidates: _MeasuredCandidates) -> _PairGraphs:
     """Join the points at which the candidates of each pair end by the edges that represent the paths between them."""
-    n_points, (found, rows, upper) = len(trees.place), candidates
-    # The two classes of a pair are its halves.
-    half = 2 * found.pair[:, None] + np.arange(2)
-    ends, vertex = np.unique(half * n_points + trees.place[rows], return_inverse=True)
-    half_of_end, place = np.divmod(ends, n_points)
-    before = np.flatnonzero(half_of_end[1:] == half_of_end[:-1])
+    found, rows, upper = candidates
+    positions = trees.place.take(rows)
+    positions += points.shift.take(found.pair, axis=0)
+    is_end = np.zeros(len(points.numbers), bool)
+    is_end[positions] = True
+    ends = np.flatnonzero(is_end)
+    vertex = (np.cumsum(is_end) - 1).take(positions)
+    half, place = points.half[ends], points.numbers[ends]
+    before = np.flatnonzero(half[1:] == half[:-1])
     paths = trees.heaviest(place[before] + 1, place[before + 1] + 1)
     lower, upper = (np.concatenate([bound, trees.weights[paths]]) for bound in (found.lower, upper))
-    vertices = np.concatenate([vertex.reshape(-1, 2), np.stack([before, before + 1], axis=1)])
-    graph = np.concatenate([found.pair, half_of_end[before] // 2])
-    edges = BoundedEdges(graph, vertices, lower, upper)
-    return _PairGraphs(edges, len(ends), paths, np.concatenate([rows, trees.edges[paths]]))
+    vertices = np.concatenate([vertex, np.stack([before, before + 1], axis=1)])
+    graph = np.concatenate([found.pair, half[before] // 2])
+    return _PairGraphs(BoundedEdges(graph, vertices, lower, upper), len(ends), paths, half[before], positions)
 
 
 def _find_trees(
-    layer: LayerData, trees: ClassTrees, graphs: _PairGraphs, n_pairs: int, *, exact: bool
+    layer: LayerData, trees: ClassTrees, graphs: _PairGraphs, rows: Ints, n_pairs: int, *, exact: bool
 ) -> tuple[Bools, Bools]:
     """Find the edges of one minimum spanning tree of each graph, and the pairs that may have several.
+
+    Parameters
+    ----------
+    layer : LayerData
+    trees : ClassTrees
+    graphs : _PairGraphs
+    rows : (E, 2) array
+        Ends of the candidates as rows of the layer.
+    n_pairs : int
+    exact : bool
 
     Returns
     -------
@@ -205,49 +220,50 @@ def _find_trees(
     tied : (n_pairs,) array
         All False unless ``exact``.
     """
-    edges, rows = graphs.edges, graphs.rows
+    edges, n_found = graphs.edges, len(rows)
     tree, tied = np.zeros(len(edges.graph), bool), np.zeros(n_pairs, bool)
     tree[kruskal(graphs.n_vertices, edges.ends, edges.lower)] = True
     if not exact:
         return tree, tied
 
     def measure(few: Ints) -> Floats:
-        return layer.points.distances(rows[few, 0], rows[few, 1])
+        # The numbers rise, so those of candidates come first.
+        is_path = few >= n_found
+        ends = np.concatenate([rows[few[~is_path]], trees.edges[graphs.paths[few[is_path] - n_found]]])
+        return layer.points.distances(*ends.T)
 
     tree, tied = certify(edges, tree, measure, n_pairs, graphs.n_vertices)
     # A path that left the tree could have stayed if an edge of equal weight in its class had left instead.
-    n_found = len(tree) - len(graphs.paths)
     tied[edges.graph[n_found:][trees.tied[graphs.paths] & ~tree[n_found:]]] = True
     return tree, tied
 
 
-def _count_trees(trees: ClassTrees, starts: Ints, pairs: Ints, graphs: _PairGraphs, tree: Bools) -> CrossEdges:
+def _count_trees(trees: ClassTrees, points: PointList, graphs: _PairGraphs, tree: Bools) -> CrossEdges:
     """Count the cross edges and sum the degrees of one tree of each pair, as if it were the only one."""
-    graph = graphs.edges.graph
-    cross = np.arange(len(tree)) < len(tree) - len(graphs.paths)
-    mean = np.bincount(graph[tree & cross], minlength=len(pairs)).astype(np.float64)
-    rows, offset, first = recount.list_points(starts, pairs)
+    n_found, n_pairs = len(graphs.positions), len(points.first)
+    joined, left = np.flatnonzero(tree[:n_found]), np.flatnonzero(~tree[n_found:])
+    pair_joined, pair_left = graphs.edges.graph[joined], graphs.half[left] // 2
+    mean = np.bincount(pair_joined, minlength=n_pairs).astype(np.float64)
+    in_joined = graphs.positions.take(joined, axis=0).T
+    in_left = trees.ends.take(graphs.paths[left], axis=1) + points.shift.reshape(-1)[graphs.half[left]]
     # Degrees are those within the classes, except at the ends of edges that joined or left the tree.
-    changed = np.flatnonzero(tree == cross)
-    ends, sign = graphs.rows[changed], np.where(tree[changed], 1, -1)
-    low = starts[pairs[graph[changed]]]  # (C, 2) the first row of each class
-    side = ((ends < low[:, :1]) | (ends >= starts[pairs[graph[changed], :1] + 1])).astype(np.intp)
-    at = ends - np.take_along_axis(low, side, 1) + first[graph[changed, None], side]
-    # Without any edge, bincount would return integers.
-    change = np.bincount(at.reshape(-1), np.repeat(sign, 2), minlength=len(rows)).astype(np.float64)
-    degree = trees.degree[rows] + change
+    n_points = len(points.numbers)
+    degree = trees.degree.take(points.numbers).astype(np.float64)
+    degree += np.bincount(in_joined.reshape(-1), minlength=n_points)
+    degree -= np.bincount(in_left.reshape(-1), minlength=n_points)
+    head, tail = (end.take(points.numbers) + points.offset for end in trees.ends)
+    products = degree.take(head) * degree.take(tail)
     # Every place except the first of each class holds an edge of a class tree.
-    inner = trees.edges[rows] + offset[:, None]
-    inner[first.reshape(-1)] = 0
-    products = degree[inner[:, 0]] * degree[inner[:, 1]]
-    products[first.reshape(-1)] = 0
-    begin = first[:, 0]
+    products[points.first.reshape(-1)] = 0
+    begin = points.first[:, 0]
     edge_degrees = np.add.reduceat(products, begin)
-    edge_degrees += np.bincount(graph[changed], sign * degree[at].prod(axis=1), minlength=len(pairs))
-    degree2, degree3, leaves = (np.add.reduceat(v, begin) for v in (degree**2, degree**3, (degree == 1).astype(float)))
-    weight = np.diff(starts)[pairs].sum(axis=1) - 1.0
+    for sign, pair, (head, tail) in ((1, pair_joined, in_joined), (-1, pair_left, in_left)):
+        edge_degrees += sign * np.bincount(pair, degree.take(head) * degree.take(tail), minlength=n_pairs)
+    square = degree * degree
+    degree2, degree3, leaves = (np.add.reduceat(v, begin) for v in (square, square * degree, 1.0 * (degree == 1)))
+    weight = np.diff(np.append(begin, n_points)) - 1.0
     return CrossEdges(
         mean, mean.copy(), mean.copy(), weight, weight.copy(), degree2,
         weight3=weight.copy(), degree3=degree3, degree_weight2=degree2.copy(), edge_degrees=edge_degrees,
-        triangles=np.zeros(len(pairs)), leaves=leaves,
+        triangles=np.zeros(n_pairs), leaves=leaves,
     )  # fmt: skip

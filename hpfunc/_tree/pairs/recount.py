@@ -14,10 +14,11 @@ from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.prim import tree_path_maxima
 from hpfunc._tree.mst.tie_counts import CrossEdges, count_cross, find_every_tree
 from hpfunc._tree.pairs.candidates import BlockBounds, find_light_edges
+from hpfunc._tree.pairs.point_list import list_points
 from hpfunc._tree.pairs.types import Candidates, LayerData
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_every_tree", "list_points"]
+__all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_every_tree"]
 
 # A pair with more candidates than this for each sample is measured more precisely: by products in float64 after
 # float32, by differences after float64.
@@ -78,10 +79,10 @@ def _batches(n_edges: Ints) -> list[tuple[int, int]]:
 def _count_batch(layer: LayerData, pairs: Ints, rows: Ints, pair: Ints, trees: _ClassEdges, place: Ints) -> CrossEdges:
     """Count pairs at once, given the place ``(P, 2)`` of each class among ``trees``; see `count_every_tree`."""
     starts = layer.points.starts
-    first = list_points(starts, pairs)[2]
+    first = list_points(starts, pairs).first
     # Candidates join the two classes of a pair; the other edges lie within one of them.
     between = rows - starts[pairs[pair]] + first[pair]
-    inner = list_points(trees.starts, place)[0]
+    inner = list_points(trees.starts, place).numbers
     lengths = np.diff(trees.starts)[place].reshape(-1)
     within = trees.edges[inner] + np.repeat(first.reshape(-1), lengths)[:, None]
     return _count_graphs(layer.points, pairs, np.concatenate([between, within]), layer.spare)
@@ -105,45 +106,22 @@ def average_over_trees(points: LayerPoints, pair: Ints, edges: Ints, spare: Spar
     CrossEdges
         Of numbers.
     """
-    rows, offset, _ = list_points(points.starts, pair[None])
+    rows, offset = list_points(points.starts, pair[None])[:2]
     place = np.empty(points.starts[-1], np.intp)
     place[rows] = rows + offset
     return CrossEdges(*(values[0] for values in _count_graphs(points, pair[None], place[edges], spare)))
 
 
 def _count_graphs(points: LayerPoints, pairs: Ints, edges: Ints, spare: SpareBytes) -> CrossEdges:
-    """Count P pairs, given edges ``(E, 2)`` between the points of all pairs as `list_points` lists them."""
-    rows, _, first = list_points(points.starts, pairs)
+    """Count P pairs, given edges ``(E, 2)`` between the points of all pairs as `point_list.list_points` lists them."""
+    listed = list_points(points.starts, pairs)
+    rows, first = listed.numbers, listed.first
     ends = np.append(first[1:, 0], len(rows))
-    graph = np.repeat(np.arange(len(pairs)), ends - first[:, 0])
+    graph = listed.half // 2
     members = np.zeros((len(rows), 2))
-    members[np.arange(len(rows)), (np.arange(len(rows)) >= first[graph, 1]).astype(np.intp)] = points.copies[rows]
+    members[np.arange(len(rows)), listed.half % 2] = points.copies[rows]
     with spare.for_ties(len(edges), int((ends - first[:, 0]).max())):
         return count_cross(find_every_tree(points.x, points.rows_of(rows), members, edges), graph, len(pairs))
-
-
-def list_points(starts: Ints, pairs: Ints) -> tuple[Ints, Ints, Ints]:
-    """List the points of P pairs of classes, pair after pair and class after class.
-
-    Parameters
-    ----------
-    starts : (K + 1,) array
-        Points ``starts[k]:starts[k + 1]`` are class k.
-    pairs : (P, 2) array
-        Class numbers.
-
-    Returns
-    -------
-    points : (L,) array
-    offset : (L,) array
-        What to add to a point of the same class to find its place in the list.
-    first : (P, 2) array
-        The place in the list where each class of a pair begins.
-    """
-    sizes = np.diff(starts)[pairs].reshape(-1)
-    first = np.cumsum(sizes) - sizes
-    offset = np.repeat(first - starts[pairs].reshape(-1), sizes)
-    return np.arange(sizes.sum()) - offset, offset, first.reshape(-1, 2)
 
 
 def candidates_in_float64(layer: LayerData, pair: Ints) -> Ints:
