@@ -6,7 +6,8 @@ D = m_a - m_b,
     |x - y|^2 = |x'|^2 + |y'|^2 + |D|^2 + 2 x'.D - 2 y'.D - 2 x'.y'
 
 Norms, D and the N x K products x'.m are computed in float64; only x'.y' is a product in the working precision.
-So tight classes that are far apart lose no digits to their offset.
+So tight classes that are far apart lose no digits to their offset. Many classes whose centres are close, compared with
+the spread of their points, share one centre, which makes D zero and saves the products with it.
 
 A block holds *lower bounds*: the computed value minus the bound e of its two classes. The true value, by direct
 differences in float64, lies strictly between the entry and the entry + 2e.
@@ -37,6 +38,9 @@ TERMS = 2048
 # Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with a probability
 # below 2 exp(-LAMBDA^2 / 2) = 3e-14 per sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
 _LAMBDA = 8.0
+# From this number of classes on, all classes may share one centre: if the squared distance of each class from it is at
+# most this share of the squared distance of a point from the centre of its class, bounds widen by a tenth at most.
+_MANY_CLASSES, _NEAR = 32, 0.1
 # Float32 holds squares of numbers up to the first bound, and sums of many; squares below the second bound vanish.
 _LARGEST_NUMBER, _SMALLEST_NUMBER = 2.0**50, 2.0**-40
 
@@ -47,7 +51,7 @@ class CentredPoints(NamedTuple):
     points: Array  # (N, d) x', working precision
     starts: Ints  # (K + 1,) rows of class k are starts[k]:starts[k + 1]
     norms: Floats  # (N,) |x'|^2 + 2 x'.m_k, k being the class of x
-    centre_products: Floats  # (N, K) x'.m_k
+    centre_products: Floats | None  # (N, K) x'.m_k; None where all classes share one centre
     centre_distances: Floats  # (K, K) |m_a - m_b|^2
     error: Floats  # (K, K) bound on the error of a distance between classes a and b
     dtype: Any  # of the distances
@@ -99,7 +103,7 @@ def differences(x: Array, starts: Ints) -> CentredPoints:
     # Each of two sums of d squares is within (d + 2) u of the true one; the rest covers the rounding of the bounds.
     relative = 8 * ((d + 4) * float(np.finfo(np.float64).eps) + float(np.finfo(dtype).eps))
     tiny = np.full((n_classes, n_classes), np.finfo(dtype).tiny, np.float64)
-    return CentredPoints(np.ascontiguousarray(x, np.float64), starts, np.empty(0), none, none, tiny, dtype, relative)
+    return CentredPoints(np.ascontiguousarray(x, np.float64), starts, np.empty(0), None, none, tiny, dtype, relative)
 
 
 def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) -> CentredPoints:
@@ -119,12 +123,13 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
     points = np.empty(x.shape, dtype)
     # Points that the working precision does not hold exactly are centred in float64.
     calculation = np.dtype(dtype if is_narrow(x.dtype) else np.float64)
-    centres = np.empty((n_classes, d), calculation)
-    norms, centre_products = np.empty(len(x)), np.empty((len(x), n_classes))
+    common = _common_centre(x, starts, parallel_map) if n_classes >= _MANY_CLASSES else None
+    centres, norms = np.empty((n_classes, d), calculation), np.empty(len(x))
+    centre_products = np.empty((len(x), n_classes)) if common is None else None
 
     def subtract(k: int) -> None:
         rows = slice(starts[k], starts[k + 1])
-        centres[k] = x[rows].mean(axis=0, dtype=np.float64)
+        centres[k] = x[rows].mean(axis=0, dtype=np.float64) if common is None else common
         np.subtract(x[rows], centres[k], out=points[rows], dtype=calculation, casting="unsafe")
 
     deque(parallel_map(subtract, range(n_classes)), maxlen=0)
@@ -135,7 +140,8 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
     def measure(lo: int) -> None:
         wide = points[lo : lo + step].astype(np.float64)
         np.einsum("ij,ij->i", wide, wide, out=norms[lo : lo + step])
-        np.matmul(wide, offsets.T, out=centre_products[lo : lo + step])
+        if centre_products is not None:
+            np.matmul(wide, offsets.T, out=centre_products[lo : lo + step])
 
     step = max(1, 1_000_000 // d)
     deque(parallel_map(measure, range(0, len(x), step)), maxlen=0)
@@ -144,9 +150,22 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
     np.fill_diagonal(centre_distances, 0)
     radius = np.sqrt(np.maximum.reduceat(norms, starts[:-1]))
     error = error_bound(radius, length2, centre_distances, d, dtype)
-    own = np.repeat(np.arange(n_classes), np.diff(starts))
-    norms += 2 * centre_products[np.arange(len(x)), own]
+    if centre_products is not None:
+        own = np.repeat(np.arange(n_classes), np.diff(starts))
+        norms += 2 * centre_products[np.arange(len(x)), own]
     return CentredPoints(points, starts, norms, centre_products, centre_distances, error, np.dtype(dtype))
+
+
+def _common_centre(x: Array, starts: Ints, parallel_map: ParallelMap) -> Floats | None:
+    """Return the centre ``(d,)`` of all classes if each is so near to it that sharing it hardly widens the bounds."""
+
+    def measure(k: int) -> tuple[Floats, float]:
+        centre = x[starts[k] : starts[k + 1]].mean(axis=0, dtype=np.float64)
+        return centre, float(((x[starts[k]] - centre) ** 2).sum())
+
+    centres, spread2 = (np.array(part) for part in zip(*parallel_map(measure, range(len(starts) - 1)), strict=True))
+    common = centres.mean(axis=0)
+    return common if ((centres - common) ** 2).sum(axis=1).max() <= _NEAR * spread2.min() else None
 
 
 def error_bound(radius: Any, length2: Any, centre_distances: Any, d: int, dtype: Any) -> Any:
@@ -243,8 +262,11 @@ def _terms_of_points(centred: CentredPoints, rows: Ints, cols: Ints, m: int, n: 
         for classes, size in ((rows, m), (cols, n))
     )
     constant = centred.centre_distances[np.ix_(rows, cols)] - centred.error[np.ix_(rows, cols)]
-    row_terms = centred.norms[p][..., None] - 2 * centred.centre_products[p[..., None], cols] + constant[:, None]
-    col_terms = centred.norms[q] - 2 * centred.centre_products[q, rows[:, None, None]]
+    row_terms, col_terms = centred.norms[p][..., None], np.broadcast_to(centred.norms[q], (len(rows), *q.shape))
+    if centred.centre_products is not None:
+        row_terms = row_terms - 2 * centred.centre_products[p[..., None], cols]
+        col_terms = col_terms - 2 * centred.centre_products[q, rows[:, None, None]]
+    row_terms = row_terms + constant[:, None]
     return row_terms.astype(centred.dtype), col_terms.astype(centred.dtype)
 
 
@@ -269,8 +291,19 @@ def _differ(left: Array, right: Array, centred: CentredPoints, out: Array, scrat
 
 def fill_class_bounds(centred: CentredPoints, k: int, out: Array, scratch: Scratch) -> None:
     """Fill ``out`` with lower bounds of the squared distances inside class k; entries i, j and j, i may differ."""
-    n = len(out)
-    block_bounds(centred, np.array([k]), np.array([k]), n, n, scratch, out)
+    n, rows = len(out), slice(centred.starts[k], centred.starts[k + 1])
+    points = centred.points[rows]
+    if centred.relative or points.shape[1] <= THIN:
+        block_bounds(centred, np.array([k]), np.array([k]), n, n, scratch, out)
+        return
+    terms = centred.norms[rows]
+    if centred.centre_products is not None:
+        terms = terms - 2 * centred.centre_products[rows, k]
+    # For many small classes, the calls take longer than the work: few calls, no lists of rows.
+    multiply_rows(points, points, out, scratch)
+    out *= -2
+    out += (terms - centred.error[k, k]).astype(centred.dtype)[:, None]
+    out += terms.astype(centred.dtype)
 
 
 def _gather(centred: CentredPoints, classes: Ints, n: int) -> Array:
