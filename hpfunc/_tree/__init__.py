@@ -6,14 +6,14 @@ every pair of classes (`count_pairs`), counts between all classes or at each sam
 
 On the way: the points are scaled (`exact`); wide layers with a falling spectrum are reduced to few coordinates
 (`reduce`); points or coordinates are centred by class, so that matrix products give lower bounds of their distances
-with a known error (`distances`). From these bounds come the minimum spanning trees of the classes (`mst`), then the few
-candidate edges between two classes, then counts (`pairs`). What rounding leaves undecided is measured again by direct
-differences in float64 (`exact`), so the result is that of exact distances. `whole_tree` takes all points as one cloud,
-`folds` counts folds that share their distances, `graphs` holds graphs other than a single tree, `device` the engine for
-CuPy arrays, `options` the caller's choices, `threads` the workers and their work arrays.
+(`distances`) with a known error (`rounding`). From these bounds come the minimum spanning trees of the classes (`mst`),
+then the few candidate edges between two classes, then counts (`pairs`). What rounding leaves undecided is measured
+again by direct differences in float64 (`exact`), so the result is that of exact distances. `whole_tree` takes all
+points as one cloud, `folds` counts folds that share their distances, `graphs` holds graphs other than a single tree,
+`device` the engine for CuPy arrays, `options` the caller's choices, `threads` the workers and their work arrays.
 
 Imports point one way: `folds` -> `pairs`; `pairs` and `whole_tree` -> `device`, `graphs` -> `choose_reduction` -> `mst`
--> `reduce` -> `distances` -> `exact` -> `threads` -> `types`.
+-> `reduce` -> `distances` -> `rounding` -> `exact` -> `threads` -> `types`.
 """
 
 from hpfunc._tree.folds.count_folds import count_folds

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
-from hpfunc._tree.distances import product_dtype
 from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
 from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_directions, orthonormalise
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
+from hpfunc._tree.rounding import product_dtype
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 
 __all__ = [

@@ -23,26 +23,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._arrays import namespace
 from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.exact import THIN
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.rounding import TERMS, error_bound, is_narrow, product_dtype, working_dtype
+from hpfunc._tree.threads import Scratch, for_each
 
-__all__ = [
-    "TERMS", "CentredPoints", "block_bounds", "centre", "differences", "error_bound", "fill_class_bounds", "growth",
-    "is_narrow", "multiply_rows", "prepare", "product_dtype", "upper_bound", "working_dtype",
-]  # fmt: skip
+__all__ = ["CentredPoints", "block_bounds", "centre", "differences", "fill_class_bounds", "multiply_rows", "prepare"]
 
-# Products are summed over at most this many features, and these sums are added up: shorter sums round less.
-TERMS = 2048
-# Standard deviations allowed to a sum of rounding errors: |error| <= LAMBDA sqrt(n) u, failing with a probability
-# below 2 exp(-LAMBDA^2 / 2) = 3e-14 per sum (Higham & Mary 2019, doi:10.1137/18M1226312, theorem 2.4).
-_LAMBDA = 8.0
 # From this number of classes on, all classes may share one centre: if the squared distance of each class from it is at
 # most this share of the squared distance of a point from the centre of its class, bounds widen by a tenth at most.
 _MANY_CLASSES, _NEAR = 32, 0.1
-# Float32 holds squares of numbers up to the first bound, and sums of many; squares below the second bound vanish.
-_LARGEST_NUMBER, _SMALLEST_NUMBER = 2.0**50, 2.0**-40
 
 
 class CentredPoints(NamedTuple):
@@ -56,33 +46,6 @@ class CentredPoints(NamedTuple):
     error: Floats  # (K, K) bound on the error of a distance between classes a and b
     dtype: Any  # of the distances
     relative: float = 0.0  # error for each unit of a lower bound; if not 0, distances are computed by differences
-
-
-def is_narrow(dtype: Any) -> bool:
-    """Tell whether float32 holds every number of this dtype exactly."""
-    return dtype in (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16, np.bool_)
-
-
-def working_dtype(x: Array) -> Any:
-    """Return float32 for points that it holds exactly and that have enough features to gain by it, else float64."""
-    return np.dtype(np.float32 if is_narrow(x.dtype) and x.shape[1] > THIN else np.float64)
-
-
-def product_dtype(x: Array) -> Any:
-    """Return the precision in which products give the best bounds of distances for their cost.
-
-    Points that float32 does not hold exactly are rounded to it after their class is centred. The bounds cover this
-    rounding where the numbers are far from the ends of the range of float32.
-    """
-    if working_dtype(x) == np.float32 or x.shape[1] <= THIN:
-        return working_dtype(x)
-    largest = max(abs(float(x.max())), abs(float(x.min())))
-    return np.dtype(np.float32 if _SMALLEST_NUMBER < largest < _LARGEST_NUMBER else np.float64)
-
-
-def upper_bound(lower: Any, error: Any, relative: float) -> Any:
-    """Return the largest value that a distance with this lower bound may have."""
-    return lower * (1 + relative) + 2 * error
 
 
 def prepare(x: Array, starts: Ints, parallel_map: ParallelMap = map, *, exact: bool = True) -> CentredPoints:
@@ -132,7 +95,7 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
         centres[k] = x[rows].mean(axis=0, dtype=np.float64) if common is None else common
         np.subtract(x[rows], centres[k], out=points[rows], dtype=calculation, casting="unsafe")
 
-    deque(parallel_map(subtract, range(n_classes)), maxlen=0)
+    for_each(subtract, n_classes, parallel_map)
     # Only differences of the centres matter; they lose fewer digits without their common offset.
     offsets = centres.astype(np.float64)
     offsets -= offsets.mean(axis=0)
@@ -158,48 +121,16 @@ def centre(x: Array, starts: Ints, dtype: Any, parallel_map: ParallelMap = map) 
 
 def _common_centre(x: Array, starts: Ints, parallel_map: ParallelMap) -> Floats | None:
     """Return the centre ``(d,)`` of all classes if each is so near to it that sharing it hardly widens the bounds."""
+    n_classes = len(starts) - 1
+    centres, spread2 = np.empty((n_classes, x.shape[1])), np.empty(n_classes)
 
-    def measure(k: int) -> tuple[Floats, float]:
-        centre = x[starts[k] : starts[k + 1]].mean(axis=0, dtype=np.float64)
-        return centre, float(((x[starts[k]] - centre) ** 2).sum())
+    def measure(k: int) -> None:
+        x[starts[k] : starts[k + 1]].mean(axis=0, dtype=np.float64, out=centres[k])
+        spread2[k] = np.square(x[starts[k]] - centres[k]).sum()
 
-    centres, spread2 = (np.array(part) for part in zip(*parallel_map(measure, range(len(starts) - 1)), strict=True))
+    for_each(measure, n_classes, parallel_map)
     common = centres.mean(axis=0)
-    return common if ((centres - common) ** 2).sum(axis=1).max() <= _NEAR * spread2.min() else None
-
-
-def error_bound(radius: Any, length2: Any, centre_distances: Any, d: int, dtype: Any) -> Any:
-    """Bound how far a distance computed between two classes is from direct differences in float64: ``(K, K)``.
-
-    Parameters
-    ----------
-    radius : (K,) array
-        Largest distance of a point from the centre of its class; a NumPy or a CuPy array, as are the following.
-    length2 : (K,) array
-        Squared lengths of the centres.
-    centre_distances : (K, K) array
-        Squared distances of the centres.
-    """
-    xp = namespace(radius)
-    unit, unit64 = float(np.finfo(dtype).eps) / 2, float(np.finfo(np.float64).eps) / 2
-    reach = radius[:, None] + radius[None, :]
-    distance = reach + xp.sqrt(centre_distances)
-    terms = min(d, TERMS)
-    chunks = -(-d // TERMS)
-    product = 2 * (growth(terms) + growth(chunks)) * unit * radius[:, None] * radius[None, :]
-    # x' = fl(x - m) moves each point by at most u |x'|; then three terms are rounded and added up.
-    centring = 2 * unit * reach * distance
-    # (For thin points they are summed with the products.)
-    adding = (8 + (growth(d + 2) if d <= THIN else 0)) * unit * distance**2
-    # Norms, products with the centres and the direct differences themselves, all in float64.
-    lengths = xp.sqrt(length2)
-    wide = 8 * (d + 8) * unit64 * (distance + lengths[:, None] + lengths[None, :]) ** 2
-    return 1.01 * (product + centring + adding + wide) + d * float(np.finfo(dtype).tiny)
-
-
-def growth(n: int) -> float:
-    """Bound the rounding error of a sum of n terms, in units of the last place: n at most, very likely less."""
-    return min(float(n), _LAMBDA * float(np.sqrt(n)))
+    return common if np.square(centres - common).sum(axis=1).max() <= _NEAR * spread2.min() else None
 
 
 def block_bounds(

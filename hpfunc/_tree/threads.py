@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import prod
@@ -14,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from hpfunc._arrays.types import Array
+from hpfunc._arrays.types import Array, ParallelMap
 
-__all__ = ["Scratch", "StageClock", "n_threads", "single_blas", "timed", "worker_threads"]
+__all__ = ["Scratch", "StageClock", "for_each", "n_threads", "single_blas", "timed", "worker_threads"]
 
 
 # From ``_LARGE`` bytes on, NumPy asks the system for large pages, which are ready much faster than many small ones.
 # Work arrays of at least ``_SMALL`` bytes are therefore allocated with at least ``_LARGE``.
 _SMALL, _LARGE = 2**20, 2**22
+
+# How often, at least, a thread takes some of many short jobs, so that threads end at about the same time.
+_TURNS = 8
 
 _log = logging.getLogger("hpfunc")
 
@@ -98,6 +102,17 @@ def worker_threads() -> Iterator[ThreadPoolExecutor]:
         finally:
             # After an error, do not wait for jobs that have not begun.
             threads.shutdown(cancel_futures=True)
+
+
+def for_each(job: Callable[[int], Any], n: int, parallel_map: ParallelMap) -> None:
+    """Call ``job`` with 0, 1, ..., n - 1. A thread is given several numbers at a time, because jobs may be short."""
+
+    def do_some(numbers: range) -> None:
+        for i in numbers:
+            job(i)
+
+    step = max(1, n // (_TURNS * n_threads()))
+    deque(parallel_map(do_some, [range(lo, min(lo + step, n)) for lo in range(0, n, step)]), maxlen=0)
 
 
 class Scratch(threading.local):

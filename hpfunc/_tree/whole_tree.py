@@ -12,7 +12,7 @@ from hpfunc._arrays.types import Floats, Ints
 from hpfunc._support import memory
 from hpfunc._tree import device
 from hpfunc._tree.choose_reduction import reduce_cloud
-from hpfunc._tree.distances import TERMS, prepare, working_dtype
+from hpfunc._tree.distances import prepare
 from hpfunc._tree.exact import (
     THIN,
     LayerPoints,
@@ -28,6 +28,7 @@ from hpfunc._tree.mst.kruskal import components, kruskal_ranks
 from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.mst.tie_counts import EveryTree, count_classes, find_every_tree
 from hpfunc._tree.mst.ties import MergedPoints
+from hpfunc._tree.rounding import TERMS, working_dtype
 from hpfunc._tree.threads import Scratch, single_blas
 
 __all__ = ["SampleEdges", "class_counts", "edges_of_samples", "span"]

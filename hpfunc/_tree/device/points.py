@@ -13,8 +13,8 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.device.compiler import kernel
-from hpfunc._tree.distances import is_narrow
 from hpfunc._tree.exact import THIN, Scaling, choose_scaling, scale, unit_rows
+from hpfunc._tree.rounding import is_narrow
 
 __all__ = ["DevicePoints", "lengths", "points_on_host", "prepare_points"]
 

@@ -1,7 +1,8 @@
 """Points centred by class on the device, and the table of lower bounds of all their squared distances.
 
-The bounds are those of `hpfunc._tree.distances`, from which the formulas come; only where they are computed differs.
-Products are cuBLAS's own float32 or float64: its TF32 mode, whose error they do not hold for, is never asked for.
+The bounds are those of `hpfunc._tree.distances` and `hpfunc._tree.rounding`, from which the formulas come; only where
+they are computed differs. Products are cuBLAS's own float32 or float64: its TF32 mode, whose error they do not hold
+for, is never asked for.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._arrays.types import Ints
 from hpfunc._tree.device.compiler import kernel
-from hpfunc._tree.distances import TERMS, error_bound
 from hpfunc._tree.exact import THIN
+from hpfunc._tree.rounding import TERMS, error_bound
 
 __all__ = [
     "DeviceCentred", "DeviceTable", "PlacedClasses", "centre_classes", "centred_bytes", "fill_table", "multiply",

@@ -16,10 +16,10 @@ from hpfunc._support.memory import free_device_bytes
 from hpfunc._tree.device.points import lengths
 from hpfunc._tree.device.tables import centre_classes, centred_bytes, multiply, place_classes
 from hpfunc._tree.device.trees import Accuracy, slack_of
-from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import THIN, squared_distances
 from hpfunc._tree.mst.kruskal import BoundedEdges, certify, components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree
+from hpfunc._tree.rounding import upper_bound
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["spanning_by_tiles"]

@@ -12,7 +12,7 @@ import numpy as np
 from hpfunc._arrays import namespace
 from hpfunc._arrays.types import Array, Ints
 from hpfunc._support import memory
-from hpfunc._tree.distances import centre, is_narrow, prepare, product_dtype
+from hpfunc._tree.distances import centre, prepare
 from hpfunc._tree.exact import bytes_for_metric_copy, points_for_metric
 from hpfunc._tree.folds.parts import PartGroup, group_parts, part_points
 from hpfunc._tree.folds.shared_bounds import PARTS_TABLE, find_part_candidates, grow_part_trees
@@ -26,6 +26,7 @@ from hpfunc._tree.pairs.count_blocks import count_blocks
 from hpfunc._tree.pairs.count_pairs import PairCounts
 from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.types import ClassGroup, LayerData, PairBlock
+from hpfunc._tree.rounding import is_narrow, product_dtype
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 
 __all__ = ["count_folds"]

@@ -12,11 +12,12 @@ import numpy as np
 
 from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
-from hpfunc._tree.distances import TERMS, CentredPoints, block_bounds, centre, fill_class_bounds, prepare
+from hpfunc._tree.distances import CentredPoints, block_bounds, centre, fill_class_bounds, prepare
 from hpfunc._tree.exact import THIN, rank_rows
 from hpfunc._tree.mst.prim import round_up
 from hpfunc._tree.reduce.coordinates import reduce_points
 from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.rounding import TERMS
 from hpfunc._tree.threads import Scratch, n_threads
 
 __all__ = ["LayerBounds", "bytes_for_layer_bounds", "find_layer_bounds", "merge_pair"]

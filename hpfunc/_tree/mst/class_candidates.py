@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays.types import Array, Bools, Floats, Ints
-from hpfunc._tree.distances import upper_bound
 from hpfunc._tree.exact import LayerPoints
 from hpfunc._tree.memory import UNLIMITED, SpareBytes
 from hpfunc._tree.mst import remeasure
@@ -21,6 +20,7 @@ from hpfunc._tree.mst.prim import (
     round_up,
 )
 from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.rounding import upper_bound
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["ClassBatch", "ClassCandidates", "fill_maxima_of_tree", "find_candidates"]
@@ -36,8 +36,8 @@ class ClassBatch(NamedTuple):
     classes: Ints  # (g,) class numbers
     sizes: Ints  # (g,)
     table: Array  # (g, n, n) lower bounds of the squared distances, infinite past the end of a class
-    error: Floats  # (g,) error bound of each class; see `distances.upper_bound`
-    relative: float  # relative error of all classes; see `distances.upper_bound`
+    error: Floats  # (g,) error bound of each class; see `rounding.upper_bound`
+    relative: float  # relative error of all classes; see `rounding.upper_bound`
     path_maxima: list[Array]  # g arrays (n_k, n_k) to be filled
     reduction: Reduction | None = None  # where the table holds reduced distances
     spare: SpareBytes = UNLIMITED  # memory for ties and near ties

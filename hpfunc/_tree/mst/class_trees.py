@@ -9,7 +9,6 @@ class with too many of them is measured again in float64 (`remeasure`).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from hpfunc._tree.mst.kruskal import BoundedEdges, certify, kruskal
 from hpfunc._tree.mst.prim import PrimOrder, edges_of_order, fill_path_maxima, prim, round_up
 from hpfunc._tree.mst.remeasure import TreeWithTies
 from hpfunc._tree.reduce.limits import Reduction
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.threads import Scratch, for_each
 
 __all__ = ["BATCH_VERTICES", "ClassTree", "grow_class_trees", "grow_trees"]
 
@@ -104,7 +103,7 @@ def _bounds_within(centred: CentredPoints, classes: Ints, parallel_map: Parallel
         fill_class_bounds(centred, int(classes[g]), table[g, : sizes[g], : sizes[g]], scratch)
         table[g, :, sizes[g] :] = np.inf
 
-    deque(parallel_map(fill, range(len(classes))), maxlen=0)
+    for_each(fill, len(classes), parallel_map)
     return table
 
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays.types import Floats, Ints
-from hpfunc._tree.distances import centre, differences, fill_class_bounds, upper_bound
+from hpfunc._tree.distances import centre, differences, fill_class_bounds
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import kruskal_multigraph
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
 from hpfunc._tree.mst.ties import tied_edges
+from hpfunc._tree.rounding import upper_bound
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["CROWDED", "TreeWithTies", "candidates_in_float64", "tree_with_ties"]

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays.types import Array, Floats, Ints
-from hpfunc._tree.distances import TERMS, centre, growth, multiply_rows
+from hpfunc._tree.distances import centre, multiply_rows
 from hpfunc._tree.memory import SpareBytes
 from hpfunc._tree.mst.kruskal import components, kruskal_multigraph
 from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of_tree, round_up
@@ -29,6 +29,7 @@ from hpfunc._tree.mst.remeasure import TreeWithTies, tree_with_ties
 from hpfunc._tree.mst.ties import LARGEST_COMPONENT
 from hpfunc._tree.reduce.coordinates import ReducedPoints
 from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.rounding import TERMS, growth
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 
 __all__ = ["bytes_for_tiles", "tree_by_tiles"]

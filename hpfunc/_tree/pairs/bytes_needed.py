@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from hpfunc._arrays.types import Ints
-from hpfunc._tree.distances import TERMS
 from hpfunc._tree.exact import THIN
 from hpfunc._tree.mst.class_trees import BATCH_VERTICES
 from hpfunc._tree.pairs.blocking import BATCH_POINTS, WIDTH, block_height, divide_classes
+from hpfunc._tree.rounding import TERMS
 from hpfunc._tree.threads import n_threads
 
 __all__ = ["bytes_for_blocks"]

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays.types import Array, Floats, Ints
-from hpfunc._tree.distances import block_bounds, upper_bound
+from hpfunc._tree.distances import block_bounds
 from hpfunc._tree.mst.prim import round_up
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, PairBlock
+from hpfunc._tree.rounding import upper_bound
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["BlockBounds", "find_candidates", "find_light_edges"]
@@ -31,8 +32,8 @@ class BlockBounds(NamedTuple):
     lower: Array  # (r, m, c, n) lower bounds of the squared distances
     row_place: Ints  # (P,) place of the first class of each pair among the r
     col_place: Ints  # (P,) place of the second class of each pair among the c
-    error: Floats  # (P,) error bound of each pair; see `distances.upper_bound`
-    relative: float  # relative error of all pairs; see `distances.upper_bound`
+    error: Floats  # (P,) error bound of each pair; see `rounding.upper_bound`
+    relative: float  # relative error of all pairs; see `rounding.upper_bound`
     row_maxima: Array  # (R, m, m) path maxima of classes, rounded up
     col_maxima: Array  # (C, n, n) the same for the classes of the columns
     row_tree: Ints  # (P,) place of the first class of each pair among the R

@@ -34,7 +34,7 @@ from hpfunc._tree.choose_reduction import (
     is_large,
     reduce_cloud,
 )  # fmt: skip
-from hpfunc._tree.distances import centre, is_narrow, prepare, working_dtype
+from hpfunc._tree.distances import centre, prepare
 from hpfunc._tree.exact import LayerPoints, bytes_for_metric_copy, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
@@ -52,6 +52,7 @@ from hpfunc._tree.pairs.counting import count_candidates
 from hpfunc._tree.pairs.types import ClassGroup, LayerData
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
 from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.rounding import is_narrow, working_dtype
 from hpfunc._tree.threads import Scratch, StageClock, single_blas, timed, worker_threads
 
 __all__ = ["PairCounts", "count_pairs", "cross_edges"]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
-from hpfunc._tree.distances import is_narrow
+from hpfunc._tree.rounding import is_narrow
 from hpfunc._tree.threads import n_threads
 
 __all__ = ["CHUNK", "SAMPLED", "Basis", "centred_chunk", "find_basis", "find_directions", "orthonormalise"]

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hpfunc._arrays.types import Array, ParallelMap
-from hpfunc._tree.distances import growth
 from hpfunc._tree.reduce.basis import CHUNK, Basis
+from hpfunc._tree.rounding import growth
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["ReducedPoints", "reduce_points"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays.types import Floats, Ints
-from hpfunc._tree.distances import growth, is_narrow
+from hpfunc._tree.rounding import growth, is_narrow
 
 __all__ = ["bound_by_differences"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpfunc._tree.distances import product_dtype
 from hpfunc._tree.exact import rescale
 from hpfunc._tree.memory import UNLIMITED
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.reduce.coordinates import reduce_points
 from hpfunc._tree.reduce.limits import Reduction
+from hpfunc._tree.rounding import product_dtype
 from tests.tree.reduce.spectra import hard_points
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 
 from hpfunc._tree import GraphOptions, count_pairs
 from hpfunc._tree import distances as distances_module
+from hpfunc._tree import rounding as rounding_module
 from hpfunc._tree import threads as threads_module
-from hpfunc._tree.distances import working_dtype
 from hpfunc._tree.mst import class_trees as class_trees_module
 from hpfunc._tree.mst import remeasure as remeasure_module
 from hpfunc._tree.mst import tiled as tiled_module
@@ -19,6 +19,7 @@ from hpfunc._tree.pairs import blocking as blocking_module
 from hpfunc._tree.pairs import candidates as candidates_module
 from hpfunc._tree.pairs import count_pairs as count_pairs_module
 from hpfunc._tree.pairs import recount as recount_module
+from hpfunc._tree.rounding import working_dtype
 from tests.oracles import direct_squared, extreme_cross_edges, kruskal
 from tests.strategies import labelled_floats, labelled_integers
 
@@ -239,7 +240,8 @@ def test_large_classes_are_seen_tile_by_tile(monkeypatch):
 
 
 def test_sums_of_many_features_are_cut(monkeypatch):
-    monkeypatch.setattr(distances_module, "TERMS", 50)
+    for module in (distances_module, rounding_module):
+        monkeypatch.setattr(module, "TERMS", 50)
     rng = np.random.default_rng(7)
     x = rng.normal(size=(40, 333)).astype(np.float32)
     label = np.arange(40) % 2
