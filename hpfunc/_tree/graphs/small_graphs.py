@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from hpfunc._arrays import namespace, to_host
-from hpfunc._arrays.types import Floats, Ints
-from hpfunc._tree.distances import prepare
-from hpfunc._tree.exact import LayerPoints, points_for_metric, squared_distances
-from hpfunc._tree.graphs.pair_graphs import DistinctSamples, merge_equal_samples, neighbour_edges, orthogonal_edges
-from hpfunc._tree.mst.class_trees import grow_class_trees
+from hpfunc._arrays.types import Bools, Floats, Ints
+from hpfunc._tree.exact import points_for_metric, squared_distances
+from hpfunc._tree.graphs.pair_graphs import merge_equal_samples, neighbour_edges, orthogonal_edges
 from hpfunc._tree.mst.prim import place_maxima, prim
 from hpfunc._tree.mst.tie_counts import find_every_tree
 from hpfunc._tree.options import GraphOptions
@@ -19,8 +17,6 @@ from hpfunc._tree.threads import Scratch
 
 __all__ = ["weight_tables"]
 
-# Points of the pairs that are processed at a time.
-_BATCH_POINTS = 20_000
 # Distances of the pairs that are measured at a time.
 _DISTANCES = 2**18
 
@@ -43,25 +39,16 @@ def weight_tables(x: Any, starts: Ints, pairs: Ints, options: GraphOptions) -> l
     x, pairs = to_host(x[namespace(x).asarray(rows)]), place.reshape(-1, 2)
     starts = np.concatenate([[0], np.cumsum(np.diff(starts)[classes])])
     x = points_for_metric(x, options.metric)[0]
-    tables: list[Any] = _unique_tree_tables(x, starts, pairs) if options.is_one_tree else [None] * len(pairs)
-    remaining = [p for p, table in enumerate(tables) if table is None]
-    step = max(1, _BATCH_POINTS // int(np.diff(starts)[pairs].sum(axis=1).max()))
-    for first in range(0, len(remaining), step):
-        numbers = remaining[first : first + step]
-        samples = [merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pairs[p])) for p in numbers]
-        if options.is_one_tree:
-            found = _tree_tables(samples)
-        else:
-            edges = neighbour_edges if options.graph == "knn" else orthogonal_edges
-            found = [_table(s.members.sum(axis=1), *edges(s, options.k)[:2]) for s in samples]
-        for p, table in zip(numbers, found, strict=True):
-            tables[p] = table
-    return tables
+    if options.is_one_tree:
+        return _tree_tables(x, starts, pairs)
+    edges = neighbour_edges if options.graph == "knn" else orthogonal_edges
+    samples = (merge_equal_samples(*(x[starts[c] : starts[c + 1]] for c in pair)) for pair in pairs)
+    return [_table(s.members.sum(axis=1), *edges(s, options.k)[:2]) for s in samples]
 
 
-def _unique_tree_tables(x: Any, starts: Ints, pairs: Ints) -> list[Floats | None]:
-    """Lay out the minimum spanning tree of each pair, many pairs at once; None where there may be several trees."""
-    tables: list[Floats | None] = [None] * len(pairs)
+def _tree_tables(x: Any, starts: Ints, pairs: Ints) -> list[Floats]:
+    """Lay out the minimum spanning trees of each pair, averaged where there are several, many pairs at once."""
+    tables: dict[int, Floats] = {}
     totals = np.diff(starts)[pairs].sum(axis=1)
     for n in np.unique(totals).tolist():
         step = max(1, _DISTANCES // (n * n))
@@ -77,30 +64,50 @@ def _unique_tree_tables(x: Any, starts: Ints, pairs: Ints) -> list[Floats | None
             by_place = np.take_along_axis(weights, order.vertices[:, :, None], axis=1)
             by_place = np.take_along_axis(by_place, order.vertices[:, None], axis=2)
             light = by_place <= place_maxima(np.ascontiguousarray(order.gaps), Scratch())
-            for p, table in zip(some.tolist(), light, strict=True):
-                if np.count_nonzero(table) == 2 * (n - 1):
-                    tables[p] = table.astype(np.float64)
-    return tables
+            found = light.astype(np.float64)
+            several = np.flatnonzero(np.count_nonzero(light, axis=(1, 2)) > 2 * (n - 1))
+            if several.size:
+                in_order = np.take_along_axis(rows[several], order.vertices[several], axis=1)
+                found[several] = _average_trees(x, in_order, light[several])
+            tables.update(zip(some.tolist(), found, strict=True))
+    return [tables[p] for p in range(len(pairs))]
 
 
-def _tree_tables(samples: list[DistinctSamples]) -> list[Floats]:
-    """Lay out the minimum spanning trees of several clouds, averaged where there are several."""
-    starts = np.concatenate([[0], np.cumsum([len(s.x) for s in samples])])
-    x = np.concatenate([s.x for s in samples])
-    centred = prepare(x, starts)
-    path_maxima = [np.empty((len(s.x), len(s.x)), centred.dtype) for s in samples]
-    points, tables = LayerPoints(x, starts, np.ones(len(x), np.intp)), []
-    for s, grown in zip(samples, grow_class_trees(points, centred, path_maxima, Scratch(), exact=True), strict=True):
-        size, edges = s.members.sum(axis=1), grown.tree.edges
-        weight = np.ones(len(edges))
-        if len(grown.tree.tied) or len(size) < size.sum():
-            every = find_every_tree(s.x, np.arange(len(s.x)), s.members, np.concatenate([edges, grown.tree.tied]))
-            size = every.merged.members.sum(axis=1)
-            own = np.repeat(np.arange(len(size))[:, None], 2, axis=1)
-            edges = np.concatenate([every.merged.edges, own])
-            weight = np.concatenate([every.probability, size - 1])
-        tables.append(_table(size, edges, weight))
-    return tables
+def _average_trees(x: Any, rows: Ints, light: Bools) -> Floats:
+    """Average over all minimum spanning trees of several graphs.
+
+    Parameters
+    ----------
+    x : (N, d) array
+    rows : (g, n) array
+        The rows of x that are the samples of each graph.
+    light : (g, n, n) array
+        Whether some minimum spanning tree contains the edge between two samples.
+
+    Returns
+    -------
+    (g, n, n) array
+        The probability that a random tree contains each edge, the samples of each graph in any order.
+    """
+    (n_graphs, n), (graph, source, target) = rows.shape, np.nonzero(np.triu(light))
+    edges = np.stack([graph * n + source, graph * n + target], axis=1)
+    merged, _, probability = find_every_tree(x, rows.reshape(-1), np.ones((rows.size, 1)), edges)
+    # Number the points within each graph.
+    size, of_point = merged.members[:, 0].astype(np.intp), merged.representative // n
+    by_graph = np.argsort(of_point, kind="stable")
+    local, of_point = np.empty_like(by_graph), of_point[by_graph]
+    local[by_graph] = np.arange(len(by_graph)) - np.searchsorted(of_point, of_point)
+    (source, target), of_edge = local[merged.edges].T, merged.representative[merged.edges[:, 0]] // n
+    table = np.zeros((n_graphs, n, n))
+    share = probability / size[merged.edges].prod(axis=1)
+    table[of_edge, source, target] = table[of_edge, target, source] = share
+    # A random tree joins s equal samples by s - 1 edges, each as likely as any other.
+    place = local[by_graph]
+    table[of_point, place, place] = 2 / size[by_graph]
+    point = np.repeat(place, size[by_graph]).reshape(n_graphs, n)
+    spread = table[np.arange(n_graphs)[:, None, None], point[:, :, None], point[:, None, :]]
+    spread[:, np.arange(n), np.arange(n)] = 0
+    return np.asarray(spread)
 
 
 def _table(size: Floats, ends: Ints, weight: Floats) -> Floats:
