@@ -65,9 +65,14 @@ CASES = {
         Case("fc2", 10, 8, 10),
         Case("softmax", 10, 8, 10),
         Case("two-large", 2, 100, 16, max_memory=3 * 10**9),
+        Case("shifted", 2, 100, 784, max_memory=3 * 10**9),
     ),
     "standard": _STANDARD,
-    "large": (*_STANDARD, Case("two-large", 2, 50_000, 512, max_memory=3 * 10**9)),
+    "large": (
+        *_STANDARD,
+        Case("two-large", 2, 50_000, 512, max_memory=3 * 10**9),
+        Case("shifted", 2, 50_000, 784, max_memory=3 * 10**9),
+    ),
 }
 FAMILIES = tuple(case.name for case in CASES["large"])
 
@@ -91,6 +96,9 @@ def points_of(case: Case, sources: Sources) -> tuple[Any, str]:
         images, labels = points.read_mnist(sources.mnist)
         rows = points.first_of_each_class(labels, case.n_classes, case.n_samples)
         return images[rows].reshape(len(rows), -1), "MNIST test images"
+    if case.family == "shifted" and sources.mnist:
+        moved = points.moved_images(*points.read_mnist(sources.mnist), case.n_samples)
+        return moved, "MNIST test images, moved by up to 1 pixel"
     if case.family in NETWORK and sources.mnist and sources.checkpoint is not None:
         from benchmarks.network import layer_points
 
@@ -103,7 +111,7 @@ def points_of(case: Case, sources: Sources) -> tuple[Any, str]:
         return found, f"MNIST test images through {sources.checkpoint.name}"
     make = {
         **dict.fromkeys(NETWORK, points.low_rank),
-        "mnist": points.images_like,
+        **dict.fromkeys(("mnist", "shifted"), points.images_like),
         "conv": points.low_rank,
         "fc2": points.logits,
         "softmax": lambda *shape: points.softmax(points.logits(*shape)),

@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="the folder of MNIST's test images, or the two files of images and labels; else synthetic points",
     )  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, help="weights of the network whose fc2 and softmax are measured")
-    parser.add_argument("--size", choices=CASES, default="standard", help="default: %(default)s (large adds two-large)")
+    parser.add_argument("--size", choices=CASES, default="standard", help="default: %(default)s (large adds two rows)")
     parser.add_argument(
         "--row", nargs="*", choices=FAMILIES, metavar="NAME",
         help=f"only these rows, of {', '.join(FAMILIES)}; no name: none (for --growth alone)",

@@ -50,6 +50,34 @@ def first_of_each_class(labels: Ints, n_classes: int, n_samples: int) -> Ints:
     return np.concatenate(rows)
 
 
+def moved_images(images: Floats, labels: Ints, n_samples: int) -> Floats:
+    """Move images (n, 1, height, width) by up to one pixel, until digits 0-4 and digits 5-9 are n_samples images each.
+
+    All images are moved by whole pixels first, row by row and column by column, then by half a pixel.
+    """
+    padded = np.pad(images[:, 0], ((0, 0), (1, 1), (1, 1)))
+    height, width = images.shape[2:]
+
+    def moved(rows: Ints, down: float, right: float) -> Floats:
+        # Half a pixel is the mean of no pixel and one.
+        corners = {(int(f(down)), int(f(right))) for f in (np.floor, np.ceil)}
+        parts = [padded[rows, 1 - y : 1 - y + height, 1 - x : 1 - x + width] for y, x in sorted(corners)]
+        return np.mean(parts, axis=0, dtype=np.float32).reshape(len(rows), height * width)
+
+    whole = [(y, x) for y in (0, -1, 1) for x in (0, -1, 1)]
+    moves = [*whole, (0, 0.5), (0, -0.5), (0.5, 0), (-0.5, 0)]
+    points = np.empty((2 * n_samples, height * width), np.float32)
+    for half, chosen in zip(np.split(points, 2), (labels < 5, labels >= 5), strict=True):
+        rows, filled = np.flatnonzero(chosen), 0
+        for down, right in moves:
+            part = moved(rows[: n_samples - filled], down, right)
+            half[filled : filled + len(part)] = part
+            filled += len(part)
+        if filled < n_samples:
+            raise SystemExit(f"{len(rows)} images give {filled} moved ones only; {n_samples} are needed.")
+    return points
+
+
 def labels_of(n_classes: int, n_samples: int) -> Ints:
     return np.repeat(np.arange(n_classes), n_samples)
 

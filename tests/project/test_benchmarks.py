@@ -308,9 +308,32 @@ def test_a_row_that_is_refused_leaves_the_others(monkeypatch, tmp_path, capsys):
 def test_all_rows_but_the_largest_by_default():
     names = [case.name for case in cases.chosen_cases("standard", None, cases.Sources())]
     assert "two-large" not in names
-    assert [case.name for case in cases.chosen_cases("large", None, cases.Sources())] == [*names, "two-large"]
+    assert [case.name for case in cases.chosen_cases("large", None, cases.Sources())] == [
+        *names,
+        "two-large",
+        "shifted",
+    ]
     (case,) = cases.chosen_cases("standard", ["two-large"], cases.Sources())
     assert case.n_samples == 50_000
+
+
+def test_images_are_moved_by_up_to_one_pixel():
+    rng = np.random.default_rng(0)
+    images, labels = np.zeros((12, 1, 6, 6), np.float32), np.arange(12) % 10
+    images[:, :, 1:5, 1:5] = rng.random((12, 1, 4, 4))
+    digits = np.flatnonzero(labels < 5)
+    assert len(digits) == 7
+    moved = points.moved_images(images, labels, 60).reshape(2, 60, 6, 6)
+    plain = images[digits, 0]
+    np.testing.assert_array_equal(moved[0, :7], plain)
+    np.testing.assert_array_equal(moved[0, 7:14, :, :-1], plain[:, :, 1:])
+    np.testing.assert_array_equal(moved[0, 56:60, 1:, 1:], plain[:4, :-1, :-1])
+    with_halves = points.moved_images(images, labels, 65).reshape(2, 65, 6, 6)
+    np.testing.assert_allclose(with_halves[0, 63], (plain[0] + np.roll(plain[0], 1, axis=1)) / 2)
+    assert len(np.unique(with_halves[0].reshape(65, -1), axis=0)) == 65
+    assert (np.diff(with_halves[1].sum(axis=(1, 2)).reshape(13, 5), axis=0) < 1e-5).all()
+    with pytest.raises(SystemExit, match="66 are needed"):
+        points.moved_images(images, labels, 66)
 
 
 def test_sweep_prints_and_keeps_every_layer(tmp_path, monkeypatch, capsys):
