@@ -8,7 +8,7 @@ import numpy as np
 
 from hpfunc._arrays.types import Floats, Ints
 
-__all__ = ["ThirdOrder", "sum_tree", "sum_weighted"]
+__all__ = ["ThirdOrder", "sum_at", "sum_tree", "sum_weighted"]
 
 # Above this share of all possible edges, a dense product counts triangles faster than a sparse one.
 _DENSE = 0.05
@@ -89,6 +89,12 @@ def sum_weighted(
     return ThirdOrder(*(values[0] if graph is None else values for values in sums))
 
 
+def sum_at(index: Ints, values: Floats, n: int) -> Floats:
+    """Add up the values that have the same index, in their order: ``(n,)``."""
+    # Without any values, bincount would return integers.
+    return np.bincount(index, values, minlength=n).astype(np.float64)
+
+
 def _triangles(
     size: Floats, of_point: Ints, n_graphs: int, source: Ints, target: Ints, each: Floats, inside: Floats
 ) -> Floats:
@@ -128,11 +134,14 @@ def _triangles_between(of_point: Ints, n_graphs: int, source: Ints, target: Ints
     if rest.size:
         from scipy import sparse  # slow to import
 
-        few, n = (source[rest], target[rest]), len(of_point)
-        ends = np.concatenate(few).astype(np.int32), np.concatenate(few[::-1]).astype(np.int32)
-        matrix = sparse.coo_array((np.tile(weight[rest], 2), ends), shape=(n, n)).tocsr()
-        at_point = (matrix @ matrix).multiply(matrix).sum(axis=1)
-        result += np.bincount(of_point, np.asarray(at_point).reshape(-1), n_graphs) / 6
+        # Each edge stands in the row of its higher end, so that each triangle is found once.
+        rows, cols = np.sort(np.stack([source[rest], target[rest]]), axis=0)[::-1].astype(np.int32)
+        lower = sparse.coo_array((weight[rest], (rows, cols)), shape=(len(of_point), len(of_point))).tocsr()
+        products = (lower @ lower).multiply(lower).tocsr()
+        # Sorted, so that the order of summation does not depend on the other graphs.
+        products.sort_indices()
+        point = np.repeat(np.arange(len(of_point)), np.diff(products.indptr))
+        result += sum_at(of_point[point], products.data, n_graphs)
     if is_dense.any():
         # Number the points within each graph.
         by_graph = np.argsort(of_point, kind="stable")

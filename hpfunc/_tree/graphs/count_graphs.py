@@ -7,15 +7,17 @@ is too little memory for what they share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from hpfunc._arrays.types import Ints
+from hpfunc._tree.graphs.blocks import group_pairs
+from hpfunc._tree.graphs.class_forests import find_class_forests
 from hpfunc._tree.graphs.layer_bounds import bytes_for_layer_bounds, find_layer_bounds
-from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_pair, find_own_neighbours
-from hpfunc._tree.graphs.orthogonal import bytes_for_successive_trees, count_trees_of_pair, find_class_edges
+from hpfunc._tree.graphs.neighbours import bytes_for_neighbours, count_neighbours_of_block, find_own_neighbours
+from hpfunc._tree.graphs.orthogonal import bytes_for_successive_trees, count_trees_of_block
 from hpfunc._tree.graphs.pair_graphs import (
     bytes_for_pair_graph,
     merge_equal_samples,
@@ -28,9 +30,6 @@ from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 
 __all__ = ["count_graphs"]
-
-# The counts of a pair, and the number of trees or neighbours.
-_PairCount = tuple[CrossEdges, int]
 
 
 def count_graphs(
@@ -68,51 +67,50 @@ def count_graphs(
     check_bytes(need, max_bytes, f"{name}: graph={graph!r} with k={k} over a pair of {largest} samples", enough)
     spare = SpareBytes(max_bytes, need, enough)
     cross, trees = CrossEdges(*(np.full(len(pairs), np.nan) for _ in CrossEdges._fields)), np.full(len(pairs), k)
-
-    def keep(p: int, counted: _PairCount) -> None:
-        for field, value in zip(cross, counted[0], strict=True):
-            field[p] = value
-        trees[p] = counted[1]
-        advance(1)
-
-    left = []
-    for p, counted in enumerate(_count_by_layer(x, starts, pairs, options, max_bytes)):
-        if counted is None:
-            left.append(p)
-        else:
-            keep(p, counted)
-    for p in left:
+    left = np.ones(len(pairs), bool)
+    for number, counts in _count_by_layer(x, starts, pairs, options, max_bytes):
+        for field, values in zip(cross, counts, strict=True):
+            field[number] = values
+        left[number] = False
+        advance(len(number))
+    for p in np.flatnonzero(left):
         class_a, class_b = (x[starts[c] : starts[c + 1]] for c in pairs[p])
         samples = merge_equal_samples(class_a, class_b)
-        keep(p, (nearest_neighbours(samples, k, spare), k) if graph == "knn" else orthogonal_trees(samples, k))
+        counted, trees[p] = (
+            (nearest_neighbours(samples, k, spare), k) if graph == "knn" else orthogonal_trees(samples, k)
+        )
+        for field, value in zip(cross, counted, strict=True):
+            field[p] = value
+        advance(1)
     return cross, trees
 
 
 def _count_by_layer(
     x: Any, starts: Ints, pairs: Ints, options: GraphOptions, max_bytes: int
-) -> list[_PairCount | None]:
-    """Count the pairs from bounds that they share; None for a pair that must be counted from its points alone."""
+) -> Iterator[tuple[Ints, CrossEdges]]:
+    """Count pairs from bounds that they share: yield numbers of pairs and their counts.
+
+    Pairs that must be counted from their points alone are left out.
+    """
     k, is_knn, scratch = options.k, options.graph == "knn", Scratch()
-    n_bytes, count_pair = (
-        (bytes_for_neighbours, count_neighbours_of_pair)
-        if is_knn
-        else (bytes_for_successive_trees, count_trees_of_pair)
-    )
+    n_bytes = bytes_for_neighbours if is_knn else bytes_for_successive_trees
     for_graph = options.held + n_bytes(starts, k) * n_threads()
     full, reduced = (
         for_graph + bytes_for_layer_bounds(x, starts, reduced=small) <= max_bytes for small in (False, True)
     )
     if not full:
-        return [None] * len(pairs)
+        return
     with worker_threads() as threads:
-        # Trees use no reduction: measuring their edges would change the order so much that the last tree left samples
-        # out.
-        may_reduce = is_knn and reduced
-        layer = find_layer_bounds(x, starts, pairs, merge=is_knn, may_reduce=may_reduce, parallel_map=threads.map)
+        layer = find_layer_bounds(x, starts, pairs, merge=is_knn, may_reduce=reduced, parallel_map=threads.map)
+        own: Any
         if is_knn:
-            numbers = range(len(starts) - 1)
-            classes: list[Any] = list(threads.map(lambda c: find_own_neighbours(layer, c, k, scratch), numbers))
+            own = list(threads.map(lambda c: find_own_neighbours(layer, c, k, scratch), range(len(starts) - 1)))
+            complete = np.array([found is not None for found in own])
         else:
-            classes = list(find_class_edges(layer, k, scratch, threads.map))
-        counts = list(threads.map(lambda pair: count_pair(layer, classes, pair, k, scratch), pairs))
-    return [None if count is None else (count, k) for count in counts]
+            own = find_class_forests(layer, k, scratch, threads.map)
+            complete = own.complete
+        blocks = group_pairs(layer.starts, pairs, np.flatnonzero(complete[pairs].all(axis=1)))
+        count = count_neighbours_of_block if is_knn else count_trees_of_block
+        counts = threads.map(lambda block: count(layer, own, block, k, scratch), blocks)
+        for block, (cross, counted) in zip(blocks, counts, strict=True):
+            yield block.number[counted], CrossEdges(*(field[counted] for field in cross))

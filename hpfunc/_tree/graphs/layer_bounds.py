@@ -6,11 +6,12 @@ A bound is by products of all features, or of the coordinates of a reduction. It
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
+from hpfunc._arrays.types import Array, Bools, Floats, Ints, ParallelMap
 from hpfunc._tree.choose_reduction import MOST_DIRECTIONS, bytes_for_directions, choose_directions
 from hpfunc._tree.distances import CentredPoints, block_bounds, centre, fill_class_bounds, prepare
 from hpfunc._tree.exact import THIN, rank_rows
@@ -20,7 +21,7 @@ from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.rounding import TERMS
 from hpfunc._tree.threads import Scratch, n_threads
 
-__all__ = ["LayerBounds", "bytes_for_layer_bounds", "find_layer_bounds", "merge_pair"]
+__all__ = ["LayerBounds", "bytes_for_layer_bounds", "find_layer_bounds"]
 
 
 class LayerBounds(NamedTuple):
@@ -31,7 +32,9 @@ class LayerBounds(NamedTuple):
     copies: Ints  # (N,) how many samples of the class equal each point
     rank: Ints  # (N,) place of each point in the canonical order of all, the same for equal points
     centred: CentredPoints  # the points, or their reduced coordinates
+    centred_between: CentredPoints  # the same for distances between classes
     reduction: Reduction | None
+    residuals: Array | None  # (N,) length of each point outside the directions of the reduction
 
     def rows(self, k: int) -> slice:
         """Return the rows of a class."""
@@ -49,10 +52,24 @@ class LayerBounds(NamedTuple):
         fill_class_bounds(self.centred, k, table, scratch)
         return table
 
-    def between(self, class_a: int, class_b: int, scratch: Scratch) -> Array:
-        """Compute the bounds between two classes of m and n points: ``(m, n)``, in ``scratch``."""
-        m, n = (int(self.starts[k + 1] - self.starts[k]) for k in (class_a, class_b))
-        return block_bounds(self.centred, np.array([class_a]), np.array([class_b]), m, n, scratch)[0, :, 0]
+    def between(self, class_a: int, classes_b: Ints, scratch: Scratch) -> Array:
+        """Compute the bounds between a class of m points and c others of at most n points.
+
+        Returns
+        -------
+        (m, c, n) array
+            In ``scratch``; infinite past the end of a class of less than n points.
+        """
+        sizes = np.diff(self.starts)
+        n = int(sizes[classes_b].max())
+        block = block_bounds(self.centred_between, np.array([class_a]), classes_b, int(sizes[class_a]), n, scratch)
+        return np.asarray(block[0])
+
+    def may_weigh(self, edges: Ints, limits: Callable[[], Floats]) -> Bools:
+        """Tell which edges, rows ``(E, 2)``, may weigh no more than their limits: all of them without a reduction."""
+        if self.reduction is None:
+            return np.ones(len(edges), bool)
+        return np.asarray(self.reduction.bounds(edges[:, 0], edges[:, 1])[0] <= limits())
 
 
 def find_layer_bounds(
@@ -79,10 +96,15 @@ def find_layer_bounds(
             x, rank, starts = x[kept], rank[kept], np.searchsorted(kept, starts)
     basis = choose_directions(x, starts, pairs, parallel_map) if may_reduce else None
     reduced = None if basis is None else reduce_points(x, basis, parallel_map)
-    if reduced is None:
-        return LayerBounds(x, starts, copies, rank, prepare(x, starts, parallel_map), None)
-    centred = centre(reduced.points, starts, reduced.points.dtype, parallel_map)
-    return LayerBounds(x, starts, copies, rank, centred, Reduction(x, reduced.slack))
+    if reduced is not None:
+        centred = centre(reduced.points, starts, reduced.points.dtype, parallel_map)
+        reduction, residuals = Reduction(x, reduced.slack), reduced.points[:, -1].copy()
+        return LayerBounds(x, starts, copies, rank, centred, centred, reduction, residuals)
+    centred = between = prepare(x, starts, parallel_map)
+    if centred.relative and centred.dtype == np.float32:
+        # Between classes, products leave little undecided and are faster than differences.
+        between = centre(x, starts, centred.dtype, parallel_map)
+    return LayerBounds(x, starts, copies, rank, centred, between, None, None)
 
 
 def bytes_for_layer_bounds(x: Any, starts: Ints, *, reduced: bool) -> int:
@@ -95,23 +117,3 @@ def bytes_for_layer_bounds(x: Any, starts: Ints, *, reduced: bool) -> int:
     tables = n_threads() * largest**2 * ((2 + sums) * itemsize + exact + 3)
     wide = n_threads() * min(8e6, 8.0 * n * d) + min(20e6, 40.0 * n * d)
     return int(points + tables + wide + (bytes_for_directions(d) if reduced else 0) + x.nbytes)
-
-
-def merge_pair(layer: LayerBounds, class_a: int, class_b: int) -> tuple[Floats, Ints, Ints]:
-    """Assign numbers to the points of two classes in their canonical order; equal points share a number.
-
-    Returns
-    -------
-    members : (G, 2) array
-        Samples of each class that equal each of G distinct points.
-    place_a, place_b : (m,) and (n,) arrays
-        The number of every point of each class.
-    """
-    rows_a, rows_b = layer.rows(class_a), layer.rows(class_b)
-    ranks = np.concatenate([layer.rank[rows_a], layer.rank[rows_b]])
-    distinct, place = np.unique(ranks, return_inverse=True)
-    place_a, place_b = np.split(place.reshape(-1), [rows_a.stop - rows_a.start])
-    members = np.zeros((len(distinct), 2))
-    np.add.at(members[:, 0], place_a, layer.copies[rows_a])
-    np.add.at(members[:, 1], place_b, layer.copies[rows_b])
-    return members, place_a, place_b

@@ -15,12 +15,13 @@ import numpy as np
 
 from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.graphs.layer_bounds import LayerBounds, merge_pair
+from hpfunc._tree.graphs.blocks import BLOCK_ENTRIES, GraphBlock, merge_block
+from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.graphs.pair_graphs import count_neighbours, share_places
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["OwnNeighbours", "bytes_for_neighbours", "count_neighbours_of_pair", "find_own_neighbours"]
+__all__ = ["OwnNeighbours", "bytes_for_neighbours", "count_neighbours_of_block", "find_own_neighbours"]
 
 # A class or a pair is crowded where bounds leave more than this many points for each neighbour that is wanted.
 _CROWDED = 8
@@ -41,9 +42,11 @@ class OwnNeighbours(NamedTuple):
 def bytes_for_neighbours(starts: Ints, k: int) -> int:
     """Estimate the bytes of the neighbours within all classes, and of those of one pair."""
     sizes = np.diff(starts)
-    largest = 2.0 * float(sizes.max())
-    of_pair = 4 * largest * min(k + 1, largest) * 80 + min(largest**2, 4 * largest * (k + 1) ** 2) * 24
-    return int((sizes * np.minimum(sizes, k + 1)).sum() * 80 + of_pair)
+    largest = float(sizes.max())
+    entries = min(max(largest**2, BLOCK_ENTRIES), float(sizes.sum()) ** 2)
+    vertices = entries / largest + largest
+    of_block = 4 * vertices * min(k + 1, 2 * largest) * 80 + min(entries, 4 * vertices * (k + 1) ** 2) * 24
+    return int((sizes * np.minimum(sizes, k + 1)).sum() * 80 + of_block + 4 * entries)
 
 
 def find_own_neighbours(layer: LayerBounds, class_number: int, k: int, scratch: Scratch) -> OwnNeighbours | None:
@@ -107,63 +110,96 @@ def _light_entries(light: Bools, n_points: int, k: int) -> tuple[Ints, Ints] | N
     return rows, cols
 
 
-def count_neighbours_of_pair(
-    layer: LayerBounds, own: list[OwnNeighbours | None], pair: Ints, k: int, scratch: Scratch
-) -> CrossEdges | None:
-    """Count the cross edges of the k-nearest-neighbour graph of two classes; None if bounds leave too many points.
+def count_neighbours_of_block(
+    layer: LayerBounds, own: list[OwnNeighbours | None], block: GraphBlock, k: int, scratch: Scratch
+) -> tuple[CrossEdges, Bools]:
+    """Count the cross edges of the k-nearest-neighbour graphs of the pairs of a block.
 
     Parameters
     ----------
     layer : LayerBounds
         Of distinct points.
     own : list
-        The neighbours within each class.
-    pair : (2,) array
-        Class numbers.
+        The neighbours within each class, not None for those of the block.
+    block : GraphBlock
     k : int
     scratch : Scratch
+
+    Returns
+    -------
+    CrossEdges
+        Of ``(P,)`` arrays.
+    counted : (P,) array
+        False for pairs of which bounds leave too many points, whose counts mean nothing.
     """
-    own_a, own_b = own[pair[0]], own[pair[1]]
-    across = None if own_a is None or own_b is None else _find_across(layer, (own_a, own_b), pair, k, scratch)
-    if own_a is None or own_b is None or across is None:
-        return None
-    members, place_a, place_b = merge_pair(layer, *pair)
-    source_a, target_b, weights = across
-    from_a, from_b = weights <= own_a.reach[source_a], weights <= own_b.reach[target_b]
-    parts = (
-        (place_a[own_a.source], place_a[own_a.target], own_a.weights),
-        (place_b[own_b.source], place_b[own_b.target], own_b.weights),
-        (place_a[source_a[from_a]], place_b[target_b[from_a]], weights[from_a]),
-        (place_b[target_b[from_b]], place_a[source_a[from_b]], weights[from_b]),
-    )
+    merged = merge_block(layer, block)
+    (source_a, target_b, weights), counted = _find_across(layer, own, block, k, scratch)
+    reach = np.concatenate([_known(own[c]).reach for pair in _classes(block) for c in pair])
+    from_a, from_b = weights <= reach[source_a], weights <= reach[target_b]
+    parts = [
+        (source_a[from_a], target_b[from_a], weights[from_a]),
+        (target_b[from_b], source_a[from_b], weights[from_b]),
+    ]
+    for first, pair in zip(block.first, _classes(block), strict=True):
+        for begin, found in zip(first, (_known(own[c]) for c in pair), strict=True):
+            parts.append((found.source + begin, found.target + begin, found.weights))
     source, target, weights = (np.concatenate(field) for field in zip(*parts, strict=True))
-    if len(members) < len(place_a) + len(place_b):
+    source, target = merged.point[source], merged.point[target]
+    n = len(merged.members)
+    if n < len(merged.point):
         # A point that both classes contain was found from both, and so were its neighbours: keep each edge once.
-        keys, first = np.unique(source * len(members) + target, return_index=True)
-        kept = first[keys // len(members) != keys % len(members)]
+        keys, numbers = np.unique(source * n + target, return_index=True)
+        kept = numbers[keys // n != keys % n]
         source, target, weights = source[kept], target[kept], weights[kept]
-    return count_neighbours(members, *share_places(members, source, target, weights, k))
+    shared = share_places(merged.members, merged.pair, len(block.number), source, target, weights, k)
+    return count_neighbours(merged.members, merged.pair, *shared), counted
+
+
+def _known(found: OwnNeighbours | None) -> OwnNeighbours:
+    """Return the neighbours within a class of a block: such a class has some."""
+    assert found is not None
+    return found
+
+
+def _classes(block: GraphBlock) -> list[tuple[int, int]]:
+    """List the class numbers of the pairs of a block."""
+    return [(block.class_a, c) for c in block.classes_b.tolist()]
 
 
 def _find_across(
-    layer: LayerBounds, own: tuple[OwnNeighbours, OwnNeighbours], pair: Ints, k: int, scratch: Scratch
-) -> tuple[Ints, Ints, Floats] | None:
-    """Find the points of two classes that are within reach of each other: sources, targets and squared distances."""
-    table = layer.between(int(pair[0]), int(pair[1]), scratch)
-    first_a, first_b = layer.starts[pair]
-    row_limits = _limits_across(layer, own[0], table, np.arange(table.shape[0]) + first_a, int(first_b), k)
-    col_limits = _limits_across(layer, own[1], table.T, np.arange(table.shape[1]) + first_b, int(first_a), k)
-    light = np.less_equal(table, row_limits[:, None], out=scratch("light", table.shape, np.bool_))
+    layer: LayerBounds, own: list[OwnNeighbours | None], block: GraphBlock, k: int, scratch: Scratch
+) -> tuple[tuple[Ints, Ints, Floats], Bools]:
+    """Find the points of two classes that are within reach of each other.
+
+    Returns
+    -------
+    sources, targets, weights : (E,) arrays
+        Vertices, and squared distances.
+    counted : (P,) array
+        False for pairs with too many, whose edges are left out.
+    """
+    table = layer.between(block.class_a, block.classes_b, scratch)
+    own_a, rows_a = _known(own[block.class_a]), layer.rows(block.class_a)
+    row_limits = np.repeat(own_a.limits[:, None], table.shape[1], axis=1)
+    col_limits = np.full(table.shape[1:], -np.inf, table.dtype)
+    for p, c in enumerate(block.classes_b.tolist()):
+        own_b, rows_b = _known(own[c]), layer.rows(c)
+        part = table[:, p, : rows_b.stop - rows_b.start]
+        row_limits[:, p] = _limits_across(layer, own_a, part, rows_a, rows_b.start, k)
+        col_limits[p, : part.shape[1]] = _limits_across(layer, own_b, part.T, rows_b, rows_a.start, k)
+    light = np.less_equal(table, row_limits[:, :, None], out=scratch("light", table.shape, np.bool_))
     light |= np.less_equal(table, col_limits, out=scratch("light of columns", table.shape, np.bool_))
-    hits = _light_entries(light, sum(table.shape), k)
-    if hits is None:
-        return None
-    return *hits, squared_distances(layer.x, hits[0] + first_a, hits[1] + first_b)
+    light &= np.isfinite(table, out=scratch("light of columns", table.shape, np.bool_))
+    counted = np.count_nonzero(light, axis=(0, 2)) <= _CROWDED * (k + 1) * np.bincount(block.pair)
+    light[:, ~counted] = False
+    source, pair, target = np.unravel_index(np.flatnonzero(light), table.shape)
+    source, target = block.first[pair, 0] + source, block.first[pair, 1] + target
+    return (source, target, squared_distances(layer.x, block.row[source], block.row[target])), counted
 
 
-def _limits_across(layer: LayerBounds, own: OwnNeighbours, table: Array, rows: Ints, first: int, k: int) -> Array:
+def _limits_across(layer: LayerBounds, own: OwnNeighbours, table: Array, rows: slice, first: int, k: int) -> Array:
     """Return the limits of the points of a class; where it has too few neighbours, those of the other class count."""
     if np.isfinite(own.reach).all():
         return own.limits
     # One more than k, because the other class may contain the point too.
-    return layer.limits(_distance_to_kth(layer, table, rows, first, k + 1))
+    return layer.limits(_distance_to_kth(layer, table, np.arange(rows.start, rows.stop), first, k + 1))

@@ -1,298 +1,220 @@
 """Count the cross edges of k orthogonal minimum spanning trees of every pair of classes of a layer.
 
-Take edges in rising order and put each into the first of k forests in which its ends are not yet joined: these forests
-are the k successive trees. Where the k-th forest of *some* edges joins the ends of an edge by lighter ones, the k-th
-forest of *all* edges does so too (by induction over the order and over the forests), and none of them contains the
-edge. So the measured edges of k trees of bounds exclude nearly all edges of a class (`find_class_edges`); those that
-are left, and the lightest cross edges, exclude nearly all edges between two classes (`count_trees_of_pair`).
+The edges of the trees of two classes are among those of the trees of each class and a few cross edges
+(`class_forests`). Let a point of a class be joined to the hub of its class, in the last of its k trees, by edges no
+heavier than its way; and let the hubs of both classes be joined in the last of k forests of some edges. Then a cross
+edge heavier than the ways of both its ends and than the path between the hubs is in none of the k trees
+(`count_trees_of_block`).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import NamedTuple
-
 import numpy as np
 
-from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.graphs.layer_bounds import LayerBounds, merge_pair
+from hpfunc._tree.graphs.blocks import BLOCK_ENTRIES, GraphBlock, MergedBlock, merge_block, ranges
+from hpfunc._tree.graphs.class_forests import CROWDED, ClassForests, OrderedEdges, sort_into_forests
+from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.graphs.pair_graphs import count_weighted, weigh_trees
-from hpfunc._tree.mst.kruskal import kruskal_ranks
-from hpfunc._tree.mst.prim import edges_of_order, gaps_from_weights, place_maxima, prim, prim_order_of_tree
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["MeasuredEdges", "bytes_for_successive_trees", "count_trees_of_pair", "find_class_edges"]
+__all__ = ["bytes_for_successive_trees", "count_trees_of_block"]
 
-# A class or a pair is crowded where more than this many edges for each point and tree are left.
-_CROWDED = 8
-# Points of each class, for each tree, whose lightest cross edges are always measured.
+# Points of each class, for each tree, whose lightest cross edges are measured to find a path between the hubs.
 _NEAREST = 4
-# Entries of the tables of all classes whose trees are grown together.
-_BATCH_ENTRIES = 2**23
-
-
-class MeasuredEdges(NamedTuple):
-    """Hold edges and their weights, each edge once."""
-
-    ends: Ints  # (E, 2) points
-    weights: Floats  # (E,) squared distances
-
-    def select(self, numbers: Ints) -> MeasuredEdges:
-        """Return the edges of some numbers."""
-        return MeasuredEdges(self.ends[numbers], self.weights[numbers])
 
 
 def bytes_for_successive_trees(starts: Ints, k: int) -> int:
-    """Estimate the bytes of the edges of all classes, of the tables of a batch of them, and of one pair."""
+    """Estimate the bytes of the edges of all classes, of the tables of a batch of them, and of one block."""
     sizes = np.diff(starts)
-    largest, batch = float(sizes.max()), len(sizes) * float(sizes.max()) ** 2
-    tables = 8 * min(batch, max(largest**2, _BATCH_ENTRIES))
-    return int(starts[-1] * k * _CROWDED * 24 + tables + largest**2 * 60 + largest * k * _CROWDED * 400)
+    largest = float(sizes.max())
+    tables = 8 * min(len(sizes) * largest**2, max(largest**2, 2.0**23))
+    entries = min(max(largest**2, BLOCK_ENTRIES), float(sizes.sum()) ** 2)
+    vertices = entries / largest + largest
+    return int(starts[-1] * k * 60 + tables + entries * 12 + largest**2 * 40 + vertices * k * CROWDED * 200)
 
 
-def find_class_edges(
-    layer: LayerBounds, k: int, scratch: Scratch, parallel_map: ParallelMap
-) -> list[MeasuredEdges | None]:
-    """Find the candidate edges of the k successive trees of every class, several classes at a time.
+def count_trees_of_block(
+    layer: LayerBounds, own: ClassForests, block: GraphBlock, k: int, scratch: Scratch
+) -> tuple[CrossEdges, Bools]:
+    """Count the cross edges of k successive trees of the pairs of a block.
 
     Parameters
     ----------
     layer : LayerBounds
-        Of all samples, equal ones too.
+    own : ClassForests
+        Complete for the classes of the block.
+    block : GraphBlock
     k : int
     scratch : Scratch
-    parallel_map : callable
-        Apply a function to every class, possibly in threads.
 
     Returns
     -------
-    list of MeasuredEdges or None
-        Points are counted from the start of the class. None if there are no k trees, or too many edges.
+    CrossEdges
+        Of ``(P,)`` arrays.
+    counted : (P,) array
+        False for pairs of which bounds leave too much undecided, whose counts mean nothing.
     """
-    sizes = np.diff(layer.starts)
-    by_size = np.argsort(sizes, kind="stable")
-    found: dict[int, MeasuredEdges | None] = {}
-    step = max(1, _BATCH_ENTRIES // int(sizes.max()) ** 2)
-    for classes in np.split(by_size, range(step, len(by_size), step)):
-        found.update(zip(classes.tolist(), _find_edges_of_batch(layer, classes, k, scratch, parallel_map), strict=True))
-    return [found[c] for c in range(len(sizes))]
+    table = layer.between(block.class_a, block.classes_b, scratch)
+    limits = layer.limits(own.ways)
+    row_limits = limits[layer.rows(block.class_a)]
+    col_limits = np.full(table.shape[1:], -np.inf, table.dtype)
+    for p, c in enumerate(block.classes_b):
+        rows = layer.rows(int(c))
+        col_limits[p, : rows.stop - rows.start] = limits[rows]
+    within = _own_edges(layer, own, block)
+    chosen = _choose_cross_edges(table, row_limits, col_limits, k)
+    between_hubs = _join_hubs(layer, own, block, within, chosen, k)
+    light = np.less_equal(
+        table,
+        np.maximum(row_limits[:, None], layer.limits(between_hubs))[:, :, None],
+        out=scratch("light", table.shape, np.bool_),
+    )
+    light |= np.less_equal(table, col_limits, out=scratch("light of columns", table.shape, np.bool_))
+    n_points = np.bincount(block.pair)
+    n_light = np.count_nonzero(light, axis=(0, 2))
+    counted = np.isfinite(between_hubs) & (n_light <= CROWDED * k * n_points)
+    light[:, ~counted] = False
+    source, pair, target = np.unravel_index(np.flatnonzero(light), table.shape)
+    cross = np.stack([block.first[pair, 0] + source, block.first[pair, 1] + target], axis=1)
+
+    def heaviest() -> Floats:
+        return np.asarray(np.maximum(own.ways[block.row[cross]].max(axis=1), between_hubs[pair]))
+
+    cross = cross[layer.may_weigh(block.row[cross], heaviest)]
+    edges = _join(layer, own, block, within, cross)
+    forest = sort_into_forests(len(block.row), edges, k)
+    n_last = np.bincount(edges.graph[forest == k - 1], minlength=len(n_points))
+    counted &= n_last == n_points - 1
+    return _count(merge_block(layer, block), edges, forest, k), counted
 
 
-def _find_edges_of_batch(
-    layer: LayerBounds, classes: Ints, k: int, scratch: Scratch, parallel_map: ParallelMap
-) -> list[MeasuredEdges | None]:
-    """Find the edges of some classes; see `find_class_edges`."""
-    sizes = np.diff(layer.starts)[classes]
-    batch = np.empty((len(classes), sizes.max(), sizes.max()), layer.centred.dtype)
-
-    def fill(g: int) -> None:
-        table = batch[g, : sizes[g], : sizes[g]]
-        table[:] = layer.within(int(classes[g]), scratch)
-        np.fill_diagonal(table, np.inf)
-        # Prim's algorithm reads what lies past the end of a class, if only to exclude it.
-        batch[g, sizes[g] :], batch[g, :, sizes[g] :] = np.inf, np.inf
-
-    deque(parallel_map(fill, range(len(classes))), maxlen=0)
-    taken: list[list[tuple[Ints, Array]]] = [[] for _ in classes]
-    complete = np.ones(len(classes), bool)
-    for _ in range(k):
-        grown = prim(batch, sizes)
-
-        def take_tree(g: int, vertices: Array = grown.vertices, gaps: Array = grown.gaps) -> None:
-            """Take the edges of the tree of one class out of its table."""
-            table, n = batch[g, : sizes[g], : sizes[g]], sizes[g]
-            complete[g] &= np.isfinite(gaps[g, :n]).all()
-            if complete[g]:
-                ends = edges_of_order(table, vertices[g, :n])
-                taken[g].append((ends, table[tuple(ends.T)]))
-                table[tuple(ends.T)] = table[tuple(ends.T[::-1])] = np.inf
-
-        deque(parallel_map(take_tree, range(len(classes))), maxlen=0)
-
-    def finish(g: int) -> MeasuredEdges | None:
-        table = batch[g, : sizes[g], : sizes[g]]
-        for ends, bounds in taken[g]:
-            table[tuple(ends.T)] = table[tuple(ends.T[::-1])] = bounds
-        trees = np.concatenate([ends for ends, _ in taken[g]]) if complete[g] else None
-        return None if trees is None else _light_edges_of_class(layer, int(classes[g]), table, trees, k, scratch)
-
-    return list(parallel_map(finish, range(len(classes))))
+def _own_edges(layer: LayerBounds, own: ClassForests, block: GraphBlock) -> OrderedEdges:
+    """List the edges within both classes of every pair of a block."""
+    classes = np.stack([np.full_like(block.classes_b, block.class_a), block.classes_b], axis=1).reshape(-1)
+    counts = np.diff(own.starts)[classes]
+    numbers = ranges(own.starts[classes], counts)
+    rows = own.ends[numbers]
+    ends = rows + np.repeat(block.first.reshape(-1) - layer.starts[classes], counts)[:, None]
+    return OrderedEdges(block.pair[ends[:, 0]], ends, own.weights[numbers], own.forest[numbers], own.canonical[rows])
 
 
-def _light_edges_of_class(
-    layer: LayerBounds, class_number: int, table: Array, trees: Ints, k: int, scratch: Scratch
-) -> MeasuredEdges | None:
-    """Find the edges of a class that k trees of its bounds do not exclude; None if these are too many.
+def _join(layer: LayerBounds, own: ClassForests, block: GraphBlock, within: OrderedEdges, cross: Ints) -> OrderedEdges:
+    """Append cross edges, given by their vertices ``(E, 2)``, to the edges within classes."""
+    rows = block.row[cross]
+    weights, earliest = squared_distances(layer.x, *rows.T), np.zeros(len(cross), np.intp)
+    across = OrderedEdges(block.pair[cross[:, 0]], cross, weights, earliest, own.canonical[rows])
+    return OrderedEdges(*(np.concatenate(field) for field in zip(within, across, strict=True)))
+
+
+def _choose_cross_edges(table: Array, row_limits: Array, col_limits: Array, k: int) -> Ints:
+    """Choose cross edges that are likely to join the hubs of both classes of each pair in each of k forests.
 
     Parameters
     ----------
-    layer : LayerBounds
-    class_number : int
-    table : (n, n) array
-        Bounds.
-    trees : (E, 2) array
-        The edges of k trees.
+    table : (m, P, n) array
+        Bounds, infinite past the end of a class.
+    row_limits, col_limits : (m,) and (P, n) arrays
+        Limits of the ways from every point to the hub of its class.
     k : int
-    scratch : Scratch
+
+    Returns
+    -------
+    (E, 3) array
+        Source, pair and target of each edge, each once.
     """
-    rows, n = layer.rows(class_number), len(table)
-    # Vertices in the canonical order, equal samples in the order of their rows.
-    point = np.argsort(layer.rank[rows], kind="stable")
-    vertex = np.empty_like(point)
-    vertex[point] = np.arange(n)
-    for spare in range(k + 1):
-        first = _measure(layer, trees, rows.start, rows.start)
-        edges = first._replace(ends=np.sort(vertex[first.ends], axis=1))
-        last = _forests(n, edges, k)[-1]
-        if len(last) == n - 1:
-            break
-        # Measuring changed the order of the edges, so that the last forest leaves points out: add another tree.
-        another = _next_tree(table, trees)
-        if another is None or spare == k:
-            return None
-        trees = np.concatenate([trees, another])
-    light = np.triu(table <= _path_limits(layer, edges.select(last), vertex, vertex, scratch), 1)
-    if np.count_nonzero(light) > _CROWDED * k * n:
-        return None
-    ends = np.stack(np.divmod(np.flatnonzero(light), n), axis=1)
-    return _measure(layer, ends, rows.start, rows.start)
+    n_pairs = table.shape[1]
+    # (P, m or n): how near each point is to the other class and to the hub of its own.
+    to_rows, to_cols = table.min(axis=2).T, table.min(axis=0)
+    # A forest of p + q points has fewer than p + q edges. So all edges between p = q = 2 k - 2 points of either class
+    # do not fit into k - 1 forests, and the last of k forests joins the classes.
+    n_best = max(1, 2 * k - 2)
+    sources, targets = (
+        _smallest(np.maximum(least, limits), max(_NEAREST * k, n_best), n_best)
+        for least, limits in ((to_rows, row_limits), (to_cols, col_limits))
+    )
+    pair, size = np.arange(n_pairs)[:, None], table.shape[2]
+    from_sources = np.maximum(table[sources, pair], col_limits[:, None])  # (P, s, n)
+    from_targets = np.maximum(table[:, pair, targets].transpose(1, 2, 0), row_limits)  # (P, t, m)
+    nearest_target, nearest_source = (_smallest(bounds, k, 1) for bounds in (from_sources, from_targets))
+    parts = (
+        (sources[:, :n_best, None], targets[:, None, :n_best]),
+        (sources[:, :, None], nearest_target),
+        (nearest_source, targets[:, :, None]),
+    )
+    keys = [((source * n_pairs + pair[..., None]) * size + target).reshape(-1) for source, target in parts]
+    flat = np.unique(np.concatenate(keys))
+    flat = flat[np.isfinite(table.reshape(-1)[flat])]
+    return np.stack(np.unravel_index(flat, table.shape), axis=1)
 
 
-def _next_tree(table: Array, taken: Ints) -> Ints | None:
-    """Return a minimum spanning tree of a table without the edges taken, or None if there is none."""
-    left = table.copy()
-    left[tuple(taken.T)] = left[tuple(taken.T[::-1])] = np.inf
-    vertices, gaps = (part[0] for part in prim(left[None], np.array([len(left)])))
-    return edges_of_order(left, vertices) if np.isfinite(gaps).all() else None
+def _smallest(values: Array, number: int, first: int) -> Ints:
+    """Return the places of the smallest values along the last axis, the ``first`` smallest first."""
+    last = min(number, values.shape[-1]) - 1
+    return np.argpartition(values, sorted({min(first - 1, last), last}), axis=-1)[..., : last + 1]
 
 
-def _measure(layer: LayerBounds, ends: Ints, first_source: int, first_target: int) -> MeasuredEdges:
-    """Measure edges whose ends are counted from given rows."""
-    return MeasuredEdges(ends, squared_distances(layer.x, ends[:, 0] + first_source, ends[:, 1] + first_target))
-
-
-def _forests(n: int, edges: MeasuredEdges, k: int) -> list[Ints]:
-    """Return the edge numbers of k successive minimum spanning forests of n vertices."""
-    left = np.lexsort((edges.ends[:, 1], edges.ends[:, 0], edges.weights))
-    forests = []
-    for _ in range(k):
-        taken = np.zeros(len(left), bool)
-        taken[kruskal_ranks(n, edges.ends[left], np.arange(1, len(left) + 1)) - 1] = True
-        forests.append(left[taken])
-        left = left[~taken]
-    return forests
-
-
-def _path_limits(layer: LayerBounds, tree: MeasuredEdges, rows: Ints, cols: Ints, scratch: Scratch) -> Array:
-    """Compute limits of the path maxima in a tree.
+def _join_hubs(
+    layer: LayerBounds, own: ClassForests, block: GraphBlock, within: OrderedEdges, chosen: Ints, k: int
+) -> Floats:
+    """Return the heaviest edge between the hubs of each pair in the last of k forests: ``(P,)``, infinite without one.
 
     Parameters
     ----------
-    layer : LayerBounds
-    tree : MeasuredEdges
-    rows, cols : (m,) and (n,) arrays
-        Vertices.
-    scratch : Scratch
-
-    Returns
-    -------
-    (m, n) array
-        In ``scratch``.
+    layer, own, block
+        As in `count_trees_of_block`.
+    within : OrderedEdges
+    chosen : (E, 3) array
+        Source, pair and target of some cross edges.
+    k : int
     """
-    n_vertices = len(tree.weights) + 1
-    vertices, numbers = prim_order_of_tree(n_vertices, *tree)
-    place = np.empty_like(vertices)
-    place[vertices] = np.arange(n_vertices)
-    maxima = place_maxima(gaps_from_weights(layer.limits(tree.weights[numbers])), scratch)
-    # Rows come first because whole rows are copied at once. ("clip" is the mode that writes without a copy.)
-    of_rows = scratch("limits of rows", (len(rows), n_vertices), maxima.dtype)
-    np.take(maxima, place[rows], axis=0, out=of_rows, mode="clip")
-    limits = scratch("limits", (len(rows), len(cols)), maxima.dtype)
-    return np.take(of_rows, place[cols], axis=1, out=limits, mode="clip")
+    source, pair, target = chosen.T
+    cross = np.stack([block.first[pair, 0] + source, block.first[pair, 1] + target], axis=1)
+    edges = _join(layer, own, block, within, cross)
+    last = np.flatnonzero(sort_into_forests(len(block.row), edges, k) == k - 1)
+    last = last[last >= len(within.weights)]
+    heaviest = np.maximum(edges.weights[last], own.ways[block.row[edges.ends[last]]].max(axis=1))
+    result = np.full(len(block.first), np.inf)
+    np.minimum.at(result, edges.graph[last], heaviest)
+    return result
 
 
-def count_trees_of_pair(
-    layer: LayerBounds, own: list[MeasuredEdges | None], pair: Ints, k: int, scratch: Scratch
-) -> CrossEdges | None:
-    """Count the cross edges of k successive trees of two classes; None if bounds leave too much undecided."""
-    own_a, own_b = own[pair[0]], own[pair[1]]
-    if own_a is None or own_b is None:
-        return None
-    table = layer.between(int(pair[0]), int(pair[1]), scratch)
-    (m, n), (first_a, first_b) = table.shape, layer.starts[pair]
-    members, place_a, place_b = merge_pair(layer, *pair)
-    point = np.concatenate([place_a, place_b])
-    # Vertices in the canonical order, equal samples in the order of their rows.
-    vertex = np.empty(m + n, np.intp)
-    vertex[np.argsort(point, kind="stable")] = np.arange(m + n)
-    across = _choose_lightest(layer, table, (own_a, own_b), k)
-
-    def join(across: Ints) -> MeasuredEdges:
-        cross = _measure(layer, across, first_a, first_b)
-        ends = np.concatenate([own_a.ends, own_b.ends + m, cross.ends + np.array([0, m])])
-        weights = np.concatenate([own_a.weights, own_b.weights, cross.weights])
-        return MeasuredEdges(np.sort(vertex[ends], axis=1), weights)
-
-    edges = join(np.stack(np.divmod(across, n), axis=1))
-    forests = _forests(m + n, edges, k)
-    if len(forests[-1]) < m + n - 1:
-        return None
-    light = table <= _path_limits(layer, edges.select(forests[-1]), vertex[:m], vertex[m:], scratch)
-    if np.count_nonzero(light) > _CROWDED * k * (m + n):
-        return None
-    left = np.flatnonzero(light)
-    # If every light edge was chosen before, the forests are already known.
-    if not np.isin(left, across, assume_unique=True).all():
-        edges = join(np.stack(np.divmod(left, n), axis=1))
-        forests = _forests(m + n, edges, k)
-        if len(forests[-1]) < m + n - 1:
-            return None
-    return _count(members, np.sort(point), edges, forests)
-
-
-def _choose_lightest(layer: LayerBounds, table: Array, own: tuple[MeasuredEdges, MeasuredEdges], k: int) -> Ints:
-    """Choose cross edges that the trees are likely to contain: the k lightest of each point near the other class.
-
-    Returns
-    -------
-    (E,) array
-        Places of the edges in the flat table, each once.
-    """
-    chosen = []
-    for side, bounds in enumerate((table, table.T)):
-        near, least = np.zeros(len(bounds)), bounds.min(axis=1)
-        np.maximum.at(near, own[side].ends.reshape(-1), np.repeat(own[side].weights, 2))
-        is_near = least <= layer.limits(near)
-        # The points nearest to the other class are chosen whatever edges they have in their own class.
-        is_near[np.argpartition(least, min(_NEAREST * k, len(least)) - 1)[: _NEAREST * k]] = True
-        source, kept = np.flatnonzero(is_near), min(k, bounds.shape[1])
-        target = np.argpartition(bounds[source], kept - 1, axis=1)[:, :kept]
-        ends = np.stack([np.repeat(source, kept), target.reshape(-1)], axis=1)
-        chosen.append(ends if side == 0 else ends[:, ::-1])
-    return np.asarray(np.unique(np.concatenate(chosen) @ [table.shape[1], 1]))
-
-
-def _count(members: Floats, point: Ints, edges: MeasuredEdges, forests: list[Ints]) -> CrossEdges:
+def _count(merged: MergedBlock, edges: OrderedEdges, forest: Ints, k: int) -> CrossEdges:
     """Count the cross edges of successive trees.
 
     Parameters
     ----------
-    members : (G, 2) array
-    point : (V,) array
-        The point of every vertex.
-    edges : MeasuredEdges
+    merged : MergedBlock
+    edges : OrderedEdges
         All candidate edges of the trees.
-    forests : list of (V - 1,) arrays
-        The edge numbers of each tree.
+    forest : (E,) array
+        The number of the tree of each edge; k for none.
+    k : int
     """
-    unique, left, trees = len(members) == len(point), np.arange(len(edges.weights)), []
-    for forest in forests:
-        tree = np.isin(left, forest)
-        unique = unique and not tied_edges(len(point), edges.ends[left], edges.weights[left], tree).any()
-        trees.append(point[edges.ends[left[tree]]])
-        left = left[~tree]
-    counts = count_weighted(members, *weigh_trees(trees))
-    return counts if unique else counts._replace(low=np.nan, high=np.nan)
+    members, pair, point = merged
+    n_pairs = int(pair[-1]) + 1
+    counts = count_weighted(members, pair, n_pairs, *weigh_trees(point[edges.ends[forest < k]], k))
+    # Points are fewer than vertices where samples are equal.
+    several = np.bincount(pair, minlength=n_pairs) < np.bincount(pair[point], minlength=n_pairs)
+    order = np.lexsort((edges.graph, edges.weights))
+    graph, weights = edges.graph[order], edges.weights[order]
+    suspects = np.unique(graph[1:][(np.diff(weights) == 0) & (np.diff(graph) == 0)])
+    for p in suspects[~several[suspects]]:
+        several[p] = _has_ties(edges, np.flatnonzero(edges.graph == p), forest, k)
+    counts.low[several] = counts.high[several] = np.nan
+    return counts
+
+
+def _has_ties(edges: OrderedEdges, numbers: Ints, forest: Ints, k: int) -> bool:
+    """Tell whether one of k successive trees, whose edges have these numbers, could hold another edge instead."""
+    vertices, ends = np.unique(edges.ends[numbers], return_inverse=True)
+    ends = ends.reshape(-1, 2)
+    for number in range(k):
+        left = forest[numbers] >= number
+        tree = forest[numbers[left]] == number
+        if tied_edges(len(vertices), ends[left], edges.weights[numbers[left]], tree).any():
+            return True
+    return False

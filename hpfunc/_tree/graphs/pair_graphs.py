@@ -16,7 +16,7 @@ import numpy as np
 from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.distances import centre, fill_class_bounds
 from hpfunc._tree.exact import canonical_order, squared_distances
-from hpfunc._tree.graph_sums import sum_weighted
+from hpfunc._tree.graph_sums import sum_at, sum_weighted
 from hpfunc._tree.memory import UNLIMITED, SpareBytes
 from hpfunc._tree.mst.kruskal import kruskal_ranks
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
@@ -86,10 +86,15 @@ def orthogonal_trees(samples: DistinctSamples, k: int) -> tuple[CrossEdges, int]
         How many trees there are, at most k.
     """
     ends, weight, n_trees, unique = orthogonal_edges(samples, k)
-    counts = count_weighted(samples.members, ends, weight)
+    counts = _only(count_weighted(samples.members, np.zeros(len(samples.x), np.intp), 1, ends, weight))
     if not unique:
         counts = counts._replace(low=np.nan, high=np.nan)
     return counts, n_trees
+
+
+def _only(counts: CrossEdges) -> CrossEdges:
+    """Return the counts of a single graph."""
+    return CrossEdges(*(field[0] for field in counts))
 
 
 def orthogonal_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, int, bool]:
@@ -124,15 +129,15 @@ def orthogonal_edges(samples: DistinctSamples, k: int) -> tuple[Ints, Floats, in
         lower[edges[tree, 0], edges[tree, 1]] = np.inf
         lower[edges[tree, 1], edges[tree, 0]] = np.inf
         trees.append(point[edges[tree]])
-    return *weigh_trees(trees), len(trees), unique
+    return *weigh_trees(np.concatenate(trees), len(trees)), len(trees), unique
 
 
-def weigh_trees(trees: list[Ints]) -> tuple[Ints, Floats]:
+def weigh_trees(ends: Ints, n_trees: int) -> tuple[Ints, Floats]:
     """Return the edges of several trees between points, each once, and the share of the trees that hold them."""
-    ends = np.sort(np.concatenate(trees), axis=1)
-    n = int(ends.max(initial=0)) + 1
-    keys, times = np.unique(ends @ [n, 1], return_counts=True)
-    return np.stack(np.divmod(keys, n), axis=1), times / len(trees)
+    lower, higher = np.sort(ends, axis=1).T
+    n = int(higher.max(initial=0)) + 1
+    keys, times = np.unique(lower * n + higher, return_counts=True)
+    return np.stack(np.divmod(keys, n), axis=1), times / n_trees
 
 
 def _candidates(lower: Floats, width: float) -> Ints | None:
@@ -158,13 +163,15 @@ def nearest_neighbours(samples: DistinctSamples, k: int, spare: SpareBytes) -> C
     spare : SpareBytes
         Memory for ties.
     """
-    return count_neighbours(samples.members, *neighbour_edges(samples, k, spare))
+    graph = np.zeros(len(samples.x), np.intp)
+    ends, weight, low, high = neighbour_edges(samples, k, spare)
+    return _only(count_neighbours(samples.members, graph, ends, weight, np.array([low]), np.array([high])))
 
 
-def count_neighbours(members: Floats, ends: Ints, weight: Floats, low: float, high: float) -> CrossEdges:
-    """Count the cross edges of a k-nearest-neighbour graph that `neighbour_edges` has found."""
-    counts = count_weighted(members, ends, weight)
-    return counts._replace(mean=low if low == high else counts.mean, low=low, high=high)
+def count_neighbours(members: Floats, graph: Ints, ends: Ints, weight: Floats, low: Floats, high: Floats) -> CrossEdges:
+    """Count the cross edges of k-nearest-neighbour graphs, given what `share_places` returns."""
+    counts = count_weighted(members, graph, len(low), ends, weight)
+    return counts._replace(mean=np.where(low == high, low, counts.mean), low=low, high=high)
 
 
 def neighbour_edges(
@@ -195,22 +202,31 @@ def neighbour_edges(
     # Each edge is found from both of its ends.
     with spare.for_ties(int(np.count_nonzero(near)) // 2, n):
         source, target = np.nonzero(near)
-        return share_places(samples.members, source, target, squared_distances(samples.x, source, target), k)
+        weights, graph = squared_distances(samples.x, source, target), np.zeros(n, np.intp)
+        ends, weight, low, high = share_places(samples.members, graph, 1, source, target, weights, k)
+        return ends, weight, float(low[0]), float(high[0])
 
 
 def share_places(
-    members: Floats, source: Ints, target: Ints, weights: Floats, k: int
-) -> tuple[Ints, Floats, float, float]:
+    members: Floats, graph: Ints, n_graphs: int, source: Ints, target: Ints, weights: Floats, k: int
+) -> tuple[Ints, Floats, Floats, Floats]:
     """Share the k places of each sample's neighbours among the points that are near enough; see `neighbour_edges`.
 
     Parameters
     ----------
-    members : (G, 2) array
+    members, graph, n_graphs
+        Of several graphs, as in `count_weighted`.
     source, target : (E,) arrays
         Points: for each source its k nearest other points, all others as far as the k-th, and perhaps more.
     weights : (E,) array
         Their squared distances.
     k : int
+
+    Returns
+    -------
+    ends, weight
+        As in `neighbour_edges`.
+    low, high : (n_graphs,) arrays
     """
     size = members.sum(axis=1)
     n = len(size)
@@ -233,28 +249,37 @@ def share_places(
     before -= before[np.searchsorted(point_of, point_of)]
     taken = np.clip(k - before, 0, width_of)
     chance = np.divide(taken, width_of, out=np.zeros_like(taken), where=width_of > 0)[level]
-    low = high = 0.0
+    low, high = np.zeros(n_graphs), np.zeros(n_graphs)
     for own_class in (0, 1):
         across = np.bincount(level, members[target, 1 - own_class])
         copies = members[point_of, own_class]
-        low += (copies * np.maximum(0, taken - (width_of - across))).sum()
-        high += (copies * np.minimum(taken, across)).sum()
+        low += sum_at(graph[point_of], copies * np.maximum(0, taken - (width_of - across)), n_graphs)
+        high += sum_at(graph[point_of], copies * np.minimum(taken, across), n_graphs)
     keys, inverse = np.unique(np.minimum(source, target) * n + np.maximum(source, target), return_inverse=True)
     # Ordered pairs of samples that an ordered pair of points represents, each direction once.
     weight = np.bincount(inverse.reshape(-1), chance * size[source] * places) / k
     return np.stack(np.divmod(keys, n), axis=1), weight, low / k, high / k
 
 
-def count_weighted(members: Floats, ends: Ints, weight: Floats) -> CrossEdges:
-    """Count the cross edges of a graph whose edges between two points are spread evenly over their samples.
+def count_weighted(members: Floats, graph: Ints, n_graphs: int, ends: Ints, weight: Floats) -> CrossEdges:
+    """Count the cross edges of graphs whose edges between two points are spread evenly over their samples.
 
     Parameters
     ----------
     members : (G, 2) array
+        Samples of each of two classes that equal each point.
+    graph : (G,) array
+        The number of the graph that each point belongs to, rising.
+    n_graphs : int
     ends : (E, 2) array
         Edges between points; both ends may be one point, whose copies they then join.
     weight : (E,) array
         Their weight, summed over the samples.
+
+    Returns
+    -------
+    CrossEdges
+        Of ``(n_graphs,)`` arrays. The counts of one graph do not depend on the others.
     """
     size = members.sum(axis=1)
     (a, b), (source, target) = members.T, ends.T
@@ -263,9 +288,11 @@ def count_weighted(members: Floats, ends: Ints, weight: Floats) -> CrossEdges:
     crossing = np.where(own, a[source] * b[source], a[source] * b[target] + a[target] * b[source])
     used = pairs > 0
     source, target, weight = source[used], target[used], weight[used]
-    pairs, crossing = pairs[used], crossing[used]
-    mean = float((weight * crossing / pairs).sum())
-    degree = np.bincount(source, weight, len(size)) + np.bincount(target, weight, len(size))
-    weight2, degree2 = (weight**2 / pairs).sum(), (degree**2 / size).sum()
-    third = sum_weighted(size, np.stack([source, target], axis=1), weight)
-    return CrossEdges(mean, mean, mean, weight.sum(), weight2, degree2, *third)
+    pairs, crossing, of_edge = pairs[used], crossing[used], graph[source]
+    mean = sum_at(of_edge, weight * crossing / pairs, n_graphs)
+    degree = sum_at(source, weight, len(size)) + sum_at(target, weight, len(size))
+    total = sum_at(of_edge, weight, n_graphs)
+    weight2 = sum_at(of_edge, weight**2 / pairs, n_graphs)
+    degree2 = sum_at(graph, degree**2 / size, n_graphs)
+    third = sum_weighted(size, np.stack([source, target], axis=1), weight, graph, n_graphs)
+    return CrossEdges(mean, mean.copy(), mean.copy(), total, weight2, degree2, *third)

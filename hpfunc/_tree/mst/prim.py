@@ -117,9 +117,11 @@ def edges_of_order(table: Array, vertices: Ints) -> Ints:
         Weights; the row is that of the later vertex.
     vertices : (n,) array
     """
-    earlier = np.tri(len(vertices), k=-1, dtype=bool)
-    weights = np.where(earlier, table[vertices][:, vertices], np.inf)
-    return np.stack([vertices[1:], vertices[weights[1:].argmin(axis=1)]], axis=1)
+    place = np.empty(len(vertices), np.int32)
+    place[vertices] = np.arange(len(vertices))
+    later = vertices[1:]
+    weights = np.where(place < place[later, None], table[later], np.inf)
+    return np.stack([later, weights.argmin(axis=1)], axis=1)
 
 
 def gaps_from_weights(weights: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import rank_rows, squared_distances
-from hpfunc._tree.graph_sums import sum_weighted
+from hpfunc._tree.graph_sums import sum_at, sum_weighted
 from hpfunc._tree.mst.kruskal import kruskal_multigraph, kruskal_ranks
 from hpfunc._tree.mst.ties import MergedPoints, edge_probabilities, find_tied_edges, merge_equal
 
@@ -133,7 +133,7 @@ def count_cross(every: EveryTree, graph: Ints, n_graphs: int) -> CrossEdges:
     mean = add_points(2 * a * b / size) + add_edges(probability * share)
     mean = np.where(low == high, low, mean)  # without rounding where all trees agree
     weight2 = add_points(2 * (size - 1) / size) + add_edges(probability**2 / pairs)
-    degree = 2 * (size - 1) + _sum_at(source, probability, len(size)) + _sum_at(target, probability, len(size))
+    degree = 2 * (size - 1) + sum_at(source, probability, len(size)) + sum_at(target, probability, len(size))
     copied = np.flatnonzero(size > 1)
     ends = np.concatenate([merged.edges, np.stack([copied, copied], axis=1)])
     third = sum_weighted(size, ends, np.concatenate([probability, size[copied] - 1]), of_point, n_graphs)
@@ -164,8 +164,3 @@ def _least_counts(merged: MergedPoints, rank: Ints, of_edge: Ints, n_points: Int
         taken = kruskal_ranks(len(merged.members), merged.edges[several], by_graph)
         counts += np.bincount(taken // 2 // levels, taken % 2, n_graphs)
     return counts
-
-
-def _sum_at(index: Ints, values: Floats, n: int) -> Floats:
-    """Add up the values that have the same index: ``(n,)``."""
-    return np.bincount(index, values, minlength=n).astype(np.float64)
