@@ -10,10 +10,10 @@ from hpfunc._arrays.types import Floats, Ints
 from hpfunc._tree.graph_sums import sum_at
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
 
-__all__ = ["BLOCK_ENTRIES", "GraphBlock", "MergedBlock", "group_pairs", "merge_block", "ranges"]
+__all__ = ["GraphBlock", "MergedBlock", "group_pairs", "merge_block", "most_of_block", "ranges"]
 
 # Distances between the classes of the pairs of a block, unless a single pair has more.
-BLOCK_ENTRIES = 2**20
+_BLOCK_ENTRIES = 2**20
 # A class more than this many times as large as the smallest of a block begins a new one, so that little is padded.
 _SIMILAR = 1.25
 
@@ -63,7 +63,7 @@ def group_pairs(starts: Ints, pairs: Ints, chosen: Ints) -> list[GraphBlock]:
             hi < len(order)
             and pairs[order[hi], 0] == class_a
             and sizes[pairs[order[hi], 1]] <= max(_SIMILAR * smallest, smallest + 4)
-            and (hi + 1 - lo) * sizes[class_a] * sizes[pairs[order[hi], 1]] <= BLOCK_ENTRIES
+            and (hi + 1 - lo) * sizes[class_a] * sizes[pairs[order[hi], 1]] <= _BLOCK_ENTRIES
         ):
             hi += 1
         blocks.append(_make_block(starts, int(class_a), pairs[order[lo:hi], 1], order[lo:hi]))
@@ -79,6 +79,13 @@ def _make_block(starts: Ints, class_a: int, classes_b: Ints, number: Ints) -> Gr
     first = np.cumsum(counts) - counts
     pair = np.repeat(np.arange(len(classes_b)), counts.reshape(-1, 2).sum(axis=1))
     return GraphBlock(class_a, classes_b, number, first.reshape(-1, 2), pair, ranges(starts[classes], counts))
+
+
+def most_of_block(starts: Ints) -> tuple[float, float]:
+    """Return the most entries that the table of a block can have, and the most vertices of its graphs."""
+    largest = float(np.diff(starts).max())
+    entries = min(max(largest**2, _BLOCK_ENTRIES), largest * float(starts[-1]))
+    return entries, 2 * entries / largest
 
 
 def ranges(first: Ints, counts: Ints) -> Ints:

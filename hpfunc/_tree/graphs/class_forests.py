@@ -18,22 +18,17 @@ from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.mst.kruskal import components, kruskal_ranks
 from hpfunc._tree.mst.prim import (
-    RangeMaximum,
-    edges_of_order,
-    gaps_from_weights,
-    place_maxima,
-    prim,
-    prim_order_of_tree,
-)
+    RangeMaximum, edges_of_order, gaps_from_weights, place_maxima, prim, prim_order_of_tree,
+)  # fmt: skip
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["CROWDED", "ClassForests", "OrderedEdges", "find_class_forests", "sort_into_forests"]
+__all__ = ["CLASS_ENTRIES", "CROWDED", "ClassForests", "OrderedEdges", "find_class_forests", "sort_into_forests"]
 
 # A class or a pair is crowded where more than this many edges for each point and tree are left.
 CROWDED = 16
 # Entries of the tables of all classes whose trees are grown together.
-_BATCH_ENTRIES = 2**23
+CLASS_ENTRIES = 2**23
 # Where measured edges leave points out of the last forest, this many more are measured at each of these points, and so
 # on for a few rounds. Points that are still left out are taken to be infinitely far away, which excludes nothing.
 _MORE_EDGES, _ROUNDS = 2, 3
@@ -91,7 +86,7 @@ def find_class_forests(layer: LayerBounds, k: int, scratch: Scratch, parallel_ma
     canonical[np.argsort(layer.rank, kind="stable")] = np.arange(len(canonical))
     ways, found = np.full(len(canonical), np.inf), {}
     by_size = np.argsort(sizes, kind="stable")
-    step = max(1, _BATCH_ENTRIES // int(sizes.max()) ** 2)
+    step = max(1, CLASS_ENTRIES // int(sizes.max()) ** 2)
     for classes in np.split(by_size, range(step, n_classes, step)):
         tables, trees = _grow_trees(layer, classes, k, scratch, parallel_map)
 
@@ -152,21 +147,15 @@ def _grow_trees(
 
 
 def _find_forests(
-    layer: LayerBounds,
-    class_number: int,
-    table: Array,
-    ends: Ints,
-    canonical: Ints,
-    ways: Floats,
-    k: int,
-    scratch: Scratch,
+    layer: LayerBounds, c: int, table: Array, ends: Ints, canonical: Ints, ways: Floats, k: int, scratch: Scratch
 ) -> tuple[Ints, Floats, Ints]:
     """Find the k successive trees of one class of n points.
 
     Parameters
     ----------
     layer : LayerBounds
-    class_number : int
+    c : int
+        Class number.
     table : (n, n) array
         Estimated weights, infinite at the edges given by ``ends``; changed.
     ends : (E, 2) array
@@ -182,7 +171,7 @@ def _find_forests(
     ends, weights, forest
         As in `ClassForests`; no edges if there are no k trees, or too many edges are left.
     """
-    first, n = layer.rows(class_number).start, len(table)
+    first, n = layer.rows(c).start, len(table)
 
     def sort() -> Ints:
         none = np.zeros(len(ends), np.intp)
@@ -201,7 +190,7 @@ def _find_forests(
     last = forest == k - 1
     tree = _order_tree(n, ends[last], weights[last])
     if layer.reduction is not None:
-        table = layer.within(class_number, scratch)
+        table = layer.within(c, scratch)
         table[tuple(ends.T)] = table[tuple(ends.T[::-1])] = np.inf
     light = _light_edges(layer, table, tree, scratch)
     if len(light) > CROWDED * k * n:

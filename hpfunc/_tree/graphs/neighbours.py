@@ -15,7 +15,7 @@ import numpy as np
 
 from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.graphs.blocks import BLOCK_ENTRIES, GraphBlock, merge_block
+from hpfunc._tree.graphs.blocks import GraphBlock, merge_block, most_of_block
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.graphs.pair_graphs import count_neighbours, share_places
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -42,10 +42,8 @@ class OwnNeighbours(NamedTuple):
 def bytes_for_neighbours(starts: Ints, k: int) -> int:
     """Estimate the bytes of the neighbours within all classes, and of those of one pair."""
     sizes = np.diff(starts)
-    largest = float(sizes.max())
-    entries = min(max(largest**2, BLOCK_ENTRIES), float(sizes.sum()) ** 2)
-    vertices = entries / largest + largest
-    of_block = 4 * vertices * min(k + 1, 2 * largest) * 80 + min(entries, 4 * vertices * (k + 1) ** 2) * 24
+    entries, vertices = most_of_block(starts)
+    of_block = 3 * vertices * min(k + 1, 2 * float(sizes.max())) * 80 + min(entries, 3 * vertices * (k + 1) ** 2) * 24
     return int((sizes * np.minimum(sizes, k + 1)).sum() * 80 + of_block + 4 * entries)
 
 

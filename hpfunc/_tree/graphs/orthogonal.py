@@ -13,8 +13,8 @@ import numpy as np
 
 from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import squared_distances
-from hpfunc._tree.graphs.blocks import BLOCK_ENTRIES, GraphBlock, MergedBlock, merge_block, ranges
-from hpfunc._tree.graphs.class_forests import CROWDED, ClassForests, OrderedEdges, sort_into_forests
+from hpfunc._tree.graphs.blocks import GraphBlock, MergedBlock, merge_block, most_of_block, ranges
+from hpfunc._tree.graphs.class_forests import CLASS_ENTRIES, CROWDED, ClassForests, OrderedEdges, sort_into_forests
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.graphs.pair_graphs import count_weighted, weigh_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
@@ -29,12 +29,10 @@ _NEAREST = 4
 
 def bytes_for_successive_trees(starts: Ints, k: int) -> int:
     """Estimate the bytes of the edges of all classes, of the tables of a batch of them, and of one block."""
-    sizes = np.diff(starts)
-    largest = float(sizes.max())
-    tables = 8 * min(len(sizes) * largest**2, max(largest**2, 2.0**23))
-    entries = min(max(largest**2, BLOCK_ENTRIES), float(sizes.sum()) ** 2)
-    vertices = entries / largest + largest
-    return int(starts[-1] * k * 60 + tables + entries * 12 + largest**2 * 40 + vertices * k * CROWDED * 200)
+    largest, (entries, vertices) = float(np.diff(starts).max()), most_of_block(starts)
+    tables = 8 * min((len(starts) - 1) * largest**2, max(largest**2, CLASS_ENTRIES))
+    edges = vertices * k * CROWDED
+    return int(starts[-1] * k * 60 + tables + entries * 12 + largest**2 * 40 + edges * 150)
 
 
 def count_trees_of_block(
