@@ -18,8 +18,13 @@ from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.mst.kruskal import components, kruskal_ranks
 from hpfunc._tree.mst.prim import (
-    RangeMaximum, edges_of_order, gaps_from_weights, place_maxima, prim, prim_order_of_tree,
-)  # fmt: skip
+    RangeMaximum,
+    edges_of_order,
+    gaps_from_weights,
+    place_maxima,
+    prim,
+    prim_order_of_tree,
+)
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
 
@@ -70,17 +75,7 @@ class _Tree(NamedTuple):
 
 
 def find_class_forests(layer: LayerBounds, k: int, scratch: Scratch, parallel_map: ParallelMap) -> ClassForests:
-    """Find the k successive trees of every class, several classes at a time.
-
-    Parameters
-    ----------
-    layer : LayerBounds
-        Of all samples, equal ones too.
-    k : int
-    scratch : Scratch
-    parallel_map : callable
-        Apply a function to every class, possibly in threads.
-    """
+    """Find the k successive trees of every class of all samples, equal ones too, several classes at a time."""
     sizes, n_classes = np.diff(layer.starts), len(layer.starts) - 1
     canonical = np.empty(len(layer.rank), np.intp)
     canonical[np.argsort(layer.rank, kind="stable")] = np.arange(len(canonical))
@@ -136,7 +131,6 @@ def _grow_trees(
         grown = prim(batch, sizes)
 
         def take_tree(g: int, vertices: Array = grown.vertices, gaps: Array = grown.gaps) -> None:
-            """Take the edges of the tree of one class out of its table."""
             if np.isfinite(gaps[g, : sizes[g]]).all():
                 ends = edges_of_order(tables[g], vertices[g, : sizes[g]])
                 tables[g][tuple(ends.T)] = tables[g][tuple(ends.T[::-1])] = np.inf
