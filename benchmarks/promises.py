@@ -1,14 +1,16 @@
 """Measure what the documentation promises: ``python -m benchmarks.promises [--part NAME ...] [--json FILE]``.
 
-Each part is a module of its own whose function `rows` tries a promise many times and returns a row for each kind of
-trial. The table of all rows stands in ``benchmarks/README.md``; ``python -m benchmarks.report`` writes it from the JSON
-file.
+Each part is a module of its own whose function `pieces` yields the name of each kind of trial and the function that
+makes its row. The JSON file is written after each row; after an interruption, ``--resume`` keeps the rows of the same
+commit that it holds. The table of all rows stands in ``benchmarks/README.md``, where ``python -m benchmarks.report``
+writes it from the JSON file.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,17 +34,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=PARTS, nargs="+", default=list(PARTS), help="by default all")
     parser.add_argument("--json", type=Path, help="add the rows to those of this file")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of this commit that the file holds")
     options = parser.parse_args(arguments)
     store = open_store(options.json, "promises", "full", describe_machine())
     for name in options.part:
         if find_spec(PARTS[name]) is None:
             print(f"{name}: there is no {PARTS[name]}", file=sys.stderr)
             continue
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        store["rows"][name] = {"rows": import_module(PARTS[name]).rows(), **when()}
-        save_store(options.json, store)
+        for part in _measured(import_module(PARTS[name]), store["rows"].get(name) if options.resume else None):
+            store["rows"][name] = part
+            save_store(options.json, store)
+            print(name, part["rows"][-1], file=sys.stderr, flush=True)
     print(promises_table(store["rows"]))
     return 0
+
+
+def _measured(module: Any, earlier: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a part so far after each new row; rows that the same commit made earlier are kept."""
+    part: dict[str, Any] = {"rows": [], "names": [], **when()}
+    kept = earlier if earlier is not None and earlier.get("commit") == part.get("commit") else part
+    done = dict(zip(kept["names"], kept["rows"], strict=True))
+    for name, make in module.pieces(part["rows"]):
+        part["rows"].append(done[name] if name in done else make())
+        part["names"].append(name)
+        yield part
 
 
 def promises_table(parts: dict[str, Any]) -> str:

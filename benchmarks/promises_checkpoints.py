@@ -1,4 +1,4 @@
-"""Measure what hostile checkpoint files cost before they are refused: `rows` gives time and memory by kind.
+"""Measure what hostile checkpoint files cost before they are refused, with a row for each kind.
 
 Run ``python -m benchmarks.promises_checkpoints`` for a table.
 """
@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 import time
 import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,18 +190,21 @@ def measure(file: Hostile, folder: Path) -> dict[str, Any]:
     }
 
 
-def rows() -> list[dict[str, Any]]:
+def pieces(found: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Measure each kind of hostile file.
 
-    Returns
-    -------
-    list of dict
-        ``kind``, ``seconds``, ``work_seconds`` (of the processor), ``megabytes`` (peak beyond what the process held
-        before) and ``refusal``.
+    Yields
+    ------
+    name : str
+        The kind.
+    make : callable
+        Returns a row: ``kind``, ``seconds``, ``work_seconds`` (of the processor), ``megabytes`` (peak beyond what the
+        process held before) and ``refusal``.
     """
     torch.zeros(1)
     with tempfile.TemporaryDirectory() as folder:
-        return [{"kind": kind, **measure(file, Path(folder))} for kind, file in hostile_files().items()]
+        for kind, file in hostile_files().items():
+            yield kind, lambda kind=kind, file=file: {"kind": kind, **measure(file, Path(folder))}  # type: ignore[misc]
 
 
 def _status(name: str) -> int:
@@ -214,5 +218,5 @@ def _status(name: str) -> int:
 
 if __name__ == "__main__":
     print("| kind of file | seconds | MB | refusal |\n|---|---|---|---|")
-    for row in rows():
+    for row in (make() for _, make in pieces([])):
         print(f"| {row['kind']} | {row['seconds']:.2f} | {row['megabytes']:.0f} | {row['refusal'][:110]} |")

@@ -1,4 +1,4 @@
-"""Measure what files that mean harm cost before they are refused: `rows` returns a row for each kind."""
+"""Measure what files that mean harm cost before they are refused, with a row for each kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,24 @@ import hpfunc as hp
 from benchmarks.forks import in_a_fork
 from benchmarks.hostile import JSON_KINDS, NETCDF_KINDS, Kind
 
-__all__ = ["rows"]
+__all__ = ["pieces"]
 
 
-def rows() -> list[dict[str, Any]]:
+def pieces(found: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Open a file of each kind, and tell what it cost: seconds, seconds of work, and megabytes beyond a good file's.
 
     Memory is that of this process and, for netCDF, of the one that checks the file.
     """
-    found = []
     for what, kinds, read in (
         ("netCDF", NETCDF_KINDS, hp.open_results),
         ("JSON", JSON_KINDS, lambda path: hp.read_seed_results({0: path})),
     ):
         for name, kind in kinds.items():
-            found.append({"file": what, "kind": name, **_cost(kind, read)})
-    return found
+            yield f"{what}: {name}", partial(_row, what, name, kind, read)
+
+
+def _row(what: str, name: str, kind: Kind, read: Callable[[Path], Any]) -> dict[str, Any]:
+    return {"file": what, "kind": name, **_cost(kind, read)}
 
 
 def _cost(kind: Kind, read: Callable[[Path], Any]) -> dict[str, Any]:
@@ -74,5 +77,5 @@ def _status(name: str) -> int:
 
 
 if __name__ == "__main__":
-    for row in rows():
-        print(row)
+    for _, make in pieces([]):
+        print(make())

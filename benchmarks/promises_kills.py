@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,7 +30,7 @@ import numpy as np
 
 from benchmarks.forks import Cluster, children, cluster_for, ended, in_a_fork, start_fork, try_to_kill, wait_until
 
-__all__ = ["MODES", "kill_sweeps", "rows"]
+__all__ = ["MODES", "kill_sweeps", "pieces"]
 
 MODES = ("serial", "threads", "processes", "worker process alone", "Dask client", "Dask worker alone")
 _COUNTS = ("kills", "stores", "interrupted", "lost", "wrong")
@@ -227,16 +227,12 @@ def _as_bytes(runs: Any) -> bytes:
     return json.dumps([values, runs.layer.values.tolist(), runs.checkpoint.values.tolist()]).encode()
 
 
-def rows(kills: int = 170, modes: Sequence[str] = MODES, seed: int = 0) -> list[dict[str, Any]]:
-    """Kill sweeps of each mode: a row for each, with the kills and what was lost, and one of all."""
-    _import_all(modes)
-    return with_sums({mode: kill_sweeps(mode, kills, seed=seed) for mode in modes})
-
-
-def with_sums(counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
-    """Make a row for each mode, and one of all."""
-    whole = {name: sum(count[name] for count in counts.values()) for name in _COUNTS}
-    return [{"mode": mode, **count} for mode, count in (counts | {"all": whole}).items()]
+def pieces(found: Sequence[dict[str, Any]], kills: int = 170) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Kill sweeps of each mode, with a row for the kills and losses of each, and one for all that were ``found``."""
+    _import_all(MODES)
+    for mode in MODES:
+        yield mode, lambda mode=mode: {"mode": mode, **kill_sweeps(mode, kills)}  # type: ignore[misc]
+    yield "all", lambda: {"mode": "all", **{name: sum(row[name] for row in found) for name in _COUNTS}}
 
 
 def _import_all(modes: Sequence[str]) -> None:

@@ -3,8 +3,7 @@
 Every shape runs in a process of its own. It is asked with one byte first; the error names the bytes that are needed.
 It is asked again with those bytes, with 3 and with 10 times as many, and the growth of the resident memory is measured,
 that of calls that are refused too. Where many distances tie, this is known only then, and the second refusal names the
-bytes that are enough for any ties. `rows` returns a row for each shape, of the call that comes closest to breaking the
-promise.
+bytes that are enough for any ties. A row for each shape shows the call that comes closest to breaking the promise.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ import xarray as xr
 
 import hpfunc as hp
 
-__all__ = ["FLOOR", "LONG_SHAPES", "SHAPES", "SLACK", "MemoryUse", "bits_rows", "measure", "rows"]
+__all__ = ["FLOOR", "LONG_SHAPES", "SHAPES", "SLACK", "MemoryUse", "bits_rows", "measure", "pieces"]
 
 # A call may use this much more than it was allowed, and this floor for libraries and the buffers of threads.
 SLACK, FLOOR = 1.25, 64 * 2**20
@@ -127,13 +127,22 @@ class MemoryUse(NamedTuple):
         return self.used_when_refused <= FLOOR and self.used <= SLACK * self.asked + FLOOR
 
 
-def rows() -> list[dict[str, Any]]:
-    """Measure every shape: what was asked, what was used, and whether that keeps the promise."""
-    found = [measure(shape) for shape in SHAPES | LONG_SHAPES]
-    return [use._asdict() | {"kept": use.kept} for use in found] + bits_rows()
+def pieces(found: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Measure every shape: what was asked, what was used, and whether that keeps the promise; then compare bits."""
+    for shape in SHAPES | LONG_SHAPES:
+        yield shape, partial(_row, shape)
+    compared = cache(bits_rows)
+    for number in range(_BITS_ROWS):
+        yield f"bits {number}", lambda number=number: compared()[number]  # type: ignore[misc]
 
 
-# Small calls with ties, whose averages are sums of fractions.
+def _row(shape: str) -> dict[str, Any]:
+    use = measure(shape)
+    return use._asdict() | {"kept": use.kept}
+
+
+# Small calls with ties, whose averages are sums of fractions; two kinds of points and three calls.
+_BITS_ROWS = 6
 _BITS = """
 import hashlib, json, warnings
 import numpy as np

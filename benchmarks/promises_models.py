@@ -1,6 +1,6 @@
 """Measure two promises of collecting: models come back as they were, and so they do after Ctrl-C at any instant.
 
-`rows` returns a row for each: what was tried, how often, and how often a trace was left.
+Each has a row: what was tried, how often, and how often a trace was left.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import array
 import contextlib
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["CHANGES", "Changing", "interrupted", "picture", "rows"]
+__all__ = ["CHANGES", "Changing", "interrupted", "picture", "pieces"]
 
 
 class Meter:
@@ -315,17 +316,22 @@ def traces_of_interrupts(instants: int, **options: Any) -> tuple[int, int]:
     return struck, left
 
 
-def rows(instants: int = 300) -> list[dict[str, Any]]:
-    """Measure both promises: a row for each, with what was tried, how often, and how often a trace was left."""
-    found: list[dict[str, Any]] = [
-        {"promise": "models unchanged", "tried": "kinds of change", "times": len(CHANGES), "left": len(changed_kinds())}
-    ]
-    for method in ("hooks", "fx"):
+def pieces(found: Sequence[dict[str, Any]], instants: int = 300) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Measure both promises, with a row for what was tried, how often, and how often a trace was left."""
+
+    def changes() -> dict[str, Any]:
+        count = {"times": len(CHANGES), "left": len(changed_kinds())}
+        return {"promise": "models unchanged", "tried": "kinds of change", **count}
+
+    def interrupts(method: str) -> dict[str, Any]:
         struck, left = traces_of_interrupts(instants, method=method)
-        found.append({"promise": "interrupts", "tried": f'method="{method}"', "times": struck, "left": left})
-    return found
+        return {"promise": "interrupts", "tried": f'method="{method}"', "times": struck, "left": left}
+
+    yield "changes", changes
+    for method in ("hooks", "fx"):
+        yield method, partial(interrupts, method)
 
 
 if __name__ == "__main__":
-    for row in rows():
-        print(row)
+    for _, make in pieces([]):
+        print(make())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hpfunc._measure.results import pair_numbers
 from hpfunc._support.checks import check_count, check_option
 from hpfunc._support.surroundings import unaffected
 from hpfunc._support.warn import warn
-from hpfunc._tree import SampleEdges, edges_of_samples
+from hpfunc._tree import SampleEdges, check_tree_copy, edges_of_samples
 from hpfunc._version import __version__
 
 __all__ = ["at_ceiling", "bridging_samples", "hardest_pairs"]
@@ -226,20 +227,21 @@ def bridging_samples(
 
 def _measure(layer: NamedLayer, pair: tuple[Any, Any] | None, metric: str, max_memory: int | None) -> xr.Dataset:
     """Count the edges at each sample of one layer, in the order in which the samples were given."""
-    grouped = group_by_class(layer, metric, max_memory)
-    points, starts, rows = grouped.points, grouped.starts, grouped.order
+    check = partial(check_tree_copy, metric=metric, max_memory=max_memory)
+    grouped = group_by_class(layer, metric, check)
+    points, starts, rows, held = grouped.points, grouped.starts, grouped.order, grouped.held
     numbers = np.arange(len(grouped.names))
     if pair is not None:
         [numbers] = pair_numbers([pair], grouped.names)
         at = np.concatenate([np.arange(starts[number], starts[number + 1]) for number in numbers])
+        held += len(at) * points[0].nbytes
+        check(points, np.array([0, len(at)]), held, layer.where)
         with on_device(points):
             points = points[at if namespace(points) is np else namespace(points).asarray(at)]
         rows = rows[at]
     label = np.repeat(np.arange(len(numbers)), np.diff(starts)[numbers])
     with on_device(points):
-        counts = edges_of_samples(
-            points, label, metric=metric, max_memory=max_memory, name=layer.where, held=grouped.held
-        )
+        counts = edges_of_samples(points, label, metric=metric, max_memory=max_memory, name=layer.where, held=held)
     order = np.argsort(rows)
     undefined = int(np.isnan(counts.cross + counts.forced).sum())
     if undefined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hpfunc._stats.estimate import ESTIMATORS, multiclass_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected
 from hpfunc._support.warn import warn
-from hpfunc._tree import class_counts, span
+from hpfunc._tree import check_tree_copy, class_counts, span
 from hpfunc._version import __version__
 
 __all__ = ["euclidean_mst", "multiclass_hp"]
@@ -80,8 +81,9 @@ def multiclass_hp(
     """
     check_option("metric", metric, ("euclidean", "cosine"))
     results, sizes, names = [], None, None
+    check = partial(check_tree_copy, metric=metric, max_memory=max_memory)
     for layer in read_layers(activations, labels):
-        points, classes, _, starts, held = group_by_class(layer, metric, max_memory)
+        points, classes, _, starts, held = group_by_class(layer, metric, check)
         count = class_counts(points, starts, metric=metric, max_memory=max_memory, held=held, name=layer.where)
         if names is not None and not np.array_equal(names, classes):
             raise ValueError(f"{layer.where} holds other classes than the first layer; give all layers the same labels")

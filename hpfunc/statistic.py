@@ -13,6 +13,7 @@ from hpfunc._measure.pairs import GraphOptions, describe, measure_pairs
 from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected
+from hpfunc._tree import check_pairs_copy
 
 __all__ = ["bayes_error_bounds", "hp_estimate", "hp_statistic"]
 
@@ -102,10 +103,13 @@ def hp_statistic(
             check_directions(points, name)
     if class_a.device != class_b.device:
         raise TypeError("x and y are not on the same device; move one of them first")
+    starts, pair = np.cumsum([0, len(class_a), len(class_b)]), np.array([[0, 1]])
+    options = options._replace(held=int(class_a.nbytes + class_b.nbytes))
+    for points in (class_a, class_b):
+        check_pairs_copy(points, starts, options.held, "x and y", options=options)
     with on_device(class_a):
         points = namespace(class_a).concatenate([class_a, class_b])
-    starts = np.array([0, len(class_a), len(points)])
-    values = measure_pairs(points, starts, np.array([[0, 1]]), options, where="x and y", name=lambda p: "x and y")
+    values = measure_pairs(points, starts, pair, options, where="x and y", name=lambda p: "x and y")
     return describe(xr.Dataset({name: ((), value[0]) for name, value in values.items()}), options)
 
 

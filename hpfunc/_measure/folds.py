@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hpfunc._arrays import as_labels, namespace
 from hpfunc._arrays.types import Ints
-from hpfunc._measure.layers import ClassPoints, NamedLayer
+from hpfunc._measure.layers import ClassPoints, CopyCheck, NamedLayer
 from hpfunc._stats.partition import draw_samples, part_samples
 from hpfunc._support.checks import check_count
 from hpfunc._support.keys import RandomKey, check_key
@@ -67,7 +67,7 @@ class SampleIdentity(NamedTuple):
 
 
 def draw_and_part(
-    layer: NamedLayer, classes: ClassPoints, options: SampleOptions, key: RandomKey
+    layer: NamedLayer, classes: ClassPoints, options: SampleOptions, key: RandomKey, check: CopyCheck
 ) -> tuple[ClassPoints, Ints | None]:
     """Draw samples of each class, and divide them into folds.
 
@@ -82,7 +82,11 @@ def draw_and_part(
     if options.samples_per_class is not None:
         _check_class_sizes(classes, options.samples_per_class, layer.where)
         rows = draw_samples(classes.starts, classes.names.tolist(), identity.position, options.samples_per_class, key)
-        classes, identity = _select(classes, identity, rows, options.samples_per_class)
+        starts = np.arange(len(classes.names) + 1) * options.samples_per_class
+        held = classes.held + len(rows) * classes.points[0].nbytes
+        check(classes.points, starts, held, layer.where)
+        classes, identity = _select(classes, identity, rows, starts)
+        classes = classes._replace(held=held)
     if options.folds is None:
         return classes, None
     fold = part_samples(
@@ -128,13 +132,14 @@ def _check_class_sizes(classes: ClassPoints, n: int, where: str) -> None:
         )
 
 
-def _select(classes: ClassPoints, identity: SampleIdentity, rows: Ints, n: int) -> tuple[ClassPoints, SampleIdentity]:
-    """Keep the given rows, n of each class."""
+def _select(
+    classes: ClassPoints, identity: SampleIdentity, rows: Ints, starts: Ints
+) -> tuple[ClassPoints, SampleIdentity]:
+    """Keep the given rows, whose classes start where ``starts`` says."""
     points = classes.points[rows if namespace(classes.points) is np else namespace(classes.points).asarray(rows)]
-    starts = np.arange(len(classes.names) + 1) * n
     groups = None if identity.groups is None else identity.groups[rows]
     kept = SampleIdentity(identity.position[rows], groups)
-    return ClassPoints(points, classes.names, classes.order[rows], starts, points.nbytes), kept
+    return ClassPoints(points, classes.names, classes.order[rows], starts), kept
 
 
 def _check_fold_sizes(classes: ClassPoints, fold: Ints, options: SampleOptions, layer: NamedLayer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +21,11 @@ from hpfunc._arrays import (
     samples_first,
 )
 from hpfunc._labels.schema import bad_name
-from hpfunc._support.memory import max_bytes
-from hpfunc._tree.memory import check_copy
 
-__all__ = ["ClassPoints", "NamedLayer", "group_by_class", "read_layers"]
+__all__ = ["ClassPoints", "CopyCheck", "NamedLayer", "group_by_class", "read_layers"]
+
+# Raises ValueError if copies of points are too large: `check_pairs_copy` or `check_tree_copy`, given its options.
+CopyCheck = Callable[[Any, Any, int, str], None]
 
 
 class NamedLayer(NamedTuple):
@@ -139,7 +140,7 @@ def _groups_or_coord(values: Any, groups: Any) -> Any:
     return values.coords[groups].values
 
 
-def group_by_class(layer: NamedLayer, metric: str, max_memory: int | None = None) -> ClassPoints:
+def group_by_class(layer: NamedLayer, metric: str, check: CopyCheck) -> ClassPoints:
     """Check the points of a layer and put them in the order of their classes, unless the copy takes too much memory."""
     points = as_points(layer.points, layer.where)
     label = as_labels(layer.labels, len(points))
@@ -155,6 +156,5 @@ def group_by_class(layer: NamedLayer, metric: str, max_memory: int | None = None
     order = np.argsort(number, kind="stable")
     with on_device(points):
         rows = order if namespace(points) is np else namespace(points).asarray(order)
-        if namespace(points) is np:
-            check_copy(points.nbytes, max_bytes(max_memory), f"{layer.where}: a copy of the samples class by class")
+        check(points, starts, points.nbytes, layer.where)
         return ClassPoints(points[rows], names, order, starts, points.nbytes)

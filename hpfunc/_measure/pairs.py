@@ -16,7 +16,16 @@ from hpfunc._stats.estimate import ESTIMATORS
 from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
 from hpfunc._support.memory import max_bytes
 from hpfunc._support.warn import warn
-from hpfunc._tree import CrossEdges, GraphOptions, PairCounts, count_folds, count_pairs, weight_tables
+from hpfunc._tree import (
+    CrossEdges,
+    GraphOptions,
+    PairCounts,
+    bytes_for_pairs,
+    check_pairs_copy,
+    count_folds,
+    count_pairs,
+    weight_tables,
+)  # fmt: skip
 from hpfunc._version import __version__
 
 __all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
@@ -107,7 +116,7 @@ def measure_folds(
     if counts is None:
         counted = _count_fold_by_fold(points, starts, pairs, fold, options, where, advance)
     elif _have_few(sizes, options).any():
-        copies = _copy_folds(points, starts, pairs, fold, options.max_memory)
+        copies = _copy_folds(points, starts, pairs, fold, options, where)
         counted = _Counted(counts, sizes, [table for some in copies for table in _tables(*some, options)])
     else:
         counted = _Counted(counts, sizes, [None] * len(sizes))
@@ -129,7 +138,7 @@ def _sizes_of_parts(starts: Ints, fold: Ints, n_folds: int) -> Ints:
 
 
 def _copy_folds(
-    points: Any, starts: Ints, pairs: Ints, fold: Ints, max_memory: int | None
+    points: Any, starts: Ints, pairs: Ints, fold: Ints, options: GraphOptions, where: str
 ) -> Iterator[tuple[Any, Ints, Ints]]:
     """Copy several folds at a time, ordered by repeat and fold; each class of a fold becomes a separate class.
 
@@ -145,15 +154,30 @@ def _copy_folds(
     number = fold * n_classes + np.repeat(np.arange(n_classes), np.diff(starts))
     rows = np.argsort(number, axis=1, kind="stable").reshape(-1)
     part_starts = np.append(0, np.cumsum(_sizes_of_parts(starts, fold, n_folds).reshape(-1)))
-    most_bytes = min(_BYTES_AT_ONCE, max_bytes(max_memory) // 8)
+    most_bytes = min(_BYTES_AT_ONCE, max_bytes(options.max_memory) // 8)
     at_once = min(_POINTS_AT_ONCE, most_bytes // (points.shape[1] * points.dtype.itemsize))
     step = max(1, at_once * n_folds // len(points))
-    for first in range(0, n_parts, step):
+    first = 0
+    while first < n_parts:
         last = min(first + step, n_parts)
-        starts_here = part_starts[first * n_classes : last * n_classes + 1]
-        copied = points[xp.asarray(rows[starts_here[0] : starts_here[-1]])]
-        pairs_here = np.concatenate([pairs + part * n_classes for part in range(last - first)])
-        yield copied, starts_here - starts_here[0], pairs_here
+        while True:
+            starts_here = part_starts[first * n_classes : last * n_classes + 1]
+            rows_here, starts_here = rows[starts_here[0] : starts_here[-1]], starts_here - starts_here[0]
+            pairs_here = np.concatenate([pairs + part * n_classes for part in range(last - first)])
+            held = options.held + len(rows_here) * points[0].nbytes
+            if last == first + 1 or _fit(points, starts_here, pairs_here, options, held):
+                break
+            last = (first + last) // 2
+        check_pairs_copy(points, starts_here, held, where, options=options)
+        yield points[xp.asarray(rows_here)], starts_here, pairs_here
+        first = last
+
+
+def _fit(points: Any, starts: Ints, pairs: Ints, options: GraphOptions, held: int) -> bool:
+    """Tell whether pairs can be counted with the memory that is left."""
+    if namespace(points) is not np:
+        return True
+    return held + bytes_for_pairs(points, starts, pairs, options)[0] <= max_bytes(options.max_memory)
 
 
 def _count_fold_by_fold(
@@ -167,7 +191,7 @@ def _count_fold_by_fold(
 ) -> _Counted:
     """Count some folds at a time, each from a copy of its points."""
     found, n_folds, done = [], int(fold.max()) + 1, 0
-    for copied, starts_here, pairs_here in _copy_folds(points, starts, pairs, fold, options.max_memory):
+    for copied, starts_here, pairs_here in _copy_folds(points, starts, pairs, fold, options, where):
         held = options._replace(held=options.held + copied.nbytes)
         found.append(_count(copied, starts_here, pairs_here, held, where, lambda n: None))
         last = done + len(pairs_here) // len(pairs)

@@ -18,6 +18,7 @@ from hpfunc._measure.layers import group_by_class, read_layers
 from hpfunc._measure.pairs import GraphOptions, describe, measure_folds, measure_pairs
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
+from hpfunc._tree import check_pairs_copy
 from hpfunc._tree.threads import single_blas
 
 __all__ = ["measure_layers", "pair_numbers"]
@@ -49,15 +50,15 @@ def measure_layers(
     sample_options.check()
     layers = list(read_layers(activations, labels, groups))
     chosen = None if pairs is None else list(pairs)
-    results = []
+    results, check = [], partial(check_pairs_copy, options=graph_options)
     # Limit BLAS once for all layers, since setting the limit takes longer than the pairs of a small layer.
     with ProgressBar(progress, "pairs of classes") as bar, single_blas():
         for layer in layers:
-            grouped = group_by_class(layer, graph_options.metric, graph_options.max_memory)
+            grouped = group_by_class(layer, graph_options.metric, check)
             classes, fold = grouped, None
             if sample_options.key is not None:
                 with on_device(grouped.points):
-                    classes, fold = draw_and_part(layer, grouped, sample_options, sample_options.key)
+                    classes, fold = draw_and_part(layer, grouped, sample_options, sample_options.key, check)
             numbers = pair_numbers(chosen, classes.names)
             graph_options = graph_options._replace(held=classes.held)
             bar.expect(len(layers) * len(numbers) * sample_options.repeats)

@@ -20,14 +20,18 @@ from hpfunc._tree.folds.count_folds import count_folds
 from hpfunc._tree.graphs.small_graphs import weight_tables
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
+from hpfunc._tree.pairs.bytes_needed import bytes_for_pairs, check_pairs_copy
 from hpfunc._tree.pairs.count_pairs import PairCounts, count_pairs
-from hpfunc._tree.whole_tree import SampleEdges, class_counts, edges_of_samples, span
+from hpfunc._tree.whole_tree import SampleEdges, check_tree_copy, class_counts, edges_of_samples, span
 
 __all__ = [
     "CrossEdges",
     "GraphOptions",
     "PairCounts",
     "SampleEdges",
+    "bytes_for_pairs",
+    "check_pairs_copy",
+    "check_tree_copy",
     "class_counts",
     "count_folds",
     "count_pairs",

@@ -5,6 +5,7 @@ Everything else in this package approximates these numbers and certifies the app
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from hpfunc._arrays.types import Array, Floats, Ints
 from hpfunc._tree.threads import StageClock, timed
 
 __all__ = [
-    "THIN", "LayerPoints", "Scaling", "bytes_for_metric_copy", "canonical_order", "choose_scaling", "equal_rows",
+    "THIN", "LayerPoints", "Scaling", "canonical_order", "choose_scaling", "dtype_for_metric", "equal_rows",
     "keep_distinct", "points_for_metric", "rank_rows", "rescale", "scale", "squared_distances", "unit_rows",
 ]  # fmt: skip
 
@@ -71,14 +72,24 @@ class Scaling(NamedTuple):
     exponent: int
 
 
-def points_for_metric(x: Any, metric: str) -> tuple[Any, int]:
-    """Return points whose Euclidean distances rank as those of the metric do, and the exponent of their scale."""
-    return (unit_rows(x), 0) if metric == "cosine" else rescale(x)
+def points_for_metric(x: Any, metric: str, check: Callable[[int], Any] = lambda n_bytes: None) -> tuple[Any, int]:
+    """Return points whose Euclidean distances rank as those of the metric do, and the exponent of their scale.
+
+    ``check`` is called with the bytes of the copy before it is made, if one is needed.
+    """
+    if metric == "cosine":
+        check(8 * x.size)
+        return unit_rows(x), 0
+    scaling = _scaling_of(x)
+    if scaling.dtype is not None:
+        check(np.dtype(scaling.dtype).itemsize * x.size)
+    return scale(x, scaling), scaling.exponent
 
 
-def bytes_for_metric_copy(x: Any, metric: str) -> int:
-    """Return the bytes of the copy that `points_for_metric` always makes for this metric."""
-    return x.size * 8 if metric == "cosine" else 0
+def dtype_for_metric(x: Any, metric: str) -> Any:
+    """Return the dtype of the copy that `points_for_metric` makes, or None where it makes none."""
+    dtype = np.float64 if metric == "cosine" else _scaling_of(x).dtype
+    return dtype if dtype is None else np.dtype(dtype)
 
 
 def rescale(x: Array) -> tuple[Array, int]:
@@ -93,10 +104,15 @@ def rescale(x: Array) -> tuple[Array, int]:
     exponent : int
         The divisor is 2 to this power.
     """
-    if x.dtype.kind != "f":
-        return x, 0
-    scaling = choose_scaling(max(abs(float(x.max())), abs(float(x.min()))), x.dtype, x.shape[1])
+    scaling = _scaling_of(x)
     return scale(x, scaling), scaling.exponent
+
+
+def _scaling_of(x: Array) -> Scaling:
+    """Choose how points are scaled, from their values."""
+    if x.dtype.kind != "f":
+        return Scaling(None, 0)
+    return choose_scaling(max(abs(float(x.max())), abs(float(x.min()))), x.dtype, x.shape[1])
 
 
 def choose_scaling(largest: float, dtype: Any, d: int) -> Scaling:

@@ -8,7 +8,7 @@ bytes that is enough for any ties.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -18,9 +18,10 @@ __all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure"
 
 # Bytes for each candidate edge where all minimum spanning trees are counted.
 _TIED_EDGE = 400
-# Bytes that ties and a copy of the points may always take: they belong to the 64 MB that the documentation grants
-# beside max_memory.
+# Bytes that ties may always take, and a copy of the points: together the 64 MB that the documentation grants beside
+# max_memory.
 _ALLOWANCE = 32 * 2**20
+_SMALL_COPY = 32 * 2**20
 
 
 def check_bytes(need: float, max_bytes: float, what: str, most: float = 0) -> None:
@@ -39,13 +40,15 @@ def check_bytes(need: float, max_bytes: float, what: str, most: float = 0) -> No
         raise _too_much(need, max_bytes, what, most)
 
 
-def check_copy(n_bytes: float, max_bytes: float, what: str) -> None:
-    """Raise ValueError if a copy of the points takes too many bytes.
+def check_copy(n_bytes: float, max_bytes: float, what: str, bytes_after: Callable[[], tuple[float, float]]) -> None:
+    """Raise ValueError if copies of the points take too many bytes; the error names the bytes of the work after it too.
 
-    A small copy passes: if the work that follows does not fit, its error names the bytes for both.
+    ``bytes_after`` returns the bytes that this work needs where few distances tie, and where all of them do.
+    A small copy passes: if the work after it does not fit, the error of that work names the bytes for both.
     """
-    if n_bytes > _ALLOWANCE:
-        check_bytes(n_bytes, max_bytes, what)
+    if n_bytes > max(_SMALL_COPY, max_bytes):
+        need, most = bytes_after()
+        raise _too_much(n_bytes + need, max_bytes, f"{what}, with a copy of the samples,", n_bytes + most)
 
 
 def _too_much(need: float, max_bytes: float, what: str, most: float = 0) -> ValueError:

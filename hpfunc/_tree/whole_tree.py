@@ -16,7 +16,7 @@ from hpfunc._tree.distances import prepare
 from hpfunc._tree.exact import (
     THIN,
     LayerPoints,
-    bytes_for_metric_copy,
+    dtype_for_metric,
     equal_rows,
     points_for_metric,
     squared_distances,
@@ -31,7 +31,7 @@ from hpfunc._tree.mst.ties import MergedPoints
 from hpfunc._tree.rounding import TERMS, working_dtype
 from hpfunc._tree.threads import Scratch, single_blas
 
-__all__ = ["SampleEdges", "class_counts", "edges_of_samples", "span"]
+__all__ = ["SampleEdges", "check_tree_copy", "class_counts", "edges_of_samples", "span"]
 
 
 class SampleEdges(NamedTuple):
@@ -122,13 +122,15 @@ def _every_tree(
 ) -> tuple[EveryTree, Ints]:
     """Find all minimum spanning trees of points on the host, and the merged point of each sample."""
     max_bytes = memory.max_bytes(max_memory)
-    check_copy(held + bytes_for_metric_copy(x, metric), max_bytes, name)
-    given, x = x, points_for_metric(x, metric)[0]
+    given = x
+    x = points_for_metric(x, metric, lambda n: _check_copy(given, held + n, name, metric, max_bytes))[0]
     held += 0 if x is given else x.nbytes
     first = equal_rows(x, np.array([0, len(x)]))
     vertices, place = np.unique(first, return_inverse=True)
     members = np.zeros((len(vertices), label.max() + 1))
     np.add.at(members, (place, label), 1)
+    if len(vertices) < len(x):
+        _check_copy(x, held + len(vertices) * x[0].nbytes, name, "euclidean", max_bytes)
     distinct = x if len(vertices) == len(x) else x[vertices]
     held += 0 if distinct is x else distinct.nbytes
     tree, spare = _tree_of_all(distinct, max_bytes, held, name, exact=True)
@@ -204,9 +206,8 @@ def span(x: Any, *, metric: str, exact: bool, max_memory: int | None, name: str)
             edges, squared, exponent = np.sort(found.edges, axis=1), found.squared, found.exponent
     if namespace(x) is np:
         max_bytes = memory.max_bytes(max_memory)
-        check_copy(bytes_for_metric_copy(x, metric), max_bytes, name)
         given = x
-        x, exponent = points_for_metric(x, metric)
+        x, exponent = points_for_metric(x, metric, lambda n: _check_copy(given, n, name, metric, max_bytes))
         tree = _tree_of_all(x, max_bytes, 0 if x is given else x.nbytes, name, exact=exact)[0]
         edges = np.sort(np.concatenate([tree.edges, tree.tied]), axis=1)
         squared = squared_distances(x, edges[:, 0], edges[:, 1])
@@ -224,7 +225,7 @@ def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -
     """
     (n, d), dtype = x.shape, working_dtype(x)
     for_tiles = held + tiled.bytes_for_tiles(n, d, dtype.itemsize)
-    for_table = held + _bytes_for_whole_table(x, dtype.itemsize)
+    for_table = held + _bytes_for_whole_table(n, d, dtype.itemsize)
     enough = for_table + bytes_for_any_ties(n, d)
     if for_table <= max_bytes:
         spare = SpareBytes(max_bytes, for_table, enough)
@@ -238,9 +239,47 @@ def _tree_of_all(x: Any, max_bytes: int, held: int, name: str, *, exact: bool) -
     return tiled.tree_by_tiles(x, dtype, spare, reduce_cloud(x, tiled.bytes_for_tiles(n, d, dtype.itemsize))), spare
 
 
-def _bytes_for_whole_table(x: Any, itemsize: int) -> int:
+def check_tree_copy(
+    x: Any, starts: Ints, n_bytes: int, what: str, *, metric: str = "euclidean", max_memory: int | None = None
+) -> None:
+    """Raise ValueError if copies of the points take more bytes than allowed; name the bytes of their tree too.
+
+    Parameters
+    ----------
+    x : (M, d) array
+        Points of the same dtype and range as those that are copied, which `points_for_metric` has not seen yet.
+    starts : (K + 1,) array
+        Where the classes of the copy start.
+    n_bytes : int
+        Bytes of all copies together.
+    what : str
+        What is copied; the error message begins with it.
+    metric, max_memory
+        See `class_counts`.
+    """
+    if namespace(x) is np:
+        _check_copy(x, n_bytes, what, metric, memory.max_bytes(max_memory), int(starts[-1]))
+
+
+def _check_copy(x: Any, n_bytes: int, what: str, metric: str, max_bytes: int, n: int | None = None) -> None:
+    """Raise as `check_tree_copy` does, for n points, by default as many as ``x`` holds."""
+    check_copy(n_bytes, max_bytes, what, lambda: _bytes_after(x, metric, len(x) if n is None else n))
+
+
+def _bytes_after(x: Any, metric: str, n: int) -> tuple[float, float]:
+    """Estimate how many bytes are enough for the tree of n points, where few distances tie and where all of them do."""
+    copied = dtype_for_metric(x, metric)
+    dtype = x.dtype if copied is None else copied
+    d, itemsize = x.shape[1], int(working_dtype(x[:0].astype(dtype)).itemsize)
+    # Equal points are merged in a further copy.
+    copies = (1 if copied is None else 2) * n * d * int(dtype.itemsize)
+    for_table = _bytes_for_whole_table(n, d, itemsize)
+    need = min(tiled.bytes_for_tiles(n, d, itemsize), for_table)
+    return copies + need, copies + for_table + bytes_for_any_ties(n, d)
+
+
+def _bytes_for_whole_table(n: int, d: int, itemsize: int) -> int:
     """Estimate the bytes for one tree from all distances: centred points, the table, path maxima and work arrays."""
-    n, d = x.shape
     exact = 8 if d <= THIN else 0
     sums = 1 if d > TERMS else 0
     return int(

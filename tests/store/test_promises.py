@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,3 +50,21 @@ def test_a_file_that_is_gone_or_written_anew_is_counted_as_lost(tmp_path):
     (tmp_path / "c.nc").replace(tmp_path / "b.nc")
     store.compare()
     assert (store.lost, store.finished()) == (2, 1)
+
+
+def test_rows_of_the_same_commit_are_kept_and_the_others_made():
+    def pieces(found):
+        yield "a", lambda: {"kind": "a", "count": 1}
+        yield "b", lambda: {"kind": "b", "count": 2}
+        yield "all", lambda: {"kind": "all", "count": sum(row["count"] for row in found)}
+
+    module = SimpleNamespace(pieces=pieces)
+    states = [[dict(row) for row in part["rows"]] for part in promises._measured(module, None)]
+    assert [len(rows) for rows in states] == [1, 2, 3]
+    assert states[-1][-1] == {"kind": "all", "count": 3}
+    commit = promises.when().get("commit")
+    earlier = {"rows": [{"kind": "a", "count": 10}], "names": ["a"], "commit": commit}
+    *_, last = promises._measured(module, earlier)
+    assert [row["count"] for row in last["rows"]] == [10, 2, 12]
+    *_, last = promises._measured(module, earlier | {"commit": "another"})
+    assert [row["count"] for row in last["rows"]] == [1, 2, 3]

@@ -12,8 +12,9 @@ import xarray as xr
 
 import hpfunc as hp
 from benchmarks.promises_memory import FLOOR, SHAPES, SLACK, measure
-from hpfunc._tree import memory, whole_tree
+from hpfunc._tree import exact, memory, whole_tree
 from hpfunc._tree.memory import SpareBytes, check_bytes
+from hpfunc._tree.pairs import bytes_needed
 from hpfunc._tree.pairs import count_pairs as count_pairs_module
 
 
@@ -72,15 +73,40 @@ POINTS = {
 }
 
 
+# Calls that choose samples, and so copy them.
+CHOOSING = {
+    "folds": lambda x, y, **options: hp.pairwise_hp(x, y, folds=4, key=0, **options),
+    "folds in random order": lambda x, y, **options: hp.pairwise_hp(x[::-1], y[::-1], folds=4, key=0, **options),
+    "folds, neighbours": lambda x, y, **options: hp.pairwise_hp(x, y, folds=4, key=0, graph="knn", k=2, **options),
+    "samples drawn": lambda x, y, **options: hp.pairwise_hp(x, y, samples_per_class=30, key=0, **options),
+    "bridging samples": lambda x, y, **options: hp.bridging_samples(x, y, pair=(0, 2), **options),
+}
+
+
+@pytest.mark.parametrize("small", [32 * 2**20, 0], ids=["copies are small", "copies are large"])
 @pytest.mark.parametrize("points", POINTS)
-def test_too_little_memory_is_refused_once_and_the_bytes_that_are_named_are_enough(points, tmp_path):
+def test_too_little_memory_is_refused_once_and_the_bytes_that_are_named_are_enough(
+    points, small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "_SMALL_COPY", small)
     rng = np.random.default_rng(0)
     x, y = POINTS[points](rng.normal(size=(120, 50)).astype(np.float32), tmp_path), np.repeat([0, 1, 2], 40)
-    for name, call in CALLS.items():
+    for name, call in (CALLS | CHOOSING).items():
         asked = refuse(call, x, y)
         assert call(x, y, max_memory=asked).equals(call(x, y)), name
         # A small job is not refused for memory that it does not need.
         assert 1000 < asked < 5_000_000
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_points_at_the_ends_of_the_range_are_copied_after_the_check(scale, monkeypatch):
+    monkeypatch.setattr(memory, "_SMALL_COPY", 0)
+    x, y = np.random.default_rng(0).normal(size=(120, 50)).astype(np.float32) * np.float32(scale), np.arange(120) // 60
+    for call in CALLS.values():
+        with monkeypatch.context() as patched:
+            patched.setattr(exact, "scale", None)
+            asked = refuse(call, x, y)
+        assert call(x, y, max_memory=asked).equals(call(x, y))
 
 
 @pytest.mark.filterwarnings("ignore:.*orthogonal trees")
@@ -103,10 +129,10 @@ TIED = {
 def test_bytes_for_any_ties_are_enough(points, tiles, monkeypatch):
     monkeypatch.setattr(memory, "_ALLOWANCE", 0)
     x, y = TIED[points]().astype(np.float32), np.repeat([0, 1, 2], 50)
-    # Without the allowance a copy of the points would be refused by itself.
-    expected = {name: call(x, y) for name, call in CALLS.items() if name not in ("random order", "cosine")}
+    expected = {name: call(x, y) for name, call in CALLS.items()}
     if tiles:
         monkeypatch.setattr(count_pairs_module, "bytes_for_blocks", lambda *args, **kwargs: 10**12)
+        monkeypatch.setattr(bytes_needed, "bytes_for_blocks", lambda *args, **kwargs: 10**12)
         monkeypatch.setattr(whole_tree, "_bytes_for_whole_table", lambda *args: 10**12)
     for name in expected:
         call = CALLS[name]
@@ -117,7 +143,9 @@ def test_bytes_for_any_ties_are_enough(points, tiles, monkeypatch):
         except ValueError as error:
             enough = bytes_named(error)
             assert enough > asked
-            assert enough == refuse(call, x, y, "up to")
+            # A refusal of copies takes the samples for distinct, which they need not be.
+            assert enough <= refuse(call, x, y, "up to")
+            assert enough == refuse(call, x, y, "up to") or name in ("random order", "cosine", "two samples")
             found = call(x, y, max_memory=asked + enough % 10**12 if tiles else enough)
         assert found.equals(expected[name]), name
 

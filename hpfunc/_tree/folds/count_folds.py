@@ -13,7 +13,7 @@ from hpfunc._arrays import namespace
 from hpfunc._arrays.types import Array, Ints
 from hpfunc._support import memory
 from hpfunc._tree.distances import centre, prepare
-from hpfunc._tree.exact import bytes_for_metric_copy, points_for_metric
+from hpfunc._tree.exact import points_for_metric
 from hpfunc._tree.folds.parts import PartGroup, group_parts, part_points
 from hpfunc._tree.folds.shared_bounds import PARTS_TABLE, find_part_candidates, grow_part_trees
 from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties
@@ -67,7 +67,7 @@ def count_folds(
     if namespace(x) is not np or not (options.is_one_tree and options.exact) or 2 * n_repeats < n_folds:
         return None
     max_bytes, held = memory.max_bytes(options.max_memory), options.held
-    if held + bytes_for_metric_copy(x, options.metric) > max_bytes:
+    if options.metric == "cosine" and held + 8 * x.size > max_bytes:
         return None
     given, x = x, points_for_metric(x, options.metric)[0]
     held += 0 if x is given else x.nbytes

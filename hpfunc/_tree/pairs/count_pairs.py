@@ -35,9 +35,9 @@ from hpfunc._tree.choose_reduction import (
     reduce_cloud,
 )  # fmt: skip
 from hpfunc._tree.distances import centre, prepare
-from hpfunc._tree.exact import LayerPoints, bytes_for_metric_copy, equal_rows, keep_distinct, points_for_metric
+from hpfunc._tree.exact import LayerPoints, equal_rows, keep_distinct, points_for_metric
 from hpfunc._tree.graphs.count_graphs import count_graphs
-from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes, check_copy
+from hpfunc._tree.memory import SpareBytes, bytes_for_any_ties, check_bytes
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.mst.class_trees import grow_class_trees
 from hpfunc._tree.mst.lay_out import lay_out_trees
@@ -45,7 +45,7 @@ from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.options import GraphOptions
 from hpfunc._tree.pairs import recount
 from hpfunc._tree.pairs.blocking import block_pairs, divide_classes
-from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks
+from hpfunc._tree.pairs.bytes_needed import bytes_for_blocks, bytes_for_large_pair, check_pairs_copy
 from hpfunc._tree.pairs.candidates import find_candidates
 from hpfunc._tree.pairs.count_blocks import count_blocks
 from hpfunc._tree.pairs.counting import count_candidates
@@ -106,8 +106,8 @@ def count_pairs(
             )  # fmt: skip
         return PairCounts(cross, remeasured, trees)
     max_bytes = memory.max_bytes(max_memory)
-    check_copy(held + bytes_for_metric_copy(x, metric), max_bytes, name)
-    given, x = x, points_for_metric(x, metric)[0]
+    given = x
+    x = points_for_metric(x, metric, lambda n: check_pairs_copy(given, starts, held + n, name, options=options))[0]
     held += 0 if x is given else x.nbytes
     if options.is_one_tree:
         cross, remeasured = cross_edges(
@@ -183,8 +183,7 @@ def cross_edges(
                 count = partial(count_candidates, layer, trees, exact=exact)
                 blocks = block_pairs(groups, pairs, len(points.starts) - 1)
                 return count_blocks(points.starts, blocks, find, count, threads, n_pairs=len(pairs), advance=advance)
-    held += 2 * largest * d * x.dtype.itemsize
-    for_tiles = held + tiled.bytes_for_tiles(largest, d, working_dtype(x).itemsize)
+    for_tiles = held + bytes_for_large_pair(largest, d, x.dtype.itemsize, working_dtype(x).itemsize)
     check_bytes(min(need, for_tiles), max_bytes, f"a pair of {largest} samples of {d} features", enough)
     spare = SpareBytes(max_bytes, for_tiles, enough)
     copies = copies if exact else _count_copies(x, starts)
