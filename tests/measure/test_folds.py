@@ -28,9 +28,13 @@ def folds_of(activations, **options):
     from hpfunc._measure.layers import group_by_class, read_layers
 
     [layer] = read_layers(activations, None, options.get("groups"))
-    classes = group_by_class(layer, "euclidean")
+
+    def check(*args):
+        pass
+
+    classes = group_by_class(layer, "euclidean", check)
     key = options["key"]
-    fold = draw_and_part(layer, classes, SampleOptions(None, 4, 2, key, "groups" in options), key)[1]
+    fold = draw_and_part(layer, classes, SampleOptions(None, 4, 2, key, "groups" in options), key, check)[1]
     where = np.empty_like(fold)
     where[:, classes.order] = fold
     return where
