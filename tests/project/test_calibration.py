@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,11 @@ def test_the_tables_have_a_row_for_each_case_and_a_second_run_adds_what_is_missi
     assert second[2].startswith("| 10 | 100 x 5 | normal | power, 10% further | 2 ")
     assert any(row.startswith("| 3, 3 | 1 |") for row in second)
     assert any(row.startswith("| 1.5   | 5 ") for row in second)
+    # A data set depends on its number alone, not on the runs and processes that came before.
+    [(name, shares)] = json.loads(file.read_text())["intervals"].items()
+    case = calibration.INTERVALS[0]
+    assert name == case.name
+    assert shares == [calibration.measure_set(case, number) for number in range(2)]
 
 
 def test_a_row_out_of_bounds_is_named_if_chance_does_not_explain_it():
@@ -27,6 +34,10 @@ def test_a_row_out_of_bounds_is_named_if_chance_does_not_explain_it():
     assert calibration.broken_bounds({case.name: [kept] * 90 + [broken] * 10}) == []
     found = calibration.broken_bounds({case.name: [kept] * 170 + [broken] * 30})
     assert found == [f"{case.name}: folds 15.0 %", f"{case.name}: covered 85.0 %"]
+    # Of a difference that should be found in 85 % of the data sets, 75 % are too few and 80 % may be chance.
+    case = calibration.Case(10, 100, 5, further=0.12)
+    assert calibration.broken_bounds({case.name: [broken] * 80 + [kept] * 20}) == []
+    assert calibration.broken_bounds({case.name: [broken] * 75 + [kept] * 25}) == [f"{case.name}: folds 75.0 %"]
 
 
 @pytest.mark.parametrize(("m", "n", "d"), [(5, 5, 2), (5, 200, 1), (20, 200, 50)])

@@ -165,10 +165,11 @@ def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools, order: Fo
     level = np.flatnonzero(chosen)
     edges, weights = merged.edges[level], merged.weights[level]
     # Contract what lighter edges join, for each weight anew.
-    joined = order.first_joined(order.place[edges], weights[:, None])
-    rank = np.unique(weights, return_inverse=True)[1]
-    contracted, ends = np.unique(rank[:, None] * len(order.gaps) + joined, return_inverse=True)
-    ends = ends.reshape(-1, 2)
+    (lengths, rank), n = np.unique(weights, return_inverse=True), len(order.gaps)
+    places, ends = _number_keys(rank[:, None] * n + order.place[edges], len(lengths) * n)
+    joined = order.first_joined(places % n, lengths[places // n])
+    contracted, of_place = np.unique(places - places % n + joined, return_inverse=True)
+    ends = of_place[ends]
     _, component = components(len(contracted), ends)
     of_edge = component[ends[:, 0]]
     solved = np.isin(of_edge, of_edge[tied[level]])
@@ -181,6 +182,17 @@ def edge_probabilities(merged: MergedPoints, tree: Bools, tied: Bools, order: Fo
     sizes = np.bincount(component)[of_edge[solved]]
     probability[at] = conductance * _resistances(of_edge[solved], sizes, number[ends[solved]], conductance)
     return probability
+
+
+def _number_keys(keys: Ints, n: int) -> tuple[Ints, Ints]:
+    """Return the distinct ones of several keys below n in rising order, and for each key its number among these."""
+    if n > 4 * keys.size:
+        distinct, number = np.unique(keys, return_inverse=True)
+        return distinct, number.reshape(keys.shape)
+    # A table of few keys is faster than sorting many of them.
+    used = np.zeros(n, bool)
+    used[keys] = True
+    return np.flatnonzero(used), (np.cumsum(used) - 1)[keys]
 
 
 def _number_within(group: Ints, order: Ints) -> Ints:
