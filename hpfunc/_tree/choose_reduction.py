@@ -10,6 +10,7 @@ from hpfunc._arrays.types import Array, Floats, Ints, ParallelMap
 from hpfunc._tree.mst.prim import PrimOrder, fill_path_maxima, prim
 from hpfunc._tree.reduce.basis import SAMPLED, Basis, centred_chunk, find_directions, orthonormalise
 from hpfunc._tree.reduce.coordinates import ReducedPoints, reduce_points
+from hpfunc._tree.reduce.direct import DIFFERENCE
 from hpfunc._tree.rounding import product_dtype
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
 
@@ -29,15 +30,15 @@ _FEW_ROWS, _MANY_ROWS = 512, 1024
 # A first trial uses few rows and few directions. If it excludes less than this share of the edges, no other follows.
 _FIRST_ROWS, _FIRST_DIRECTIONS, _FIRST_SHARE = 256, 48, 0.6
 _TEST_ROWS = 384
-# Cost of one feature of a direct difference, in multiplications of a product.
-_DIFFERENCE = 36.0
 # Surviving edges for each point: those within its class, and those to each class that it is paired with.
 _OWN, _ACROSS = 0.75, 0.1
 # A reduction must cost less than this share of the products of all features.
 _WORTH = 0.8
 
 
-def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelMap = map) -> Basis | None:
+def choose_directions(
+    x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelMap = map, *, keep_all: bool = False
+) -> Basis | None:
     """Find directions that make counting cheaper, or None where products of all features are cheaper.
 
     Parameters
@@ -49,6 +50,8 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
         Class numbers.
     parallel_map : callable
         Apply a function to every item, possibly in threads.
+    keep_all : bool
+        Return all directions that were found, not only the cheapest number of them.
     """
     (n, d), entries = x.shape, _count_entries(starts, pairs)
     full = entries * d
@@ -66,15 +69,19 @@ def choose_directions(x: Any, starts: Ints, pairs: Ints, parallel_map: ParallelM
     steps = np.array([r for r in (*_STEPS, directions.shape[1]) if r <= directions.shape[1]])
     survivors = surviving_edges(x, centre, directions, rows[test], steps)
     n_survivors = n * survivors * (_OWN + _ACROSS * 2 * len(pairs) / (len(starts) - 1))
-    cost = steps * (n * d + entries) + n_survivors * d * _DIFFERENCE
+    cost = steps * (n * d + entries) + n_survivors * d * DIFFERENCE
     best = int(cost.argmin())
     if cost[best] > _WORTH * full:
         return None
-    return orthonormalise(centre, np.ascontiguousarray(directions[:, : steps[best]]), parallel_map)
+    kept = steps[-1 if keep_all else best]
+    return orthonormalise(centre, np.ascontiguousarray(directions[:, :kept]), parallel_map)
 
 
 def reduce_cloud(x: Any, max_bytes: int) -> ReducedPoints | None:
-    """Reduce one cloud of points ``(n, d)`` to few coordinates; return None where that takes more time or memory."""
+    """Reduce one cloud of points ``(n, d)`` to few coordinates; return None where that takes more time or memory.
+
+    The leading coordinates come first: `mst.tiled` uses as many of them as are worth their cost.
+    """
     n, d = x.shape
     starts, pairs = np.array([0, n]), np.empty((0, 2), np.intp)
     # The coordinates, and two centred copies of them.
@@ -82,7 +89,7 @@ def reduce_cloud(x: Any, max_bytes: int) -> ReducedPoints | None:
     if need > max_bytes or not is_large(d, starts, pairs):
         return None
     with worker_threads() as threads:
-        basis = choose_directions(x, starts, pairs, threads.map)
+        basis = choose_directions(x, starts, pairs, threads.map, keep_all=True)
         return None if basis is None else reduce_points(x, basis, threads.map)
 
 

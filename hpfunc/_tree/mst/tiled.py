@@ -8,8 +8,10 @@ spanning tree, whatever T is; a light T only keeps these edges few. The path max
 T: between two tiles of that order it is the largest of three numbers: one for the row, one for the column, and one for
 the tiles between.
 
-Distances are bounded from below by products of all features, or of a few coordinates where the points were reduced.
-If they were reduced, the edges that the passes find are also bounded by direct differences.
+Distances are bounded from below by products of all features, or of a few coordinates where the points were reduced:
+the first tree takes a fixed number of them, and with it the number for the last pass is chosen. Edges that the last
+pass leaves are then bounded by differences of all coordinates, and those that are still left by differences of all
+features.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from hpfunc._tree.mst.prim import gaps_from_weights, place_maxima, prim_order_of
 from hpfunc._tree.mst.remeasure import TreeWithTies, tree_with_ties
 from hpfunc._tree.mst.ties import LARGEST_COMPONENT
 from hpfunc._tree.reduce.coordinates import ReducedPoints
+from hpfunc._tree.reduce.direct import bound_by_differences
+from hpfunc._tree.reduce.leading import choose_leading, leading, pays_to_bound_again
 from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.rounding import TERMS, growth
 from hpfunc._tree.threads import Scratch, n_threads, worker_threads
@@ -40,6 +44,10 @@ _TILE, _TILES, _LEAST_TILE = 1024, 16, 64
 _NEIGHBOURS = 12
 # A tile is searched with a single limit unless that finds more than one of ``_FEW`` entries.
 _FEW = 64
+# Reduced points are given up if they leave more than one of ``_MANY`` entries of a tile, which take much memory.
+_MANY = 4
+# Directions in which the first tree is found, if the points were reduced.
+_FIRST_DIRECTIONS = 32
 # With more candidates than this for each point, candidates are searched again in float64.
 _CROWDED = 30
 
@@ -71,13 +79,13 @@ def tree_by_tiles(x: Any, dtype: Any, spare: SpareBytes, reduced: ReducedPoints 
     """
     n, wide, edges = len(x), np.dtype(np.float64), None
     if reduced is not None:
-        edges = _candidates(_extend(reduced.points, np.dtype(np.float32)), _CROWDED * n, Reduction(x, reduced.slack))
+        edges = _candidates(x, np.dtype(np.float32), _CROWDED * n, reduced)
     if edges is None and dtype != wide:
-        edges = _candidates(_extend(x, dtype), _CROWDED * n)
+        edges = _candidates(x, dtype, _CROWDED * n)
     if remeasured := edges is None and dtype != wide:
         spare.check(bytes_for_tiles(n, x.shape[1], wide.itemsize), n)
     if edges is None:
-        edges = _candidates(_extend(x, wide), spare.most_edges)
+        edges = _candidates(x, wide, spare.most_edges)
     if edges is None:
         spare.refuse(n)
     with spare.for_ties(len(edges), n):
@@ -103,12 +111,26 @@ def _extend(x: Any, dtype: Any) -> _Extended:
     return _Extended(points, centred.error[0, 0] + 1.01 * rounding * float(np.finfo(dtype).eps) / 2 * reach**2)
 
 
-def _candidates(cloud: _Extended, most: float, reduction: Reduction | None = None) -> Ints | None:
-    """Find every candidate edge of the minimum spanning trees; return None if there are more than ``most``."""
+def _candidates(x: Any, dtype: Any, most: float, reduced: ReducedPoints | None = None) -> Ints | None:
+    """Find every candidate edge of the minimum spanning trees; return None if there are more than ``most``.
+
+    Where the points were reduced, ``reduced`` takes their place in all products.
+    """
+    reduction = None if reduced is None else Reduction(x, reduced.slack)
+    cloud = _extend(x if reduced is None else leading(reduced, _FIRST_DIRECTIONS).points, dtype)
     tree, weights = _nearly_minimum_tree(cloud, reduction)
-    limits = weights + 2 * cloud.error if reduction is None else reduction.limits(weights)
-    vertices, edge_numbers = prim_order_of_tree(len(cloud.points), tree, weights)
-    gaps = round_up(gaps_from_weights(limits[edge_numbers]), cloud.points.dtype)
+    vertices, edge_numbers = prim_order_of_tree(len(x), tree, weights)
+    weights = gaps_from_weights(weights[edge_numbers])
+    if reduced is None or reduction is None:
+        limits = weights + 2 * cloud.error
+    else:
+        n_directions = choose_leading(reduced, vertices, reduction.limits(weights), x.shape[1])
+        if n_directions is None:
+            return None
+        chosen = leading(reduced, n_directions)
+        cloud, reduction = _extend(chosen.points, dtype), Reduction(x, chosen.slack)
+        limits = reduction.limits(weights)
+    gaps = round_up(limits, dtype)
     ordered = cloud._replace(points=cloud.points[vertices])
     tiles = _tiles(len(vertices))
     starts = np.array([tile.start for tile in tiles])
@@ -131,11 +153,15 @@ def _candidates(cloud: _Extended, most: float, reduction: Reduction | None = Non
             col_maxima = np.maximum.accumulate(gaps[cols])
             source, target = _light_entries(lower, row_maxima, col_maxima, scratch)
             heaviest = np.maximum(row_maxima[source], col_maxima[target])
-        if len(source) > (most if reduction is None else reduction.most_edges(lower.size, sum(lower.shape))):
+        if len(source) > (most if reduction is None else lower.size // _MANY):
             return None
         ends = np.stack([vertices[rows][source], vertices[cols][target]], axis=1)
-        if reduction is None:
+        if reduced is None or reduction is None:
             return ends
+        # All coordinates exclude most of these edges, and take less time than all features.
+        if pays_to_bound_again(reduced, x.shape[1]):
+            kept = bound_by_differences(reduced.points, *ends.T)[0] <= heaviest
+            ends, heaviest = ends[kept], heaviest[kept]
         return ends[reduction.limits(reduction.bounds(*ends.T)[0]) <= heaviest]
 
     found, count = [], 0
@@ -193,19 +219,9 @@ def _nearly_minimum_tree(cloud: _Extended, reduction: Reduction | None) -> tuple
 
 
 def _join_components(cloud: _Extended, tiles: list[slice], component: Ints) -> tuple[Ints, Floats]:
-    """Find the lightest edge that leaves each component of the points, as Boruvka's algorithm does.
+    """Find the lightest edge that leaves each of C components of the points, as Boruvka's algorithm does.
 
-    Parameters
-    ----------
-    cloud : _Extended
-    tiles : list of slice
-    component : (n,) array
-
-    Returns
-    -------
-    edges : (C, 2) array
-    weights : (C,) array
-        Lower bounds.
+    The edges ``(C, 2)`` and lower bounds of their weights ``(C,)`` are returned.
     """
     n = len(component)
     nearest, lower, lock = np.zeros(n, np.intp), np.full(n, np.inf), threading.Lock()
@@ -230,14 +246,8 @@ def _visit_nearest(
 ) -> None:
     """Find the nearest point in every tile of each point, leaving out itself and its own component.
 
-    Parameters
-    ----------
-    cloud : _Extended
-    tiles : list of slice
-    component : (n,) array, optional
-    record : callable
-        Called in threads with the number of a tile, a range of rows, and for each of these rows the nearest point in
-        the tile and its distance, which is infinite where all points of the tile are left out.
+    ``record`` is called in threads with the number of a tile, a range of rows, and for each of these rows the nearest
+    point in the tile and its distance, which is infinite where all points of the tile are left out.
     """
     scratch = Scratch()
 

@@ -10,9 +10,9 @@ and what these bounds do not exclude is measured by direct differences. The dire
 never which of them belong to a tree: any B gives the same counts.
 
 What flows in: the points of a layer. What flows out: a basis from a sample of the rows (`basis`); the coordinates and
-their slack, which covers all rounding (`coordinates`); the largest reduced distance that an edge of a given weight may
-have (`limits`), and bounds of single edges by direct differences (`direct`). The caller decides whether a reduction
-pays (`choose_reduction`).
+their slack, which covers all rounding (`coordinates`), or the leading ones only (`leading`); the largest reduced
+distance that an edge of a given weight may have (`limits`), and bounds of single edges by direct differences
+(`direct`). The caller decides whether a reduction pays (`choose_reduction`).
 
-Imports point one way: `coordinates` -> `basis`; `limits` -> `direct`.
+Imports point one way: `leading` -> `coordinates` -> `basis`; `leading`, `limits` -> `direct`.
 """

@@ -9,7 +9,10 @@ import numpy as np
 from hpfunc._arrays.types import Floats, Ints
 from hpfunc._tree.rounding import growth, is_narrow
 
-__all__ = ["bound_by_differences"]
+__all__ = ["DIFFERENCE", "bound_by_differences"]
+
+# Cost of one feature of a direct difference, in multiplications of a product.
+DIFFERENCE = 36.0
 
 # Features that are summed in float32, and numbers in a block of them that stays in the second-level cache.
 _CHUNK, _BLOCK = 1024, 131_072

@@ -33,9 +33,9 @@ def test_the_tree_is_that_of_all_distances_and_few_edges_are_looked_at(cloud, dt
     expected = weights[kruskal(n, ends, weights)]
     found = tiled.tree_by_tiles(x, np.dtype(np.float32), UNLIMITED)
     np.testing.assert_array_equal(np.sort(found.weights), np.sort(expected))
-    candidates = tiled._candidates(tiled._extend(x, np.dtype(np.float64)), np.inf)
+    candidates = tiled._candidates(x, np.dtype(np.float64), np.inf)
     assert n - 1 <= len(candidates) < 12 * n
-    assert tiled._candidates(tiled._extend(x, np.dtype(np.float64)), len(candidates) - 1) is None
+    assert tiled._candidates(x, np.dtype(np.float64), len(candidates) - 1) is None
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

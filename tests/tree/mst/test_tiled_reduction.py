@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,6 @@ from hpfunc._tree.exact import rescale
 from hpfunc._tree.memory import UNLIMITED
 from hpfunc._tree.mst import tiled
 from hpfunc._tree.reduce.coordinates import reduce_points
-from hpfunc._tree.reduce.limits import Reduction
 from hpfunc._tree.rounding import product_dtype
 from tests.tree.reduce.spectra import hard_points
 
@@ -20,12 +21,15 @@ def all_edges(tree):
     return edges[np.lexsort(edges.T)].tolist()
 
 
-@pytest.mark.parametrize("most_edges", [None, 0])
-def test_trees_do_not_depend_on_the_directions(monkeypatch, most_edges):
+@pytest.mark.parametrize("case", ["one stage", "two stages", "given up early", "given up late"])
+def test_trees_do_not_depend_on_the_directions(monkeypatch, case):
     monkeypatch.setattr(tiled, "_tile_size", lambda n: 8)
-    if most_edges is not None:
-        # Where too many edges are left, the products of all features decide.
-        monkeypatch.setattr(Reduction, "most_edges", staticmethod(lambda n_entries, n_points: most_edges))
+    monkeypatch.setattr(tiled, "_FIRST_DIRECTIONS", 2)
+    monkeypatch.setattr(tiled, "pays_to_bound_again", lambda reduced, d: case == "two stages")
+    # Any number of leading coordinates will do. Where too many edges are left, the products of all features decide.
+    chosen = itertools.cycle([None] if case == "given up early" else [1, 2, 5, 1000])
+    monkeypatch.setattr(tiled, "choose_leading", lambda *args: next(chosen))
+    monkeypatch.setattr(tiled, "_MANY", 10**9 if case == "given up late" else 1)
     n_reduced = 0
     for seed in range(50):
         x, _, basis = hard_points(np.random.default_rng([77, seed]), (6, 60))
