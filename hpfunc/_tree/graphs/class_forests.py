@@ -1,9 +1,6 @@
 """Find the k successive minimum spanning trees of every class of a layer.
 
-Take edges in rising order and put each into the first of k forests in which its ends are not yet joined: these forests
-are the k successive trees. Where the k-th forest of *some* edges joins the ends of an edge by lighter ones, the k-th
-forest of *all* edges does so too (by induction over the order and over the forests), and none of them contains the
-edge. So few measured edges, those of k trees of estimated weights, exclude nearly all edges of a class.
+The measured edges of k trees of estimated weights exclude nearly all edges of a class (`forests`).
 """
 
 from __future__ import annotations
@@ -15,8 +12,9 @@ import numpy as np
 
 from hpfunc._arrays.types import Array, Bools, Floats, Ints, ParallelMap
 from hpfunc._tree.exact import squared_distances
+from hpfunc._tree.graphs.forests import OrderedEdges, sort_into_forests
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
-from hpfunc._tree.mst.kruskal import components, kruskal_ranks
+from hpfunc._tree.mst.kruskal import components
 from hpfunc._tree.mst.prim import (
     RangeMaximum,
     edges_of_order,
@@ -28,7 +26,7 @@ from hpfunc._tree.mst.prim import (
 from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
 
-__all__ = ["CLASS_ENTRIES", "CROWDED", "ClassForests", "OrderedEdges", "find_class_forests", "sort_into_forests"]
+__all__ = ["CLASS_ENTRIES", "CROWDED", "ClassForests", "find_class_forests"]
 
 # A class or a pair is crowded where more than this many edges for each point and tree are left.
 CROWDED = 16
@@ -51,16 +49,6 @@ class ClassForests(NamedTuple):
     ways: Floats  # (N,) heaviest edge between each point and the hub of its class in the last tree
     complete: Bools  # (K,) whether the class has k trees, and few enough edges were left
     canonical: Ints  # (N,) place of each row in the canonical order, equal samples in the order of their rows
-
-
-class OrderedEdges(NamedTuple):
-    """Hold the edges of one or more graphs, each once, and what decides their order."""
-
-    graph: Ints  # (E,) number of the graph
-    ends: Ints  # (E, 2) vertices, numbered through all graphs
-    weights: Floats  # (E,)
-    earliest: Ints  # (E,) the number of a forest that each edge can be in, if it is in none before it; k for none
-    places: Ints  # (E, 2) of equal weights the edge comes first whose ends have the lower places
 
 
 # The edges of a class without k trees.
@@ -116,11 +104,7 @@ def _grow_trees(
     tables = [batch[g, :n, :n] for g, n in enumerate(sizes)]
 
     def fill(g: int) -> None:
-        tables[g][:] = layer.within(int(classes[g]), scratch)
-        if layer.residuals is not None:
-            # Outside the directions of the reduction, points lie at right angles rather than in line.
-            residuals = layer.residuals[layer.rows(int(classes[g]))]
-            tables[g] += 2 * residuals[:, None] * residuals
+        tables[g][:] = layer.estimates(int(classes[g]), layer.within(int(classes[g]), scratch), scratch)
         np.fill_diagonal(tables[g], np.inf)
         # Prim's algorithm reads what lies past the end of a class, if only to exclude it.
         batch[g, sizes[g] :], batch[g, :, sizes[g] :] = np.inf, np.inf
@@ -198,9 +182,7 @@ def _find_forests(
         tree = _order_tree(n, ends[last], weights[last])
     if np.count_nonzero(last) < n - 1:
         return _NO_FORESTS
-    kept = np.flatnonzero((forest < k) | tied_edges(n, ends, weights, last))
-    # Sorted edges of several classes are sorted together in less time.
-    kept = kept[np.argsort(weights[kept])]
+    kept = (forest < k) | tied_edges(n, ends, weights, last)
     ways[:] = _ways_to_hub(tree)
     return ends[kept] + first, weights[kept], forest[kept]
 
@@ -214,35 +196,6 @@ def _edges_of_loose_points(table: Array, last: Ints) -> Ints:
     ends = np.sort(np.stack([np.repeat(source, n_more), target.reshape(-1)], axis=1), axis=1)
     ends = ends[np.isfinite(table[tuple(ends.T)])]
     return np.stack(np.divmod(np.unique(ends @ [len(table), 1]), len(table)), axis=1)
-
-
-def sort_into_forests(n: int, edges: OrderedEdges, k: int) -> Ints:
-    """Put edges in rising order into the first of k forests in which their ends are not yet joined.
-
-    Parameters
-    ----------
-    n : int
-        Vertices.
-    edges : OrderedEdges
-    k : int
-
-    Returns
-    -------
-    (E,) array
-        Number of the forest; k for an edge that is in none.
-    """
-    graph, ends, weights, earliest, places = edges
-    order = np.lexsort((graph, weights))
-    if ((np.diff(weights[order]) == 0) & (np.diff(graph[order]) == 0)).any():
-        lower, higher = np.sort(places, axis=1).T
-        order = np.lexsort((higher, lower, weights))
-    ends, earliest, sorted_forest = ends[order], earliest[order], np.full(len(order), k)
-    for number in range(k):
-        pool = np.flatnonzero((sorted_forest == k) & (earliest <= number))
-        sorted_forest[pool[kruskal_ranks(n, ends[pool], np.arange(1, len(pool) + 1)) - 1]] = number
-    forest = np.empty_like(sorted_forest)
-    forest[order] = sorted_forest
-    return forest
 
 
 def _order_tree(n: int, ends: Ints, weights: Floats) -> _Tree:

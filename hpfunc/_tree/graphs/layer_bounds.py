@@ -52,6 +52,16 @@ class LayerBounds(NamedTuple):
         fill_class_bounds(self.centred, k, table, scratch)
         return table
 
+    def estimates(self, k: int, bounds: Array, scratch: Scratch) -> Array:
+        """Estimate the distances within a class from their bounds: ``(n, n)``, in ``scratch``, or the bounds."""
+        if self.residuals is None:
+            return bounds
+        # Outside the directions of the reduction, points lie at right angles rather than in line.
+        residuals = self.residuals[self.rows(k)]
+        estimates = np.multiply(2 * residuals[:, None], residuals, out=scratch("estimates", bounds.shape, bounds.dtype))
+        estimates += bounds
+        return np.asarray(estimates)
+
     def between(self, class_a: int, classes_b: Ints, scratch: Scratch) -> Array:
         """Compute the bounds between a class of m points and c others of at most n points.
 

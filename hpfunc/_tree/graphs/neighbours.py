@@ -60,15 +60,19 @@ def find_own_neighbours(layer: LayerBounds, class_number: int, k: int, scratch: 
     table, first = layer.within(class_number, scratch), layer.rows(class_number).start
     n = len(table)
     np.fill_diagonal(table, np.inf)
-    reach = _distance_to_kth(layer, table, np.arange(n) + first, first, k)
+    estimates = layer.estimates(class_number, table, scratch)
+    reach = _distance_to_kth(layer, estimates, np.arange(n) + first, first, k)
     limits = layer.limits(reach)
-    hits = _light_entries(np.less_equal(table, limits[:, None], out=scratch("light", table.shape, np.bool_)), n, k)
-    if hits is None:
+    light = np.less_equal(table, limits[:, None], out=scratch("light", table.shape, np.bool_))
+    light |= np.less_equal(table, limits, out=scratch("light of columns", table.shape, np.bool_))
+    if np.count_nonzero(light) > 2 * _CROWDED * (k + 1) * n:
         return None
-    source, target = hits
-    apart = source != target
-    source, target = source[apart], target[apart]
-    weights = squared_distances(layer.x, source + first, target + first)
+    # Each edge is measured once for both of its ends.
+    ends = np.stack(np.divmod(np.flatnonzero(light), n), axis=1)
+    ends = ends[ends[:, 0] < ends[:, 1]]
+    ends = ends[layer.may_weigh(ends + first, lambda: reach[ends].max(axis=1))]
+    weights = np.tile(squared_distances(layer.x, *(ends.T + first)), 2)
+    source, target = np.concatenate([ends, ends[:, ::-1]]).T
     near = weights <= reach[source]
     return OwnNeighbours(source[near], target[near], weights[near], reach, limits)
 
@@ -80,7 +84,7 @@ def _distance_to_kth(layer: LayerBounds, table: Array, rows: Ints, first: int, k
     ----------
     layer : LayerBounds
     table : (m, n) array
-        Bounds; infinite where a column is not to be counted.
+        Bounds, or estimates; infinite where a column is not to be counted.
     rows : (m,) array
         Rows of the layer.
     first : int
@@ -98,14 +102,6 @@ def _distance_to_kth(layer: LayerBounds, table: Array, rows: Ints, first: int, k
         weights = squared_distances(layer.x, np.repeat(rows[part], k), nearest.reshape(-1) + first)
         reach[part] = weights.reshape(-1, k).max(axis=1)
     return reach
-
-
-def _light_entries(light: Bools, n_points: int, k: int) -> tuple[Ints, Ints] | None:
-    """Return the rows and columns of the true entries, or None if there are too many for this number of points."""
-    if np.count_nonzero(light) > _CROWDED * (k + 1) * n_points:
-        return None
-    rows, cols = np.divmod(np.flatnonzero(light), light.shape[1])
-    return rows, cols
 
 
 def count_neighbours_of_block(
@@ -131,8 +127,8 @@ def count_neighbours_of_block(
         False for pairs of which bounds leave too many points, whose counts mean nothing.
     """
     merged = merge_block(layer, block)
-    (source_a, target_b, weights), counted = _find_across(layer, own, block, k, scratch)
     reach = np.concatenate([_known(own[c]).reach for pair in _classes(block) for c in pair])
+    (source_a, target_b, weights), counted = _find_across(layer, own, block, reach, k, scratch)
     from_a, from_b = weights <= reach[source_a], weights <= reach[target_b]
     parts = [
         (source_a[from_a], target_b[from_a], weights[from_a]),
@@ -165,9 +161,9 @@ def _classes(block: GraphBlock) -> list[tuple[int, int]]:
 
 
 def _find_across(
-    layer: LayerBounds, own: list[OwnNeighbours | None], block: GraphBlock, k: int, scratch: Scratch
+    layer: LayerBounds, own: list[OwnNeighbours | None], block: GraphBlock, reach: Floats, k: int, scratch: Scratch
 ) -> tuple[tuple[Ints, Ints, Floats], Bools]:
-    """Find the points of two classes that are within reach of each other.
+    """Find the points of two classes that are within reach of each other, ``(V,)`` within their own class.
 
     Returns
     -------
@@ -192,6 +188,10 @@ def _find_across(
     light[:, ~counted] = False
     source, pair, target = np.unravel_index(np.flatnonzero(light), table.shape)
     source, target = block.first[pair, 0] + source, block.first[pair, 1] + target
+    kept = layer.may_weigh(
+        block.row[np.stack([source, target], axis=1)], lambda: np.maximum(reach[source], reach[target])
+    )
+    source, target = source[kept], target[kept]
     return (source, target, squared_distances(layer.x, block.row[source], block.row[target])), counted
 
 

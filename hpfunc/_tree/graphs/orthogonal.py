@@ -14,11 +14,11 @@ import numpy as np
 from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.exact import squared_distances
 from hpfunc._tree.graphs.blocks import GraphBlock, MergedBlock, merge_block, most_of_block, ranges
-from hpfunc._tree.graphs.class_forests import CLASS_ENTRIES, CROWDED, ClassForests, OrderedEdges, sort_into_forests
+from hpfunc._tree.graphs.class_forests import CLASS_ENTRIES, CROWDED, ClassForests
+from hpfunc._tree.graphs.forests import OrderedEdges, graphs_with_ties, sort_into_forests
 from hpfunc._tree.graphs.layer_bounds import LayerBounds
 from hpfunc._tree.graphs.pair_graphs import count_weighted, weigh_trees
 from hpfunc._tree.mst.tie_counts import CrossEdges
-from hpfunc._tree.mst.ties import tied_edges
 from hpfunc._tree.threads import Scratch
 
 __all__ = ["bytes_for_successive_trees", "count_trees_of_block"]
@@ -197,22 +197,6 @@ def _count(merged: MergedBlock, edges: OrderedEdges, forest: Ints, k: int) -> Cr
     counts = count_weighted(members, pair, n_pairs, *weigh_trees(point[edges.ends[forest < k]], k))
     # Points are fewer than vertices where samples are equal.
     several = np.bincount(pair, minlength=n_pairs) < np.bincount(pair[point], minlength=n_pairs)
-    order = np.lexsort((edges.graph, edges.weights))
-    graph, weights = edges.graph[order], edges.weights[order]
-    suspects = np.unique(graph[1:][(np.diff(weights) == 0) & (np.diff(graph) == 0)])
-    for p in suspects[~several[suspects]]:
-        several[p] = _has_ties(edges, np.flatnonzero(edges.graph == p), forest, k)
+    several[graphs_with_ties(len(point), edges, forest, k)] = True
     counts.low[several] = counts.high[several] = np.nan
     return counts
-
-
-def _has_ties(edges: OrderedEdges, numbers: Ints, forest: Ints, k: int) -> bool:
-    """Tell whether one of k successive trees, whose edges have these numbers, could hold another edge instead."""
-    vertices, ends = np.unique(edges.ends[numbers], return_inverse=True)
-    ends = ends.reshape(-1, 2)
-    for number in range(k):
-        left = forest[numbers] >= number
-        tree = forest[numbers[left]] == number
-        if tied_edges(len(vertices), ends[left], edges.weights[numbers[left]], tree).any():
-            return True
-    return False

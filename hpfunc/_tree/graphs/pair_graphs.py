@@ -18,7 +18,7 @@ from hpfunc._tree.distances import centre, fill_class_bounds
 from hpfunc._tree.exact import canonical_order, squared_distances
 from hpfunc._tree.graph_sums import sum_at, sum_weighted
 from hpfunc._tree.memory import UNLIMITED, SpareBytes
-from hpfunc._tree.mst.kruskal import kruskal_ranks
+from hpfunc._tree.mst.kruskal import kruskal_ranks, order_of_numbers, stable_order
 from hpfunc._tree.mst.prim import PrimOrder, candidate_edges, fill_path_maxima, prim
 from hpfunc._tree.mst.tie_counts import CrossEdges
 from hpfunc._tree.mst.ties import tied_edges
@@ -233,7 +233,8 @@ def share_places(
     # Each point is also its own neighbour: its other copies are at distance 0. It comes first among its neighbours.
     source, target = np.concatenate([np.arange(n), source]), np.concatenate([np.arange(n), target])
     weights = np.concatenate([np.zeros(n), weights])
-    order = np.lexsort((weights, source))
+    order = stable_order(weights)
+    order = order[order_of_numbers(source[order], n)]
     source, target, weights = source[order], target[order], weights[order]
     first = np.searchsorted(source, np.arange(n + 1))
     last = np.minimum(first[:-1] + k, first[1:] - 1)
