@@ -169,10 +169,11 @@ def _grid(
     figure.supxlabel(hp_scale.label(label_of(values, "hp")), fontsize="medium")
     figure.supylabel(_count_label(values.isel(layer=0)), fontsize="medium")
     entries = [*_entries(series, values, over), *ceiling_entry(ceilings)]
-    if entries:
-        across_figure(figure, entries, above=True, fontsize=8.3)
     words = title_of(values) if title is None else title
-    if words:
+    if entries:
+        # The title of the figure would lie on its legend.
+        across_figure(figure, entries, above=True, fontsize=8.3, title=words or None, title_fontsize="medium")
+    elif words:
         figure.suptitle(words, fontsize="medium")
     return figure
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_effects", "layout_of", "plot_intervals", "point_size", "show_sizes"]
 
 _DIMS = ("step", "checkpoint", "split", "layer")
+# Up to so many points keep their full size.
+_MOST_LARGE = 60
 
 
 @np.errstate(all="ignore")
@@ -127,6 +129,8 @@ def draw_effects(
     axes.axhline(0, color="0.3", linewidth=1, linestyle=":")
     series = series_of(estimate, by=by)
     shifts = np.linspace(-0.2, 0.2, len(series)) if len(series) > 1 else np.zeros(1)
+    # Many points are smaller, so that they stand clear of each other.
+    smaller = min(1.0, np.sqrt(_MOST_LARGE / max(1, estimate.size)))
     parts = [series_of(bound, by=by) for bound in bounds] if bounds is not None else [[None] * len(series)] * 2
     for s, low, high, shift in zip(series, *parts, shifts, strict=True):
         y = s.values.transpose(along).values
@@ -134,10 +138,10 @@ def draw_effects(
         sure, bounded = np.ones(len(y), dtype=bool), np.ones(len(y), dtype=bool)
         if low is not None and high is not None:
             ends = low.values.values, high.values.values
-            axes.vlines(x, *ends, color=s.colour, linewidth=1.5)
+            axes.vlines(x, *ends, color=s.colour, linewidth=1.5 * smaller)
             bounded = np.isfinite(ends[0]) & np.isfinite(ends[1])
             sure = (ends[0] > 0) | (ends[1] < 0)
-        look: dict[str, Any] = {"linestyle": "", "markersize": point_size(s), "color": s.colour}
+        look: dict[str, Any] = {"linestyle": "", "markersize": smaller * point_size(s), "color": s.colour}
         axes.plot(x, np.where(bounded & sure, y, np.nan), marker=s.marker, **look)
         axes.plot(x, np.where(bounded & ~sure, y, np.nan), marker=s.marker, markerfacecolor="white", **look)
         axes.plot(x, np.where(bounded, np.nan, y), marker="x", **look)

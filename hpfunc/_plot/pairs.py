@@ -242,7 +242,9 @@ def _add_colorbar(figure: Figure, image: Any, axes: list[Axes], words: str, hp_s
     """Add the scale of colours, with plain numbers beside it."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    bar = figure.colorbar(image, ax=axes, shrink=0.8 if len(axes) > 1 else 1.0)
+    # In a tall figure the scale stays as wide as in others.
+    slim = max(20.0, 5 * figure.get_size_inches()[1])
+    bar = figure.colorbar(image, ax=axes, shrink=0.8 if len(axes) > 1 else 1.0, aspect=slim)
     narrow = figure.get_size_inches()[0] < NARROW
     letters = 8.0 if narrow or len(axes) > 1 else 10.0
     # The scale takes about two thirds of the height.

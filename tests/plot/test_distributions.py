@@ -133,3 +133,15 @@ def test_the_legend_of_a_grid_fits_the_figure():
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
+
+
+def test_the_title_of_a_grid_lies_on_nothing():
+    figure = plot_distributions(sweep_like().isel(split=1), by_layer=True)
+    figure.draw_without_rendering()
+    [legend] = figure.legends
+    title, entries = legend.get_title(), legend.get_texts()
+    assert title.get_text() == "split = test"
+    assert figure.get_suptitle() == ""
+    assert not any(title.get_window_extent().overlaps(entry.get_window_extent()) for entry in entries)
+    alone = plot_distributions(sweep_like().isel(split=1, checkpoint=1), by_layer=True)
+    assert (alone.legends, alone.get_suptitle()) == ([], "checkpoint = 3, split = test")

@@ -155,3 +155,13 @@ def test_tests_that_cannot_reach_the_level_are_marked_as_undecidable():
     assert points(plot_fisher(both), "x") == {0.06: True}
     assert points(plot_fisher(both, method=None), "x") == {}
     assert points(plot_fisher(tests.pvalue, method=None), "x") == {}
+
+
+def test_many_points_are_smaller_and_few_keep_their_size():
+    def size(n_layers):
+        values = sweep_like(2, 1, n_layers).hp.isel(split=0).mean("pair")
+        axes = plot_intervals(xr.Dataset({"estimate": values, "low": values - 0.1, "high": values + 0.1}))
+        return max(line.get_markersize() for line in data_lines(axes))
+
+    assert size(3) == size(30) == 6.5
+    assert size(120) == pytest.approx(6.5 / 2)

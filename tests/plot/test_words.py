@@ -50,3 +50,6 @@ def test_axis_counts_classes(plot):
 def test_lines_fit_their_length():
     assert fold_lines("aaa bbb ccc ddd eee", 12 * 5.2) == "aaa bbb ccc\nddd eee"
     assert fold_lines("first\nsecond", 500) == "first\nsecond"
+    # No word stands alone on a last line, and an empty title is one line.
+    assert fold_lines("aaa bbb ccc ddd", 12 * 5.2) == "aaa bbb\nccc ddd"
+    assert fold_lines("", 500) == ""

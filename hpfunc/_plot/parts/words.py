@@ -56,6 +56,18 @@ def names_of(values: xr.DataArray, dim: str) -> list[str]:
 
 
 def fold_lines(words: str, points: float, size: float = 10.0) -> str:
-    """Break text into lines that fit into a length of ``points`` at a font size."""
-    width = max(12, int(points / (0.52 * size)))
-    return "\n".join(line for part in words.split("\n") for line in textwrap.wrap(part, width) or [""])
+    """Break text into lines of about equal length that fit into a length of ``points`` at a font size."""
+    most = max(12, int(points / (0.52 * size)))
+    return "\n".join(line for part in words.split("\n") for line in _fold_evenly(part, most))
+
+
+def _fold_evenly(words: str, most: int) -> list[str]:
+    """Break text into as few lines of ``most`` letters as possible, and these into the shortest that are as few."""
+    lines = textwrap.wrap(words, most) or [""]
+    longest = max(map(len, words.split(" ")))
+    for width in range(most - 1, longest - 1, -1):
+        shorter = textwrap.wrap(words, max(1, width))
+        if len(shorter) != len(lines):
+            break
+        lines = shorter
+    return lines
