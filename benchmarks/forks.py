@@ -69,7 +69,7 @@ def children(parent: int) -> list[int]:
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{parent}/task").iterdir():
             found += [int(pid) for pid in Path(thread, "children").read_text().split()]
-    return [pid for pid in found if "hdf5.py" not in _command(pid)]
+    return [pid for pid in found if "hdf5_script.py" not in _command(pid)]
 
 
 def _command(pid: int) -> str:

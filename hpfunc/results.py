@@ -181,11 +181,14 @@ def open_results(path: str | PathLike[str], /) -> xr.Dataset:
     Notes
     -----
     Files may come from anywhere. Before a file is read, a separate process checks what the file declares, since the
-    HDF5 library itself crashes or never returns on some damaged files; that process is stopped after two seconds of
-    work. A file may hold at most 1,000 variables of numbers and strings, in its root group, with at most 16 GiB of
-    values, all in the file itself: no groups, no links, no values in other files, no missing chunks, and no compression
-    but zlib with or without shuffle. Labels may have 1,000 characters each and 64 MiB together, attributes 1 MiB. The
-    files of a store carry checksums, which are verified when it is opened: that reads each file once.
+    HDF5 library itself crashes or never returns on some damaged files (one whose heap of strings has an object of size
+    0, for example). That process is stopped after two seconds of work, or more for a file of over 16 MiB; on a busy
+    machine these can take longer by the clock. On Linux it may also take no more than 256 MiB of memory beyond the size
+    of the file. A file may hold at most 1,000 variables of numbers and strings, in its root group, with at most 16 GiB
+    of values, all in the file itself: no groups, no links, no values in other files, no missing chunks, and no
+    compression but zlib with or without shuffle. Labels may have 1,000 characters each and 64 MiB together, variables
+    of one dim 16,777,216 values together, and attributes 1 MiB. The files of a store carry checksums, which are
+    verified when it is opened: that reads each file once.
 
     Zarr stores are not read, since some of Zarr's codecs run code that the store names. If you trust the source of one,
     write ``hp.label_pairs(xarray.open_zarr(path))``.

@@ -4,24 +4,18 @@ HDF5 can hold groups in circles, links and values in other files, and declaratio
 need none of it: they are datasets in the root group, of numbers or of strings, whose values lie in the file itself.
 This module opens the file by h5py's low-level calls, which read one object header each, and refuses the rest.
 
-It runs as a script, without the rest of hpfunc: see `hpfunc._files.apart`.
+It is run by a script, without the rest of hpfunc: see `hpfunc._files.apart`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
 import math
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MAX_BYTES", "READY", "check_hdf5"]
-
-# The first line that the script writes.
-READY = "ready"
+__all__ = ["MAX_BYTES", "check_hdf5"]
 
 # Two hundred checkpoints of 4,950 pairs, 20 layers and 2 data sets are 2.5 GB.
 MAX_BYTES = 16 * 2**30
@@ -34,8 +28,14 @@ _MAX_ATTRIBUTE_BYTES = 2**20
 # All labels together; no label of a result has more than 1,000 characters.
 _MAX_TEXT = 2**26
 
+# All variables of one dim together: xarray reads labels when it opens a file, and makes an index of them.
+_MAX_LABELS = 2**24
+_MAX_NAME = 1000
+# Bytes of a packed chunk that are unpacked at a time.
+_STEP = 2**20
+
 # What netCDF writes in place of a variable for a dim without labels; it has no values.
-_DIM_ONLY = b"This is a netCDF dimension but not a netCDF variable"
+_DIM_ONLY = b"This is a netCDF dimension but not a netCDF variable."
 
 
 def check_hdf5(file: Path) -> None:
@@ -61,7 +61,7 @@ class _FileCheck:
     def __init__(self, size: int) -> None:
         self.size = size
         self.declared = self.stored = self.chunks = 0
-        self.attributes = self.attribute_bytes = self.text = 0
+        self.attributes = self.attribute_bytes = self.text = self.labels = 0
 
     def check_root(self, root: Any) -> None:
         """Check the root group and the datasets in it."""
@@ -74,6 +74,8 @@ class _FileCheck:
         self._check_attributes(root, "the file")
         for name in _names(root):
             shown = repr(name.decode(errors="replace"))[:100]
+            if len(name) > _MAX_NAME:
+                raise ValueError(f"the name of variable {shown} has {len(name):,} bytes; the limit is {_MAX_NAME:,}")
             link = root.links.get_info(name)
             if link.type != h5l.TYPE_HARD:
                 raise ValueError(f"{shown} is a link to elsewhere, and results have none")
@@ -105,19 +107,19 @@ class _FileCheck:
         if self.declared > MAX_BYTES:
             raise ValueError(f"it declares {self.declared:,} bytes; the limit is {MAX_BYTES:,}")
         self._check_attributes(dataset, name)
+        if layout == h5d.CONTIGUOUS and math.prod(shape):
+            self._check_contiguous(dataset, name, item * math.prod(shape))
+        self.labels += math.prod(shape) if len(shape) == 1 and not _is_dim_only(dataset) else 0
+        if self.labels > _MAX_LABELS:
+            raise ValueError(f"its variables of one dim declare more than {_MAX_LABELS:,} values")
         if layout == h5d.CHUNKED:
             self._check_chunks(dataset, name, shape, chunk, item)
-        elif layout == h5d.CONTIGUOUS and math.prod(shape):
-            self._check_contiguous(dataset, name, item * math.prod(shape))
         if text:
             self._check_text(dataset, name, shape)
 
     def _check_contiguous(self, dataset: Any, name: str, declared: int) -> None:
-        from h5py import h5a
-
         if dataset.get_offset() is None:
-            label = h5a.open(dataset, b"NAME") if h5a.exists(dataset, b"NAME") else None
-            if label is None or not _fixed_text(label).startswith(_DIM_ONLY):
+            if not _is_dim_only(dataset):
                 raise ValueError(f"variable {name} has no values in the file")
             return
         self.stored += declared
@@ -179,6 +181,7 @@ class _FileCheck:
             self.attribute_bytes += attribute.get_type().get_size() * math.prod(shape)
             if self.attribute_bytes > _MAX_ATTRIBUTE_BYTES:
                 raise ValueError(f"the attributes up to those of {name} take more than {_MAX_ATTRIBUTE_BYTES:,} bytes")
+            _check_attribute_type(attribute, name)
             if _is_string(attribute.get_type()):
                 self.attribute_bytes += _text_bytes(attribute, shape, name)
 
@@ -205,6 +208,24 @@ def _is_string(kind: Any) -> bool:
     from h5py import h5t
 
     return bool(kind.get_class() == h5t.STRING and kind.is_variable_str())
+
+
+def _check_attribute_type(attribute: Any, name: str) -> None:
+    """Raise ValueError unless an attribute holds numbers or strings, or says which dims a netCDF variable has."""
+    from h5py import h5t
+
+    kind = attribute.get_type().get_class()
+    of_dims = {b"DIMENSION_LIST": h5t.VLEN, b"REFERENCE_LIST": h5t.COMPOUND}
+    if kind not in (h5t.INTEGER, h5t.FLOAT, h5t.STRING, h5t.ENUM) and kind != of_dims.get(attribute.name):
+        shown = repr(attribute.name.decode(errors="replace"))[:100]
+        raise ValueError(f"the attribute {shown} of {name} is of a type that no result has; expected numbers or text")
+
+
+def _is_dim_only(dataset: Any) -> bool:
+    """Tell whether a dataset stands for a dim without labels."""
+    from h5py import h5a
+
+    return h5a.exists(dataset, b"NAME") and _fixed_text(h5a.open(dataset, b"NAME")).startswith(_DIM_ONLY)
 
 
 def _is_text(kind: Any, name: str) -> bool:
@@ -248,37 +269,9 @@ def _check_unpacked(chunk: tuple[int, bytes], position: int, whole: int, name: s
     if skipped >> position & 1:
         return
     unpacker = zlib.decompressobj()
-    size = len(unpacker.decompress(packed, whole + 1))
-    if size != whole or unpacker.unconsumed_tail:
+    size = 0
+    while packed and size <= whole:
+        size += len(unpacker.decompress(packed, _STEP))
+        packed = unpacker.unconsumed_tail
+    if size + (0 if packed else len(unpacker.flush())) != whole:
         raise ValueError(f"a chunk of variable {name} unpacks to another size than its {whole:,} bytes")
-
-
-def main() -> None:
-    """Read a list of files from standard input, and write for each why it is refused, or null."""
-    import h5netcdf  # noqa: F401
-
-    files = json.loads(sys.stdin.buffer.read())
-    print(READY, flush=True)
-    for file in files:
-        why = None
-        try:
-            _limit_time(Path(file).stat().st_size)
-            check_hdf5(Path(file))
-        except Exception as error:
-            # Damaged files make the libraries raise anything: OSError, RuntimeError, KeyError, ...
-            why = (str(error) if type(error) is ValueError else repr(error))[:500]
-        print(json.dumps(why), flush=True)
-
-
-def _limit_time(size: int) -> None:
-    """Let the system end this process after two more seconds of work, and more for a large file."""
-    with contextlib.suppress(ImportError):
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(used.ru_utime + used.ru_stime) + 2 + size // 2**24
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-if __name__ == "__main__":
-    main()
