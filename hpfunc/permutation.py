@@ -105,7 +105,7 @@ def fisher_permutation(
 
     The test treats entries as exchangeable and independent. Class pairs share classes and samples, so that over
     ``dim="pair"`` the p-value describes these pairs only: of simulated data sets of new samples (10 classes) in which
-    nothing changed it rejects 25 to 38 % at the level of 5 %. For statements about new samples measure in folds and
+    nothing changed it rejects 28 to 34 % at the level of 5 %. For statements about new samples measure in folds and
     use `fold_interval`; for statements about training again measure several runs and use
     ``fold_interval(..., dim="run")``.
 
