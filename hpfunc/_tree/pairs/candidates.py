@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpfunc._arrays.types import Array, Floats, Ints
+from hpfunc._arrays.types import Array, Bools, Floats, Ints
 from hpfunc._tree.distances import block_bounds
 from hpfunc._tree.mst.prim import round_up
 from hpfunc._tree.pairs.types import Candidates, ClassGroup, LayerData, PairBlock
@@ -47,7 +47,7 @@ class _Detours(NamedTuple):
     least: Array  # (P, m) lower bound of the point's lightest cross edge
     weight: Array  # (P, m) heaviest edge of the path until it arrives in the other class, rounded up
     arrival: Ints  # (P, m) point of the other class at which the path arrives
-    reach: Array  # (P,) largest path maximum from any arrival of the pair to any point of the other class
+    reach: Array  # (P,) largest path maximum from an arrival to any point of the other class
 
 
 def find_candidates(layer: LayerData, block: PairBlock, scratch: Scratch, *, crowded: float) -> Candidates:
@@ -143,7 +143,7 @@ def find_light_edges(bounds: BlockBounds, scratch: Scratch, most: Floats | None 
 
 def _find_detours(bounds: BlockBounds) -> _Detours:
     """Find the lightest path from each point of the rows of every pair to the other class."""
-    row_tree, col_tree = bounds.row_tree[:, None], bounds.col_tree[:, None]
+    row_tree = bounds.row_tree[:, None]
     # Searching the whole block avoids copies of its parts.
     nearest_of_block = bounds.lower.argmin(axis=3)
     first = np.arange(nearest_of_block.size).reshape(nearest_of_block.shape) * bounds.lower.shape[3]
@@ -161,9 +161,9 @@ def _find_detours(bounds: BlockBounds) -> _Detours:
         crossing = bounds.weigh(numbers.ravel(), bridge.ravel(), arrivals.ravel()).reshape(bridge.shape)
     # (P, bridges, m): the heaviest edge of the path over each bridge edge.
     ways = np.maximum(bounds.row_maxima[row_tree, bridge], crossing[..., None])
-    best = ways.argmin(axis=1)
-    weight = np.take_along_axis(ways, best[:, None], axis=1)[:, 0]
-    reach = bounds.col_maxima[col_tree, arrivals].max(axis=(1, 2))
+    best, weight = ways.argmin(axis=1), ways.min(axis=1)
+    # From every point of a tree, some path leads over its heaviest edge.
+    reach = bounds.col_maxima[:, 0].max(axis=1)[bounds.col_tree]
     return _Detours(least, weight, np.take_along_axis(arrivals, best, axis=1), reach)
 
 
@@ -201,17 +201,20 @@ def _search_rows(bounds: BlockBounds, detours: _Detours, most: Floats, scratch: 
     list of tuples
         Parts of pairs, sources, targets, lower bounds and limits.
     """
-    _, m, c, n = bounds.lower.shape
+    (_, m, _, n), (n_pairs, _) = bounds.lower.shape, detours.least.shape
     col_maxima, dtype = bounds.col_maxima.reshape(-1, n), bounds.lower.dtype
     # Search points whose lightest cross edge is no heavier than their path, then points whose lightest cross edge is no
     # heavier than the largest path maximum from any arrival. Most points are too far from the other class for either.
     own = detours.least <= detours.weight
-    n_own = np.count_nonzero(own)
     within_reach = (detours.least <= detours.reach[:, None]) & ~own
-    pair, source = np.concatenate([np.nonzero(own), np.nonzero(within_reach)], axis=1)
-    flat_row = (bounds.row_place[pair] * m + source) * c + bounds.col_place[pair]
+    # Rows are searched in the order in which they lie in memory.
+    place = np.full(bounds.lower.shape[:3], -1)
+    place[bounds.row_place, :, bounds.col_place] = np.arange(n_pairs * m).reshape(n_pairs, m)
+    flat_row = np.concatenate([_rows_of_block(mask, bounds) for mask in (own, within_reach)])
+    n_own = np.count_nonzero(own)
+    pair, source = np.divmod(place.reshape(-1)[flat_row], m)
     arrival = bounds.col_tree[pair] * n + detours.arrival[pair, source]
-    path = np.where(own, detours.weight, 0)[pair, source]
+    path = detours.weight[pair[:n_own], source[:n_own]]
     parts, n_found = [], np.zeros(len(most), np.intp)
     step = max(1, _STRIP // n)
     for lo in range(0, len(pair), step):
@@ -220,8 +223,10 @@ def _search_rows(bounds: BlockBounds, detours: _Detours, most: Floats, scratch: 
         shape = (len(pair[strip]), n)
         heaviest, rows = scratch("heaviest", shape, dtype), scratch("rows", shape, dtype)
         np.take(col_maxima, arrival[strip], axis=0, out=heaviest, mode="clip")
-        if lo < n_own:  # the path weight of later points is 0
-            np.maximum(heaviest, path[strip, None], out=heaviest)
+        if lo < n_own:
+            with_path = strip[strip < n_own]
+            first = heaviest[: len(with_path)]
+            np.maximum(first, path[with_path, None], out=first)
         np.take(bounds.lower.reshape(-1, n), flat_row[strip], axis=0, out=rows, mode="clip")
         light = np.less_equal(rows, heaviest, out=scratch("light", shape, np.bool_))
         # True entries are few, so a search through the flat array is the fastest.
@@ -230,3 +235,10 @@ def _search_rows(bounds: BlockBounds, detours: _Detours, most: Floats, scratch: 
         n_found += np.bincount(pair[strip[row]], minlength=len(most))
         parts.append((pair[strip[row]], source[strip[row]], target, lower, heaviest[row, target]))
     return parts
+
+
+def _rows_of_block(mask: Bools, bounds: BlockBounds) -> Ints:
+    """Return the numbers of the rows of a block, in rising order, of which a mask ``(P, m)`` is true."""
+    of_block = np.zeros(bounds.lower.shape[:3], bool)
+    of_block[bounds.row_place, :, bounds.col_place] = mask
+    return np.flatnonzero(of_block)
