@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from hpfunc._tree import (
     count_pairs,
     weight_tables,
 )  # fmt: skip
+from hpfunc._tree.threads import worker_threads
 from hpfunc._version import __version__
 
 __all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
@@ -34,6 +36,8 @@ _log = logging.getLogger("hpfunc")
 
 # Folds of up to this many points are measured together, since one call for each fold would cost more than the work.
 _POINTS_AT_ONCE, _BYTES_AT_ONCE = 20_000, 2**26
+# From this number of pairs on, p-values are computed in threads.
+_MANY_PAIRS = 1000
 
 _LONG_NAMES = {
     "cross_edges": "Cross edges",
@@ -254,7 +258,8 @@ def _estimate(
         _log.info("%s: %d of %d pairs measured again in float64", where, counts.remeasured.sum(), len(sizes))
     m, n = sizes.T
     cross = counts.cross
-    z, pvalue = significance(cross.mean, m, n, cross)
+    with worker_threads() if len(sizes) >= _MANY_PAIRS else nullcontext() as threads:
+        z, pvalue = significance(cross.mean, m, n, cross, map if threads is None else threads.map)
     small = np.array([table is not None for table in tables])
     for m_small, n_small in np.unique(sizes[small], axis=0).tolist():
         which = np.flatnonzero(small & (m == m_small) & (n == n_small))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hpfunc._arrays.types import Floats
+from hpfunc._arrays.types import Floats, ParallelMap
 
 __all__ = ["Graphs", "enumerated_pvalues", "few_labellings", "null_moments", "significance", "third_moment"]
 
@@ -19,6 +19,8 @@ _MOST_LABELLINGS, _MOST_SAMPLES = 1000, 20
 # A skewness below this changes no digit that matters.
 _STRAIGHT = 1e-4
 _TOLERANCE = 1e-9
+# Tails that are computed at a time; a thread takes about a millisecond.
+_PART = 512
 
 
 class Graphs(Protocol):
@@ -124,7 +126,7 @@ def _falling(x: Any, most: int) -> list[Any]:
     return products
 
 
-def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Floats]:
+def significance(cross: Any, m: Any, n: Any, graphs: Graphs, parallel_map: ParallelMap = map) -> tuple[Floats, Floats]:
     """Compute z score and lower-tail p-value of cross edges against random labels on the same graph.
 
     Where cross edges cannot vary, z is NaN and the p-value 1; for fewer than 4 samples both are NaN.
@@ -151,7 +153,8 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
         # Each tail takes long to compute, so it is computed only where it is needed.
         right, shape, left = np.broadcast_arrays(skewness > 0, shape, left)
         tail = np.empty(left.shape)
-        tail[right], tail[~right] = gammainc(shape[right], left[right]), gammaincc(shape[~right], left[~right])
+        for which, function in ((right, gammainc), (~right, gammaincc)):
+            tail[which] = _by_parts(function, shape[which], left[which], parallel_map)
         tail = np.where(np.abs(skewness) < _STRAIGHT, ndtr(reached), tail)
         leaves = np.maximum(graphs.leaves, few)
         chance = gammaln(leaves + 1) - gammaln(leaves - few + 1) - gammaln(total + 1) + gammaln(total - few + 1)
@@ -160,6 +163,17 @@ def significance(cross: Any, m: Any, n: Any, graphs: Graphs) -> tuple[Floats, Fl
         pvalue = np.maximum(tail, np.exp(np.where(leafy, np.maximum(chance, one), one)))
     constant = (variance == 0) & ~np.isnan(cross)
     return z, np.where(constant, 1.0, np.where(np.isnan(z), np.nan, pvalue))
+
+
+def _by_parts(function: Callable[..., Any], shape: Floats, left: Floats, parallel_map: ParallelMap) -> Floats:
+    """Evaluate a function of two ``(P,)`` arrays, possibly in threads."""
+
+    def evaluate(lo: int) -> Floats:
+        part = slice(lo, lo + _PART)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(function(shape[part], left[part]))
+
+    return np.concatenate([np.empty(0), *parallel_map(evaluate, range(0, len(shape), _PART))])
 
 
 def few_labellings(m: int, n: int) -> bool:

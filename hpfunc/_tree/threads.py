@@ -40,6 +40,7 @@ class _SingleBlas:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.holders = 0
+        self.libraries: Any = None
         self.limits: Any = None
 
     @contextmanager
@@ -48,7 +49,9 @@ class _SingleBlas:
         with self.lock:
             self.holders += 1
             if self.holders == 1:
-                self.limits = _limit_blas()
+                # Looking for the libraries takes longer than to count a small layer, so it is done once.
+                self.libraries = self.libraries or _find_blas()
+                self.limits = self.libraries and self.libraries.limit(limits=1, user_api="blas")
         try:
             yield
         finally:
@@ -58,17 +61,17 @@ class _SingleBlas:
                     self.limits.restore_original_limits()
 
 
-def _limit_blas() -> Any:
-    """Limit BLAS to one thread. Return the object that restores it, or None where threadpoolctl is not installed."""
-    # Only libraries that are loaded can be limited, and SciPy brings its own BLAS.
+def _find_blas() -> Any:
+    """Find the BLAS libraries of NumPy and SciPy; return None where threadpoolctl is not installed."""
+    # Only libraries that are loaded can be found, and SciPy brings its own BLAS.
     import scipy.sparse.csgraph  # noqa: F401  # slow to import
 
     try:
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
     except ImportError:
         _log.info("threadpoolctl is not installed: BLAS keeps its own threads, which may be slower")
         return None
-    return threadpool_limits(1, "blas")
+    return ThreadpoolController()
 
 
 _single_blas = _SingleBlas()
