@@ -7,11 +7,12 @@ import pytest
 
 from hpfunc._tree import GraphOptions
 from hpfunc._tree.exact import rescale
+from hpfunc._tree.graphs import blocks, class_forests, layer_bounds, orthogonal
 from hpfunc._tree.graphs import count_graphs as count_graphs_module
-from hpfunc._tree.graphs import layer_bounds
 from hpfunc._tree.graphs.count_graphs import count_graphs
 from hpfunc._tree.graphs.pair_graphs import merge_equal_samples, nearest_neighbours, orthogonal_trees
 from hpfunc._tree.memory import UNLIMITED
+from hpfunc._tree.reduce.basis import find_basis, orthonormalise
 from tests.tree.reduce.spectra import hard_points
 
 
@@ -87,6 +88,60 @@ def test_spectra_of_every_kind_are_counted_from_what_the_layer_shares(monkeypatc
 def test_many_hard_layers(monkeypatch, graph):
     counted, left = check_cases(monkeypatch, graph, range(100, 1000))
     assert counted > (10 if graph == "knn" else 5) * left
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("options", [GraphOptions(graph="knn", k=4), GraphOptions(k=3)])
+def test_random_directions_give_the_same_bits(monkeypatch, dtype, options):
+    rng = np.random.default_rng(1)
+    starts, pairs = np.arange(5) * 30, np.stack(np.triu_indices(4, 1), axis=1)
+    x = (rng.normal(size=(120, 5)) @ rng.normal(size=(5, 300)) * 4 + rng.normal(size=(120, 300)) + 60).astype(dtype)
+    x[::17] = x[5]
+    expected = {p: count_pair(x, starts, pair, options)[0] for p, pair in enumerate(pairs)}
+    bases = [None]
+    for r in (1, 3, 8, 40):
+        random = orthonormalise(np.zeros(300, np.float32) + 60, rng.normal(size=(300, r)).astype(np.float32))
+        bases.append(random._replace(centre=random.centre.astype(np.result_type(dtype, np.float32))))
+        bases.append(find_basis(x, np.arange(0, 120, 2), r))
+    for basis in bases:
+        monkeypatch.setattr(layer_bounds, "choose_directions", lambda *arguments, basis=basis: basis)
+        layer = layer_bounds.find_layer_bounds(x, starts, pairs, merge=False, may_reduce=True, parallel_map=map)
+        assert (layer.reduction is None) == (basis is None)
+        found = count_by_layer(x, starts, pairs, options, 10**10)
+        assert set(found) == set(expected)
+        for p, counts in expected.items():
+            np.testing.assert_array_equal(found[p], counts)
+
+
+def test_points_that_the_last_forest_leaves_out_are_measured_at_more_edges(monkeypatch):
+    # Useless directions order the edges so badly that the measured ones leave many points out.
+    rng = np.random.default_rng(3)
+    x, starts, pairs = rng.normal(size=(160, 60)), np.array([0, 80, 160]), np.array([[0, 1]])
+    directions = orthonormalise(np.zeros(60), rng.normal(size=(60, 1)).astype(np.float32))
+    monkeypatch.setattr(layer_bounds, "choose_directions", lambda *arguments: directions)
+    for rounds, more in ((3, 2), (1, 1), (0, 2)):
+        monkeypatch.setattr(class_forests, "_ROUNDS", rounds)
+        monkeypatch.setattr(class_forests, "_MORE_EDGES", more)
+        monkeypatch.setattr(class_forests, "CROWDED", 80)
+        monkeypatch.setattr(orthogonal, "CROWDED", 80)
+        found = count_by_layer(x, starts, pairs, GraphOptions(k=3), 10**10)
+        np.testing.assert_array_equal(found[0], count_pair(x, starts, pairs[0], GraphOptions(k=3))[0])
+
+
+@pytest.mark.parametrize("graph", ["knn", "mst"])
+def test_blocks_of_one_pair_and_of_many_give_the_same_bits(monkeypatch, graph):
+    rng = np.random.default_rng(4)
+    starts = np.concatenate([[0], np.cumsum(rng.integers(9, 25, 12))])
+    x, pairs = np.round(4 * rng.normal(size=(starts[-1], 40))), np.stack(np.triu_indices(12, 1), axis=1)
+    x[5], x[40] = x[60], x[61]
+    options = GraphOptions(graph=graph, k=2)
+    together = count_by_layer(x, starts, pairs, options, 10**10)
+    assert len(blocks.group_pairs(starts, pairs, np.arange(len(pairs)))) < len(pairs) / 2
+    monkeypatch.setattr(blocks, "_BLOCK_ENTRIES", 1)
+    alone = count_by_layer(x, starts, pairs, options, 10**10)
+    assert set(together) == set(alone) == set(range(len(pairs)))
+    for p, counts in alone.items():
+        np.testing.assert_array_equal(together[p], counts)
 
 
 @pytest.mark.parametrize("options", [GraphOptions(graph="knn", k=3), GraphOptions(k=2)])
