@@ -9,7 +9,8 @@ import xarray as xr
 
 from hpfunc._arrays import align_features, as_points, check_directions, check_finite, namespace, on_device
 from hpfunc._labels.counts import read_counts
-from hpfunc._measure.pairs import GraphOptions, describe, measure_pairs
+from hpfunc._measure.describe import describe
+from hpfunc._measure.pairs import GraphOptions, measure_pairs
 from hpfunc._stats.estimate import ESTIMATORS, bayes_bounds
 from hpfunc._support.checks import check_option
 from hpfunc._support.surroundings import unaffected

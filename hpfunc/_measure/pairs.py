@@ -1,4 +1,4 @@
-"""Measure pairs of classes: from points class by class to the variables of a result, with warnings by name."""
+"""Measure pairs of classes: from points class by class to the variables of a result."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from hpfunc._arrays import namespace
 from hpfunc._arrays.types import Ints
+from hpfunc._measure.describe import explain
 from hpfunc._stats.estimate import ESTIMATORS
 from hpfunc._stats.null import enumerated_pvalues, few_labellings, significance
 from hpfunc._support.memory import max_bytes
-from hpfunc._support.warn import warn
 from hpfunc._tree import (
     CrossEdges,
     GraphOptions,
@@ -28,9 +27,8 @@ from hpfunc._tree import (
     weight_tables,
 )  # fmt: skip
 from hpfunc._tree.threads import worker_threads
-from hpfunc._version import __version__
 
-__all__ = ["GraphOptions", "describe", "measure_folds", "measure_pairs"]
+__all__ = ["GraphOptions", "measure_folds", "measure_pairs"]
 
 _log = logging.getLogger("hpfunc")
 
@@ -38,17 +36,6 @@ _log = logging.getLogger("hpfunc")
 _POINTS_AT_ONCE, _BYTES_AT_ONCE = 20_000, 2**26
 # From this number of pairs on, p-values are computed in threads.
 _MANY_PAIRS = 1000
-
-_LONG_NAMES = {
-    "cross_edges": "Cross edges",
-    "cross_edges_min": "Cross edges, least over all trees",
-    "cross_edges_max": "Cross edges, most over all trees",
-    "hp": "Henze-Penrose statistic",
-    "z": "z score of the cross edges",
-    "pvalue": "p-value (few cross edges)",
-    "n_a": "Samples of class a",
-    "n_b": "Samples of class b",
-}
 
 
 def measure_pairs(
@@ -253,7 +240,7 @@ def _estimate(
 ) -> dict[str, npt.NDArray[Any]]:
     """Compute the variables of a result from counts, and say what could not be computed."""
     counts, sizes, tables = counted
-    _explain(counts, options.k, name)
+    explain(counts, options.k, name)
     if counts.remeasured.any():
         _log.info("%s: %d of %d pairs measured again in float64", where, counts.remeasured.sum(), len(sizes))
     m, n = sizes.T
@@ -270,39 +257,3 @@ def _estimate(
         "cross_edges": cross.mean, "cross_edges_min": cross.low, "cross_edges_max": cross.high,
         "hp": np.clip(hp, 0, 1) if clip else hp, "z": z, "pvalue": pvalue, "n_a": m, "n_b": n,
     }  # fmt: skip
-
-
-def describe(results: xr.Dataset, options: GraphOptions) -> xr.Dataset:
-    """Return the same results with the attrs of the schema."""
-    results = results.assign_attrs(
-        metric=options.metric, graph=options.graph, k=int(options.k), hpfunc_version=__version__
-    )
-    for name, variable in results.data_vars.items():
-        variable.attrs.update(long_name=_LONG_NAMES[str(name)], units="1")
-    return results
-
-
-def _explain(counts: PairCounts, k: int, name: Callable[[int], str]) -> None:
-    """Warn, at the caller of the public function, of what could not be computed; ``name(p)`` names a pair."""
-    unsolved = np.flatnonzero(np.isnan(counts.cross.mean))
-    if unsolved.size:
-        warn(
-            f"{_listed(unsolved, name)}: more distances are tied than can be averaged over (a component of over 3,000 "
-            "points of equal distance), so cross_edges, hp, z and pvalue are NaN; the extremes are exact"
-        )
-    loose = np.flatnonzero(np.isnan(counts.cross.low) & (k > 1))
-    if loose.size:
-        warn(
-            f"{_listed(loose, name)}: distances tie, so {k} orthogonal trees are not unique; cross_edges is counted on "
-            "those that the coordinates of the points choose, whatever their class, and its extremes are NaN"
-        )
-    short = np.flatnonzero(counts.trees < k)
-    if short.size:
-        fewest = int(counts.trees[short].min())
-        warn(f"{_listed(short, name)}: only {fewest} of {k} orthogonal trees exist; those were used")
-
-
-def _listed(which: npt.NDArray[np.intp], name: Callable[[int], str]) -> str:
-    """Name the first few of some pairs, and say how many more there are."""
-    names = ", ".join(name(int(p)) for p in which[:3])
-    return names if len(which) <= 3 else f"{names} and {len(which) - 3} more"

@@ -13,9 +13,10 @@ import xarray as xr
 from hpfunc._arrays import is_tensor, on_device, to_host
 from hpfunc._labels.pairs import label_pairs
 from hpfunc._labels.provenance import kept_attrs
+from hpfunc._measure.describe import describe
 from hpfunc._measure.folds import SampleOptions, draw_and_part
 from hpfunc._measure.layers import group_by_class, read_layers
-from hpfunc._measure.pairs import GraphOptions, describe, measure_folds, measure_pairs
+from hpfunc._measure.pairs import GraphOptions, measure_folds, measure_pairs
 from hpfunc._support.progress import ProgressBar
 from hpfunc._support.surroundings import unaffected
 from hpfunc._tree import check_pairs_copy
