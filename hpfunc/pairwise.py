@@ -72,12 +72,14 @@ def pairwise_hp(
     repeats : int
         How many times to divide the samples anew.
     key : int or tuple of int, optional
-        What the random draws depend on; required with ``folds`` and ``samples_per_class``. The fold of a sample depends
-        on the key, its class and its position in the data set (the coord ``index`` of the activations, or else its
-        row), and on nothing else: it is the same for all layers, checkpoints and machines.
+        What the random draws depend on; required with ``folds`` and ``samples_per_class``. How the samples of a class
+        are divided depends on the key, the class and their positions in the data set (the coord ``index`` of the
+        activations, or else their rows), and on nothing else: it is the same for all layers, checkpoints and machines,
+        and for any order of the samples. Other samples of the class are divided anew.
     groups : str or array-like, optional
         Which samples belong together, such as frames of a film or augmentations of an image: integers or strings
-        ``(n,)``, or the name of a coord of the activations. Samples of one group fall in one fold.
+        ``(n,)``, or the name of a coord of the activations. Samples of one group fall in one fold, and how they are
+        divided depends on the key and on the groups of all samples. Folds are as equal as the groups allow.
 
     Returns
     -------
@@ -101,7 +103,8 @@ def pairwise_hp(
     Warns
     -----
     UserWarning
-        Where ties leave values undefined; it names layer and pair. Where folds leave fewer than 5 samples of a class.
+        Where ties leave values undefined; it names layer and pair. Where folds leave fewer than 5 samples of a class,
+        or where groups make one fold more than twice as large as another.
 
     Notes
     -----

@@ -19,6 +19,8 @@ __all__ = ["SampleOptions", "draw_and_part"]
 
 # With fewer samples of a class in a fold, HP says little about the whole class.
 _FEW = 5
+# Folds are uneven if one of them has more than so many times the samples of another.
+_UNEVEN = 2
 
 
 class SampleOptions(NamedTuple):
@@ -143,7 +145,7 @@ def _select(
 
 
 def _check_fold_sizes(classes: ClassPoints, fold: Ints, options: SampleOptions, layer: NamedLayer) -> None:
-    """Raise ValueError for fewer than 2 samples of a class in a fold, and warn of fewer than 5."""
+    """Raise ValueError for fewer than 2 samples of a class in a fold; warn of fewer than 5, and of uneven folds."""
     assert options.folds is not None
     n_classes = len(classes.names)
     label = np.repeat(np.arange(n_classes), np.diff(classes.starts))
@@ -161,4 +163,14 @@ def _check_fold_sizes(classes: ClassPoints, fold: Ints, options: SampleOptions, 
         warn(
             f"{layer.where}: folds={options.folds} leaves {samples} of class {name!r} in a fold; HP of so few samples "
             "is far from HP of the whole class: pass fewer folds or more samples"
+        )
+    in_fold = np.reshape(sizes, (-1, n_classes, options.folds))
+    fullest, emptiest = in_fold.max(axis=2), in_fold.min(axis=2)
+    worst = np.unravel_index((fullest / emptiest).argmax(), fullest.shape)
+    # Without groups, the sizes of folds differ by at most one.
+    if layer.groups is not None and fullest[worst] > _UNEVEN * emptiest[worst]:
+        warn(
+            f"{layer.where}: groups make the folds uneven, with {emptiest[worst]} to {fullest[worst]} samples of class "
+            f"{classes.names[worst[1]].item()!r}; HP depends on the number of samples: pass fewer folds or smaller "
+            "groups"
         )

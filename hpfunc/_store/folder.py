@@ -240,10 +240,13 @@ def _digest(stream: Any, size: int) -> bytes:
 
 
 def key_differences(old: StoreKey, new: StoreKey) -> str:
-    """Say in words what differs in the entries that ``new`` has; give an empty string where nothing does."""
+    """Say in words what differs; give an empty string where nothing does.
+
+    An option that ``new`` lacks is not given now. ``new`` may be the key that all checkpoints share.
+    """
     found = []
-    for name in new:
-        before, now = old.get(name, "unknown"), new[name]
+    for name in [*new, *(name for name in shared_key(old) if name not in new)]:
+        before, now = old.get(name, "unknown"), new.get(name, "not given")
         if before != now:
             brief = max(len(before), len(now)) < 60 and not name.startswith(("weights", "model", "data"))
             found.append(f"{name} was {before}, now {now}" if brief else f"{name} differs")

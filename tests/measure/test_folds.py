@@ -115,6 +115,16 @@ def test_few_samples_are_said_or_refused():
         hp.pairwise_hp({"fc": x}, y, folds=4, key=0, groups=y)
 
 
+def test_groups_that_make_folds_uneven_are_said():
+    x, y = np.random.default_rng(4).normal(size=(80, 2)), np.repeat(["ant", "bee"], 40)
+    # One group holds half of a class, whose other samples are groups of their own.
+    groups = np.where(np.arange(80) < 60, np.arange(80), 60)
+    with pytest.warns(UserWarning, match=r"uneven, with 5 to 24 samples of class 'bee'") as caught:
+        result = hp.pairwise_hp({"fc": x}, y, folds=4, repeats=2, key=0, groups=groups)
+    assert len(caught) == 1
+    assert (result.n_b.min(), result.n_b.max()) == (5, 24)
+
+
 def test_ties_in_folds_are_said_once_with_the_fold(monkeypatch):
     monkeypatch.setattr("hpfunc._tree.mst.ties.LARGEST_COMPONENT", 4)
     grid = np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2)

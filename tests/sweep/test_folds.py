@@ -53,6 +53,12 @@ def test_a_store_keeps_opens_and_takes_up_folds(tmp_path, groups):
     xr.testing.assert_equal(hp.open_results(tmp_path / "runs.nc"), runs)
     with pytest.raises(ValueError, match="folds"):
         sweep(store=tmp_path / "store", groups=groups, folds=4)
+    # What is left out now was given before: results with folds must not pass for results without.
+    with pytest.raises(ValueError, match="folds was 3, now not given"):
+        sweep(store=tmp_path / "store", folds=None, repeats=1)
+    other = FILM[::-1].copy() if groups is None else None
+    with pytest.raises(ValueError, match=r"made otherwise: groups (differs|was unknown)"):
+        sweep(store=tmp_path / "store", groups=other)
     (tmp_path / "store").joinpath(next(p.name for p in (tmp_path / "store").glob("*.nc"))).unlink()
     xr.testing.assert_identical(sweep(store=tmp_path / "store", groups=groups), runs)
 
