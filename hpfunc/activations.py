@@ -141,8 +141,11 @@ def collect_activations(
     To restore the model, the values of its parameters, buffers, gradients and plain tensors are copied before the run
     and compared afterwards. This takes as much host memory as they do, and about three seconds for each GB (2.9 s for a
     model of 1.07 GB whose own two passes took 1.5 s). Restored are modules (also those in lists), Python containers,
-    tensors, NumPy arrays, random generators, and the attributes of other objects one level deep. Globals, attributes of
-    classes, iterators, objects that functions hold (also ``forward=``), and other processes are not restored.
+    tensors, NumPy arrays, random generators, the attributes of other objects one level deep, and torch's switches. Not
+    restored are globals, attributes of classes, iterators, streams, memoryviews, objects that functions hold (also
+    ``forward=``), other threads and processes, and the settings of Python and the system (environment variables, the
+    working directory, filters of warnings, the recursion limit, signals, logging). ``torch.set_flush_denormal`` cannot
+    be read, and a model that moves its memory into shared memory keeps it there.
 
     Compiled models run uncompiled, and transformers run without their fused kernels, which would skip the modules
     inside. During the run, torch's default dtype is float32 (float64 for a float64 model), and its default device is a

@@ -24,9 +24,9 @@ def run_alone(work: Callable[[], Result], generators: Sequence[torch.Generator] 
 
     Restored, also after an error or an interrupt, are the random state of torch (on each device in use), NumPy and
     Python, that of further ``generators``, and torch's switches: default dtype and device, gradient mode, autocast,
-    anomaly detection, deterministic algorithms, threads, precision of products, cuDNN's flags, the fused kernels of
-    transformers and attention, hooks of all modules and the stance of the compiler, and what NumPy does at errors of
-    floating point. Calls may be nested.
+    anomaly detection, deterministic algorithms, threads, precision of products, cuDNN's and oneDNN's flags, the fused
+    kernels of transformers and attention, hooks of all modules, modes that were entered and the stance of the compiler,
+    and what NumPy does at errors of floating point. Calls may be nested.
 
     This is a function that takes a function, not a context manager: an interrupt that comes while a context manager is
     being entered or left skips what it would have put back. Here each change happens inside a ``try``, and an interrupt
@@ -77,13 +77,15 @@ def _switches() -> list[Switch]:
         (torch.is_grad_enabled, torch.set_grad_enabled),
         (torch.get_num_threads, torch.set_num_threads),
         (_get_deterministic, _set_deterministic),
-        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+        (_get_precision, _set_precision),
+        (_get_flags, _set_flags),
         (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
         (_get_cudnn, _set_cudnn),
         (_get_autocast, _set_autocast),
         (_get_anomaly, _set_anomaly),
         (_get_attention, _set_attention),
         (_get_hooks, _set_hooks),
+        (_get_modes, _set_modes),
         (np.geterr, lambda errors: np.seterr(**errors)),
     ]
     # A compiler that is not loaded has no stance, and loading it takes seconds.
@@ -140,6 +142,70 @@ def _get_deterministic() -> tuple[bool, bool]:
 
 def _set_deterministic(value: tuple[bool, bool]) -> None:
     torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+
+
+def _backends() -> list[Any]:
+    """List what has a precision of its own in torch, the general before the special."""
+    general: Any = torch.backends
+    found = [general, general.cuda.matmul]
+    for library in (general.cudnn, general.mkldnn):
+        found += [library, library.conv, library.rnn]
+    return [*found, general.mkldnn.matmul]
+
+
+def _get_precision() -> tuple[list[Any], list[str]]:
+    """Return the values of torch's older switches of precision, None for an unreadable one, and of its newer ones."""
+    older: list[Any] = []
+    for read in (torch.get_float32_matmul_precision, lambda: torch.backends.cudnn.allow_tf32):
+        try:
+            older.append(read())
+        except RuntimeError:
+            # Torch does not read the older switches after a newer one was set to something else.
+            older.append(None)
+    return older, [backend.fp32_precision for backend in _backends()]
+
+
+def _set_precision(value: tuple[list[Any], list[str]]) -> None:
+    (products, cudnn), newer = value
+    older = _get_precision()[0]
+    if products not in (None, older[0]):
+        torch.set_float32_matmul_precision(products)
+    if cudnn not in (None, older[1]):
+        torch.backends.cudnn.allow_tf32 = cudnn
+    for backend, precision in zip(_backends(), newer, strict=True):
+        if backend.fp32_precision != precision:
+            backend.fp32_precision = precision
+
+
+def _get_flags() -> list[bool]:
+    products: Any = torch.backends.cuda.matmul
+    return [
+        products.allow_fp16_reduced_precision_reduction, products.allow_bf16_reduced_precision_reduction,
+        torch._C._get_mkldnn_enabled(), torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        torch.is_warn_always_enabled(), torch.is_autocast_cache_enabled(),
+    ]  # fmt: skip
+
+
+def _set_flags(value: list[bool]) -> None:
+    products: Any = torch.backends.cuda.matmul
+    products.allow_fp16_reduced_precision_reduction, products.allow_bf16_reduced_precision_reduction = value[:2]
+    torch._C._set_mkldnn_enabled(value[2])
+    torch.utils.deterministic.fill_uninitialized_memory = value[3]  # type: ignore[attr-defined]
+    torch.set_warn_always(value[4])
+    torch.set_autocast_cache_enabled(value[5])
+
+
+def _get_modes() -> tuple[int, int]:
+    """Return how many modes of functions and of operators the program is in."""
+    return torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+
+
+def _set_modes(value: tuple[int, int]) -> None:
+    """Leave the modes that were entered since."""
+    while torch._C._len_torch_function_stack() > value[0]:
+        torch._C._pop_torch_function_stack()
+    while torch._C._len_torch_dispatch_stack() > value[1]:
+        torch._C._pop_torch_dispatch_stack(None)
 
 
 def _get_cudnn() -> tuple[bool, bool, bool]:

@@ -38,6 +38,15 @@ def surroundings():
     torch.backends.cuda.enable_flash_sdp(True)
     torch.nn.modules.module._global_forward_hooks.clear()
     np.seterr(**errors)
+    while torch._C._len_torch_function_stack():
+        torch._C._pop_torch_function_stack()
+    products = torch.backends.cuda.matmul
+    torch.backends.fp32_precision = products.fp32_precision = torch.backends.mkldnn.matmul.fp32_precision = "none"
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = products.allow_fp16_reduced_precision_reduction = True
+    torch._C._set_mkldnn_enabled(True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.set_warn_always(False)
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -78,7 +87,7 @@ def test_a_collection_leaves_no_trace(method):
     apart = (
         "a module replaced", "the class of a module", "the default device", "the default dtype", "requires_grad",
         "a parameter of another dtype", "tensors exchanged", "a parameter exchanged for a tensor",
-        "the shape and flags of a NumPy array", "layers exchanged",
+        "the shape and flags of a NumPy array", "layers exchanged", "a device that is entered",
     )  # fmt: skip
     changes = [change for kind, change in CHANGES.items() if kind not in apart] + [CHANGES["requires_grad"]]
 
@@ -266,6 +275,23 @@ def test_real_signals_leave_no_trace():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
     assert struck == 30
+
+
+def test_a_precision_set_by_the_newer_switch_is_kept():
+    """Torch then refuses to read its older switches."""
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    try:
+        products.fp32_precision = "tf32"
+        with pytest.raises(RuntimeError):
+            torch.get_float32_matmul_precision()
+        collect(Changing())
+        assert products.fp32_precision == "tf32"
+        collect(Changing(lambda model, x: setattr(products, "fp32_precision", "ieee")))
+        assert products.fp32_precision == "tf32"
+    finally:
+        products.fp32_precision = before
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 # Threads.
