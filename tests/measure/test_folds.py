@@ -99,6 +99,15 @@ def test_groups_stay_together(groups):
     assert (result.n_a.sum("fold") == 30).all()
 
 
+def test_groups_are_divided_alike_for_all_orders_layers_and_pairs():
+    activations, options = example(3, 90), {"folds": 4, "repeats": 2, "key": 0, "groups": "film"}
+    result = hp.pairwise_hp(activations, **options)
+    order = np.random.default_rng(2).permutation(90)
+    xr.testing.assert_identical(hp.pairwise_hp(activations.isel(sample=order), **options), result)
+    alone = hp.pairwise_hp(activations["relu"], pairs=[(2, 0)], **options)
+    np.testing.assert_array_equal(alone.hp.isel(pair=0), result.hp.sel(layer="relu", class_a=0, class_b=2))
+
+
 def test_one_progress_bar_counts_pairs_and_repeats(capfd):
     hp.pairwise_hp(example(), folds=3, repeats=2, key=0, progress=True)
     assert "12/12" in capfd.readouterr().err

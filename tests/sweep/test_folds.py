@@ -63,6 +63,25 @@ def test_a_store_keeps_opens_and_takes_up_folds(tmp_path, groups):
     xr.testing.assert_identical(sweep(store=tmp_path / "store", groups=groups), runs)
 
 
+def test_a_stopped_sweep_goes_on_with_the_same_folds(tmp_path):
+    stops = [True]
+
+    def second():
+        # As soon as the first checkpoint is kept, someone stops the sweep once.
+        if any(tmp_path.glob("*.nc")) and stops:
+            stops.clear()
+            raise KeyboardInterrupt
+        return build(1).state_dict()
+
+    def go(store):
+        return hp.sweep({0: build(), 1: second}, {"test": (X, Y)}, build=build, store=store, groups=FILM, **OPTIONS)
+
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path)
+    assert len(list(tmp_path.glob("*.nc"))) == 1
+    xr.testing.assert_identical(go(tmp_path), go(None))
+
+
 @pytest.mark.filterwarnings("ignore:.*leaves . samples")
 def test_groups_go_by_the_position_of_a_sample():
     apart = sweep(groups={"train": FILM, "test": FILM[::-1]})
