@@ -10,11 +10,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from hpfunc._arrays import (
+    RowsInOrder,
     align_labels,
     as_labels,
     as_points,
     check_directions,
     check_finite,
+    is_on_disk,
     namespace,
     on_device,
     sample_dim,
@@ -154,6 +156,8 @@ def group_by_class(layer: NamedLayer, metric: str, check: CopyCheck) -> ClassPoi
     if (number[1:] >= number[:-1]).all():
         return ClassPoints(points, names, np.arange(len(points)), starts)
     order = np.argsort(number, kind="stable")
+    if is_on_disk(points):
+        return ClassPoints(RowsInOrder(points, order), names, order, starts)
     with on_device(points):
         rows = order if namespace(points) is np else namespace(points).asarray(order)
         check(points, starts, points.nbytes, layer.where)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hpfunc import pairwise_hp
+from hpfunc import bridging_samples, multiclass_hp, pairwise_hp
+from hpfunc._arrays import RowsInOrder
 from hpfunc._tree import GraphOptions, count_pairs
 from hpfunc._tree.mst import remeasure
 from hpfunc._tree.pairs import candidates as candidates_module
@@ -118,15 +119,48 @@ def test_memory_that_holds_the_coordinates_is_enough(monkeypatch):
         np.testing.assert_array_equal(field, value)
 
 
+@pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("wrap", [np.asarray, xr.DataArray])
-def test_points_on_disk_give_the_same_counts(monkeypatch, tmp_path, wrap):
+def test_points_on_disk_give_the_same_counts(monkeypatch, tmp_path, wrap, in_order):
     rng = np.random.default_rng(9)
-    x = (rng.normal(size=(90, 6)) @ rng.normal(size=(6, 2000))).astype(np.float32)
+    x = (rng.normal(size=(90, 6)) @ rng.normal(size=(6, 2000 if in_order else 12_000))).astype(np.float32)
     np.save(tmp_path / "points.npy", x)
     on_disk = np.load(tmp_path / "points.npy", mmap_mode="r")
-    label = np.repeat(np.arange(3), 30)
+    label = np.repeat(np.arange(3), 30) if in_order else rng.permutation(90) % 3
     basis = find_basis(x, np.arange(0, 90, 2), 8)
     monkeypatch.setattr(count_pairs_module, "is_large", lambda *a: True)
     monkeypatch.setattr(count_pairs_module, "choose_directions", lambda *arguments: basis)
     variable = on_disk if wrap is np.asarray else wrap(on_disk, dims=("sample", "feature"))
-    assert pairwise_hp(variable, label).identical(pairwise_hp(x, label))
+    expected = pairwise_hp(x, label)
+    if not in_order:
+        # Rows are read in strips: a class or all points are never read at once.
+        read, most = RowsInOrder.__getitem__, []
+
+        def note(points, key):
+            part = read(points, key)
+            most.append(part.nbytes if isinstance(part, np.ndarray) else 0)
+            return part
+
+        monkeypatch.setattr(RowsInOrder, "__getitem__", note)
+        monkeypatch.delattr(RowsInOrder, "__array__")
+    assert pairwise_hp(variable, label).identical(expected)
+    assert in_order or 0 < max(most) <= x.nbytes // 2
+
+
+@pytest.mark.filterwarnings("ignore:.*extremes:UserWarning")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"metric": "cosine"}, {"graph": "knn", "k": 3}, {"k": 2}, {"folds": 2, "repeats": 2, "key": 0}],
+)
+@pytest.mark.parametrize(("d", "scale"), [(5, 1.0), (60, 1.0), (60, 1e30)])
+def test_points_on_disk_in_any_order_give_the_counts_of_points_in_memory(tmp_path, options, d, scale):
+    rng = np.random.default_rng(10)
+    label = rng.permutation(60) % 3
+    x = ((rng.normal(size=(60, d)) + label[:, None] / 2) * scale).astype(np.float32)
+    x[label == 0] = (np.round(x[label == 0] / scale) + 9) * np.float32(scale)
+    on_disk = np.memmap(tmp_path / "points", np.float32, "w+", shape=x.shape)
+    on_disk[:] = x
+    assert pairwise_hp(on_disk, label, **options).identical(pairwise_hp(x, label, **options))
+    if not options:
+        assert bridging_samples(on_disk, label).identical(bridging_samples(x, label))
+        assert multiclass_hp(on_disk, label).identical(multiclass_hp(x, label))
