@@ -141,17 +141,19 @@ def kill_sweeps(
         gone or changed) and ``wrong`` (stores whose results differ).
     """
     chance, count = random.Random(seed), dict.fromkeys(_COUNTS, 0)
-    with tempfile.TemporaryDirectory() as folder, cluster_for(mode) as cluster:
+    with tempfile.TemporaryDirectory() as folder:
         paths = save_checkpoints(Path(folder))
         expected = in_a_fork(lambda: _expected_bytes(paths))
         while count["kills"] < kills:
             store = Store(Path(folder, f"store{count['stores']}"))
-            for _ in range(_MOST_RUNS):
-                if store.finished() == _CHECKPOINTS or count["kills"] >= kills:
-                    break
-                made, interrupted = _run_and_kill(mode, paths, store, cluster, chance)
-                count["kills"] += made
-                count["interrupted"] += interrupted
+            # Dask stops replacing the workers of a cluster after some have died, so each store has a new cluster.
+            with cluster_for(mode) as cluster:
+                for _ in range(_MOST_RUNS):
+                    if store.finished() == _CHECKPOINTS or count["kills"] >= kills:
+                        break
+                    made, interrupted = _run_and_kill(mode, paths, store, cluster, chance)
+                    count["kills"] += made
+                    count["interrupted"] += interrupted
             count["wrong"] += in_a_fork(lambda store=store: _complete(paths, store.folder)) != expected  # type: ignore[misc]
             store.compare()
             count["lost"] += store.lost
