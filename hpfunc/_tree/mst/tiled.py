@@ -41,7 +41,7 @@ __all__ = ["bytes_for_tiles", "tree_by_tiles"]
 # Points of a tile: at most ``_TILE``, and so few that there are ``_TILES`` tiles, but at least ``_LEAST_TILE``.
 _TILE, _TILES, _LEAST_TILE = 1024, 16, 64
 # Neighbours of each point whose edges the first tree is chosen from.
-_NEIGHBOURS = 12
+_NEIGHBOURS = 6
 # A tile is searched with a single limit unless that finds more than one of ``_FEW`` entries.
 _FEW = 64
 # Reduced points are given up if they leave more than one of ``_MANY`` entries of a tile, which take much memory.
