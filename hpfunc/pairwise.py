@@ -62,8 +62,8 @@ def pairwise_hp(
         Limit on working memory in bytes, beyond the data; by default half of the free memory. A call that needs more
         raises ValueError and names a sufficient limit: at the start, or, where too many distances tie or nearly tie,
         when the classes or pairs with these ties are reached, which can be late. The limit that this second error names
-        is enough for any ties; the first one names it too ("up to ..."). Estimates are accurate to a quarter, for ties
-        to a half; libraries, their threads, a small copy and a few ties take up to 64 MB more.
+        is enough for any ties; the first one names it too ("up to ..."). Estimates are accurate to a quarter;
+        libraries, their threads, a small copy and a few ties take up to 64 MB more.
     progress : bool
         Show a bar over the pairs of all layers.
     samples_per_class : int, optional

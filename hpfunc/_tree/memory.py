@@ -16,8 +16,8 @@ import numpy as np
 
 __all__ = ["UNLIMITED", "SpareBytes", "bytes_for_any_ties", "bytes_to_remeasure", "check_bytes", "check_copy"]
 
-# Bytes for each candidate edge where all minimum spanning trees are counted. Calls on one-hot points took 294 bytes for
-# each of 4.5 million edges and 364 for each of 0.5 million, all else that they hold included; a quarter is added.
+# Bytes for each candidate edge where all minimum spanning trees are counted. Calls on one-hot points took 468 bytes for
+# each of 4.5 million edges and 493 for each of 0.5 million, with all else that they hold, which is estimated apart.
 _TIED_EDGE = 400
 # Bytes that ties may always take, and a copy of the points: together the 64 MB that the documentation grants beside
 # max_memory.
