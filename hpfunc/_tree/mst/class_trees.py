@@ -111,8 +111,8 @@ def _rough_trees(batch: ClassBatch, orders: list[PrimOrder], scratch: Scratch) -
     """Return, for each class, one tree of the lower bounds, with the lower bounds as its weights."""
     trees = []
     for table, order, path_maxima in zip(batch.table, orders, batch.path_maxima, strict=True):
-        vertices, gaps = order
-        edges = edges_of_order(table.T, vertices)
+        (vertices, gaps), n = order, len(order.vertices)
+        edges = edges_of_order(table[:n, :n].T, vertices)
         fill_path_maxima(PrimOrder(vertices, round_up(gaps, path_maxima.dtype)), path_maxima, scratch)
         trees.append(ClassTree(TreeWithTies(edges, gaps[1:].astype(np.float64), edges[:0]), vertices))
     return trees
