@@ -24,7 +24,7 @@ __all__ = ["Scratch", "StageClock", "for_each", "n_threads", "single_blas", "tim
 # Work arrays of at least ``_SMALL`` bytes are therefore allocated with at least ``_LARGE``.
 _SMALL, _LARGE = 2**20, 2**22
 
-# How often, at least, a thread takes some of many short jobs, so that threads end at about the same time.
+# Each thread takes many short jobs in at least this many portions, so that all threads end at about the same time.
 _TURNS = 8
 
 _log = logging.getLogger("hpfunc")
@@ -49,9 +49,11 @@ class _SingleBlas:
         with self.lock:
             self.holders += 1
             if self.holders == 1:
-                # Looking for the libraries takes longer than to count a small layer, so it is done once.
-                self.libraries = self.libraries or _find_blas()
-                self.limits = self.libraries and self.libraries.limit(limits=1, user_api="blas")
+                # Finding the libraries takes longer than counting a small layer, so it is done once.
+                if self.libraries is None:
+                    self.libraries = _find_blas()
+                if self.libraries is not None:
+                    self.limits = self.libraries.limit(limits=1, user_api="blas")
         try:
             yield
         finally:

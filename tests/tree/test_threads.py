@@ -55,3 +55,14 @@ def test_the_libraries_are_looked_up_once(monkeypatch):
     for _ in range(2):
         hp.pairwise_hp({"a": points, "b": points**2, "c": -points}, np.arange(40) % 4)
     assert len(looked) == 1
+
+
+def test_a_machine_without_a_known_blas(monkeypatch):
+    """NumPy may use a library that cannot be limited, as on macOS: then the list of libraries is empty."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    none_found = threadpoolctl.ThreadpoolController()
+    none_found.lib_controllers = []
+    monkeypatch.setattr(threads, "_find_blas", lambda: none_found)
+    monkeypatch.setattr(threads, "_single_blas", threads._SingleBlas())
+    points = np.random.default_rng(0).normal(size=(40, 3))
+    assert hp.pairwise_hp(points, np.arange(40) % 2).sizes == {"pair": 1}
