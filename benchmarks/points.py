@@ -17,7 +17,7 @@ _IMAGES, _LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 def read_mnist(places: Sequence[Path]) -> tuple[Floats, Ints]:
-    """Read test images (n, 1, 28, 28) of pixels from 0 to 1 and their labels, from a folder or from the two files."""
+    """Read images ``(n, 1, 28, 28)``, pixels from 0 to 1, and labels ``(n,)`` from a folder or from the two files."""
     images, labels = places if len(places) == 2 else (_find(places, _IMAGES), _find(places, _LABELS))
     return read_idx(images)[:, None].astype(np.float32) / np.float32(255), read_idx(labels).astype(np.intp)
 

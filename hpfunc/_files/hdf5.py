@@ -222,7 +222,7 @@ def _check_attribute_type(attribute: Any, name: str) -> None:
 
 
 def _is_dim_only(dataset: Any) -> bool:
-    """Tell whether a dataset stands for a dim without labels."""
+    """Tell whether a dataset only gives the length of a dim, which has no labels."""
     from h5py import h5a
 
     return h5a.exists(dataset, b"NAME") and _fixed_text(h5a.open(dataset, b"NAME")).startswith(_DIM_ONLY)

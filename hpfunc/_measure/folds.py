@@ -19,7 +19,7 @@ __all__ = ["SampleOptions", "draw_and_part"]
 
 # With fewer samples of a class in a fold, HP says little about the whole class.
 _FEW = 5
-# Folds are uneven if one of them has more than so many times the samples of another.
+# Folds are called uneven if one fold has more than this many times as many samples as another.
 _UNEVEN = 2
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_effects", "layout_of", "plot_intervals", "point_size", "show_sizes"]
 
 _DIMS = ("step", "checkpoint", "split", "layer")
-# Up to so many points keep their full size.
+# If there are more points than this, they are drawn smaller.
 _MOST_LARGE = 60
 
 

@@ -34,7 +34,7 @@ def test_a_row_out_of_bounds_is_named_if_chance_does_not_explain_it():
     assert calibration.broken_bounds({case.name: [kept] * 90 + [broken] * 10}) == []
     found = calibration.broken_bounds({case.name: [kept] * 170 + [broken] * 30})
     assert found == [f"{case.name}: folds 15.0 %", f"{case.name}: covered 85.0 %"]
-    # Of a difference that should be found in 85 % of the data sets, 75 % are too few and 80 % may be chance.
+    # The bound is 85 of 100 data sets: 80 may be chance, 75 are too few.
     case = calibration.Case(10, 100, 5, further=0.12)
     assert calibration.broken_bounds({case.name: [broken] * 80 + [kept] * 20}) == []
     assert calibration.broken_bounds({case.name: [broken] * 75 + [kept] * 25}) == [f"{case.name}: folds 75.0 %"]

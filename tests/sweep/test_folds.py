@@ -53,7 +53,7 @@ def test_a_store_keeps_opens_and_takes_up_folds(tmp_path, groups):
     xr.testing.assert_equal(hp.open_results(tmp_path / "runs.nc"), runs)
     with pytest.raises(ValueError, match="folds"):
         sweep(store=tmp_path / "store", groups=groups, folds=4)
-    # What is left out now was given before: results with folds must not pass for results without.
+    # To leave out an option that the store was made with is a change: it holds results with folds.
     with pytest.raises(ValueError, match="folds was 3, now not given"):
         sweep(store=tmp_path / "store", folds=None, repeats=1)
     other = FILM[::-1].copy() if groups is None else None

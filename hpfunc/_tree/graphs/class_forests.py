@@ -5,7 +5,6 @@ The measured edges of k trees of estimated weights exclude nearly all edges of a
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from hpfunc._tree.mst.prim import (
     prim_order_of_tree,
 )
 from hpfunc._tree.mst.ties import tied_edges
-from hpfunc._tree.threads import Scratch
+from hpfunc._tree.threads import Scratch, for_each
 
 __all__ = ["CLASS_ENTRIES", "CROWDED", "ClassForests", "find_class_forests"]
 
@@ -32,8 +31,8 @@ __all__ = ["CLASS_ENTRIES", "CROWDED", "ClassForests", "find_class_forests"]
 CROWDED = 16
 # Entries of the tables of all classes whose trees are grown together.
 CLASS_ENTRIES = 2**23
-# Where measured edges leave points out of the last forest, this many more are measured at each of these points, and so
-# on for a few rounds. Points that are still left out are taken to be infinitely far away, which excludes nothing.
+# The measured edges may leave points out of the last forest. For a few rounds, this many further edges are measured at
+# each of these points. A point that is still left out counts as infinitely far away, which excludes no edge.
 _MORE_EDGES, _ROUNDS = 2, 3
 # Vertices that are tried as the hub of a tree.
 _HUBS = 16
@@ -79,7 +78,7 @@ def find_class_forests(layer: LayerBounds, k: int, scratch: Scratch, parallel_ma
                 layer, int(classes[g]), tables[g], trees[g], canonical[rows], ways[rows], k, scratch
             )
 
-        deque(parallel_map(finish, range(len(classes))), maxlen=0)
+        for_each(finish, len(classes), parallel_map)
     parts = [found[c] for c in range(n_classes)]
     ends, weights, forest = (np.concatenate(field) for field in zip(*parts, strict=True))
     starts = np.concatenate([[0], np.cumsum([len(part[1]) for part in parts])])
@@ -109,7 +108,7 @@ def _grow_trees(
         # Prim's algorithm reads what lies past the end of a class, if only to exclude it.
         batch[g, sizes[g] :], batch[g, :, sizes[g] :] = np.inf, np.inf
 
-    deque(parallel_map(fill, range(len(classes))), maxlen=0)
+    for_each(fill, len(classes), parallel_map)
     taken: list[list[Ints]] = [[] for _ in classes]
     for _ in range(k):
         grown = prim(batch, sizes)
@@ -120,7 +119,7 @@ def _grow_trees(
                 tables[g][tuple(ends.T)] = tables[g][tuple(ends.T[::-1])] = np.inf
                 taken[g].append(ends)
 
-        deque(parallel_map(take_tree, range(len(classes))), maxlen=0)
+        for_each(take_tree, len(classes), parallel_map)
     return tables, [np.sort(np.concatenate([np.empty((0, 2), np.intp), *ends]), axis=1) for ends in taken]
 
 
@@ -219,7 +218,7 @@ def _light_edges(layer: LayerBounds, table: Array, tree: _Tree, scratch: Scratch
     limits = np.take(rows, place, axis=1, out=scratch("limits", (n, n), maxima.dtype), mode="clip")
     light = np.less_equal(table, limits, out=scratch("light", (n, n), np.bool_))
     source, target = np.divmod(np.flatnonzero(light), n)
-    # Where the tree does not join two points, their limit is infinite, and so are measured edges.
+    # Edges that are measured already are infinite in the table; they are not light, even where the limit is infinite.
     return np.stack([source, target], axis=1)[(source < target) & np.isfinite(table[source, target])]
 
 

@@ -127,8 +127,8 @@ def _choose_cross_edges(table: Array, row_limits: Array, col_limits: Array, k: i
     n_pairs = table.shape[1]
     # (P, m or n): how near each point is to the other class and to the hub of its own.
     to_rows, to_cols = table.min(axis=2).T, table.min(axis=0)
-    # A forest of p + q points has fewer than p + q edges. So all edges between p = q = 2 k - 2 points of either class
-    # do not fit into k - 1 forests, and the last of k forests joins the classes.
+    # Take 2 k - 2 points of each class. There are (2 k - 2)**2 edges between them, but a forest of these points has at
+    # most 4 k - 5. So k - 1 forests cannot hold all of these edges, and the last of k forests joins the classes.
     n_best = max(1, 2 * k - 2)
     sources, targets = (
         _smallest(np.maximum(least, limits), max(_NEAREST * k, n_best), n_best)

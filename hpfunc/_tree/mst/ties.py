@@ -26,7 +26,7 @@ __all__ = [
 
 # The largest contracted component, in vertices, that is solved: a dense inverse of 3,000 x 3,000 takes about a second.
 LARGEST_COMPONENT = 3000
-# Components of at most so many vertices are solved many at once.
+# Components of at most this many vertices are solved together.
 _SMALL_COMPONENT = 16
 
 
@@ -75,7 +75,7 @@ def merge_equal(members: Floats, edges: Ints, weights: Floats) -> MergedPoints:
     merged = np.zeros((n, members.shape[1]))
     np.add.at(merged, merged_point, members)
     ends = np.sort(merged_point[edges], axis=1)
-    # Where squares underflow, edges of other weights may join merged vertices too.
+    # Where squares underflow to 0, edges of other weights may lie within a merged point; they are left out.
     apart = np.flatnonzero(ends[:, 0] < ends[:, 1])
     _, first = np.unique(ends[apart, 0] * n + ends[apart, 1], return_index=True)
     _, representative = np.unique(merged_point, return_index=True)

@@ -23,7 +23,7 @@ __all__ = ["CROWDED", "average_over_trees", "candidates_in_float64", "count_ever
 # A pair with more candidates than this for each sample is measured more precisely: by products in float64 after
 # float32, by differences after float64.
 CROWDED = 30
-# Edges of the pairs that are counted together: so many that the fixed cost of one batch is negligible for small pairs.
+# Small pairs are counted together until they have this many edges. Then the fixed cost of a batch hardly matters.
 _BATCH_EDGES = 2**14
 
 
